@@ -1,0 +1,72 @@
+# Everything there is to do with this project, each by one command: `make help` lists them.
+#
+# `make demo` and `make test` need nothing but python3 (3.11 or newer), make and a network: each makes its virtual
+# environment where it is missing. Another interpreter: `make test PYTHON=/path/to/python3.12`.
+
+PYTHON ?= python3
+# The suite also runs on each of these that is installed, apart from the version of .venv.
+PYTHONS ?= 3.11 3.12 3.13
+# Further arguments for pytest: `make suite ARGS="-k race -x"`.
+ARGS ?=
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+SHORT_EXAMPLES := canceled_future state_machine parent tiny_runtime tasks
+CODE := src tests examples
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help venv demo examples test check lint format types architecture suite coverage test-py clean distclean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(STAMP) ## make .venv with everything that development needs
+$(STAMP): pyproject.toml scripts/venv.sh
+	@sh scripts/venv.sh .venv "$(PYTHON)" dev
+
+demo: examples ## run each example, then fetch many URLs with hedged requests over real sockets
+	@sh scripts/examples.sh hedged_fetch
+
+examples: $(STAMP) ## run the short examples, one after the other
+	@sh scripts/examples.sh $(SHORT_EXAMPLES)
+
+test: check test-py ## check everything here, then run the suite on the other installed Pythons
+
+check: lint types architecture coverage ## lint, types, architecture, and the suite with branch coverage
+
+lint: $(STAMP) ## look for mistakes and for unformatted code
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+
+format: $(STAMP) ## format the code and repair what can be repaired without asking
+	$(BIN)/ruff check --fix-only $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+types: $(STAMP) ## check the types, with mypy and with pyright, both strict
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+architecture: $(STAMP) ## check that imports point down, and the other rules on the shape of the code
+	$(BIN)/python -m pytest -q tests/architecture
+
+suite: $(STAMP) ## run the suite alone, as it is: make suite ARGS="-k race -x"
+	$(BIN)/python -m pytest $(ARGS)
+
+coverage: $(STAMP) ## run the suite and report which branches it does not take
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+test-py: $(STAMP) ## run the suite on each other supported Python that is installed
+	@sh scripts/test-pythons.sh $(PYTHONS)
+
+clean: ## remove what the tools left behind
+	rm -rf build dist src/*.egg-info .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## remove the virtual environments as well
+	rm -rf .venv .venv-3.*

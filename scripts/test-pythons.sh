@@ -1,0 +1,19 @@
+#!/bin/sh
+# Run the suite on each version named (test-pythons.sh 3.12 3.13) that is installed and that .venv does not have.
+set -eu
+
+ours=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+
+for version in "$@"; do
+    [ "$version" != "$ours" ] || continue
+    if ! python=$(sh scripts/find-python.sh "$version"); then
+        echo "rescind: skipped Python $version: no python$version with venv on the PATH, nor in pyenv"
+        continue
+    fi
+    environment=.venv-$version
+    if [ ! -e "$environment/.installed" ] || [ -n "$(find pyproject.toml -newer "$environment/.installed")" ]; then
+        sh scripts/venv.sh "$environment" "$python" test
+    fi
+    echo "rescind: the suite on Python $version"
+    "$environment/bin/python" -m pytest -q
+done

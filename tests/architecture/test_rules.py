@@ -1,0 +1,248 @@
+"""Each rule reports a tiny tree that breaks it, and is content with one that does not."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.architecture import rules
+
+type_checking = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    "
+
+
+def tree(root: Path, files: dict[str, str]) -> Path:
+    """Write a package with these files, and give its directory."""
+    for name, source in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source, encoding="utf-8")
+    return root
+
+
+def lines(count: int, indent: str = "") -> str:
+    """Make so many lines that do nothing."""
+    return f"{indent}pass\n" * count
+
+
+BROKEN = [
+    pytest.param(
+        rules.modules_have_a_layer,
+        {"_core/novelty.py": ""},
+        "_core/novelty.py:1: '_core.novelty' has no layer: add \"_core.novelty\"",
+        id="a module of the core without a layer",
+    ),
+    pytest.param(
+        rules.modules_have_a_layer,
+        {"novelty/__init__.py": ""},
+        "'novelty' has no layer",
+        id="a package without a layer",
+    ),
+    pytest.param(
+        rules.imports_point_down,
+        {"_core/poll.py": "from rescind._core.task import Task\n", "_core/task.py": ""},
+        "_core/poll.py:1: '_core.poll' (layer 0) imports '_core.task' (layer 2)",
+        id="an import that points up",
+    ),
+    pytest.param(
+        rules.imports_point_down,
+        {"_core/poll.py": "from . import task\n", "_core/task.py": ""},
+        "imports '_core.task'",
+        id="a relative import that points up",
+    ),
+    pytest.param(
+        rules.imports_point_down,
+        {"_host/asyncio.py": "from ..runtime import Runtime\n", "runtime.py": ""},
+        "'_host.asyncio' (layer 4) imports 'runtime' (layer 5)",
+        id="a relative import from the parent that points up",
+    ),
+    pytest.param(
+        rules.imports_point_down,
+        {"_host/asyncio.py": "def f():\n    import rescind.runtime\n", "runtime.py": ""},
+        "_host/asyncio.py:2: '_host.asyncio' (layer 4) imports 'runtime' (layer 5)",
+        id="an import in a function that points up",
+    ),
+    pytest.param(
+        rules.imports_point_down,
+        {"runtime.py": "import rescind\n", "__init__.py": ""},
+        "'runtime' (layer 5) imports 'rescind' (layer 6)",
+        id="an import of the facade from below",
+    ),
+    pytest.param(
+        rules.imports_make_no_circle,
+        {
+            "_core/cell.py": "from rescind._core import task\n",
+            "_core/task.py": "from rescind._core.scope import Scope\n",
+            "_core/scope.py": "def f():\n    from rescind._core.cell import Cell\n",
+        },
+        "imports make a circle: _core.cell -> _core.task -> _core.scope -> _core.cell",
+        id="a circle within a layer",
+    ),
+    pytest.param(
+        rules.core_is_self_contained,
+        {"_core/poll.py": "import attrs\n"},
+        "the core imports 'attrs'",
+        id="a third-party package in the core",
+    ),
+    pytest.param(
+        rules.core_is_self_contained,
+        {"_core/poll.py": "import asyncio\n"},
+        "the core knows no event loop",
+        id="asyncio in the core",
+    ),
+    pytest.param(
+        rules.core_is_self_contained,
+        {"_core/poll.py": "from asyncio import CancelledError, Future\n"},
+        "the core knows no event loop",
+        id="more of asyncio than CancelledError in the core",
+    ),
+    pytest.param(
+        rules.core_is_self_contained,
+        {"_core/poll.py": f"{type_checking}from rescind.runtime import Runtime\n"},
+        "_core/poll.py:3: the core imports 'rescind.runtime', outside itself",
+        id="a type from outside in the core",
+    ),
+    pytest.param(
+        rules.third_party_stays_where_it_is_allowed,
+        {"sync/mutex.py": "import click\n"},
+        "sync/mutex.py:1: 'click' may not be imported here",
+        id="a third-party package outside its part",
+    ),
+    pytest.param(
+        rules.third_party_stays_where_it_is_allowed,
+        {"_host/asyncio.py": "import uvloop\n"},
+        "'uvloop' may be missing",
+        id="an optional package imported without a guard",
+    ),
+    pytest.param(
+        rules.modules_fit_in_the_head,
+        {"time.py": lines(rules.MAX_MODULE_LINES + 1)},
+        "421 lines; split it by role",
+        id="a module that is too long",
+    ),
+    pytest.param(
+        rules.functions_fit_on_a_screen,
+        {"time.py": "class C:\n    async def f(self):\n" + lines(80, "        ")},
+        "time.py:2: f() has 81 lines",
+        id="a function that is too long",
+    ),
+    pytest.param(
+        rules.facades_have_no_logic,
+        {"sync/__init__.py": "def helper():\n    return 1\n"},
+        "sync/__init__.py:1: a facade only re-exports",
+        id="a function in a facade",
+    ),
+    pytest.param(
+        rules.facades_have_no_logic,
+        {"lowlevel.py": "limit = 128\n"},
+        "lowlevel.py:1: a facade only re-exports",
+        id="a variable in a facade that is a module",
+    ),
+    pytest.param(
+        rules.modules_say_what_they_are,
+        {"_core/poll.py": "PENDING = 1\n"},
+        "_core/poll.py:1: no module docstring",
+        id="a module without a docstring",
+    ),
+    pytest.param(
+        rules.only_the_command_line_prints,
+        {"time.py": "def f():\n    print(1)\n"},
+        "time.py:2: a library does not print",
+        id="a print in the library",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "files", "finding"), BROKEN)
+def test_a_broken_tree_is_reported(
+    rule: Callable[[Path], list[str]], files: dict[str, str], finding: str, tmp_path: Path
+) -> None:
+    """The rule finds exactly the one fault, and says where it is."""
+    findings = rule(tree(tmp_path, files))
+
+    assert len(findings) == 1
+    assert finding in findings[0]
+
+
+FINE = [
+    pytest.param(
+        rules.modules_have_a_layer,
+        {"sync/novelty.py": "", "sync/__init__.py": "", "__init__.py": ""},
+        id="a new file in a package that has a layer",
+    ),
+    pytest.param(
+        rules.imports_point_down,
+        {"_core/task.py": "from .poll import Future\nfrom . import poll\n", "_core/poll.py": ""},
+        id="an import that points down",
+    ),
+    pytest.param(
+        rules.imports_point_down,
+        {"_core/poll.py": f"{type_checking}from .task import Task\n", "_core/task.py": ""},
+        id="a type from above",
+    ),
+    pytest.param(
+        rules.imports_make_no_circle,
+        {
+            "_core/cell.py": "from .task import Task\n",
+            "_core/task.py": f"{type_checking}from .cell import Cell\n",
+        },
+        id="a circle that only the type checker sees",
+    ),
+    pytest.param(
+        rules.core_is_self_contained,
+        {
+            "_core/errors.py": "import heapq\nfrom asyncio import CancelledError\n",
+            "_core/poll.py": "from asyncio.exceptions import CancelledError\n",
+        },
+        id="the base class of Cancellation in the core",
+    ),
+    pytest.param(
+        rules.third_party_stays_where_it_is_allowed,
+        {
+            "_host/asyncio.py": "def f():\n    import uvloop\n",
+            "_host/identity.py": "try:\n    import anyio\nexcept ImportError:\n    pass\n",
+            "cli/run.py": "import click\n",
+        },
+        id="third-party packages where they are allowed",
+    ),
+    pytest.param(
+        rules.modules_fit_in_the_head,
+        {"time.py": lines(rules.MAX_MODULE_LINES)},
+        id="a module of the greatest length",
+    ),
+    pytest.param(
+        rules.functions_fit_on_a_screen,
+        {"time.py": 'def f():\n    """Say\n\n    much.\n    """\n' + lines(79, "    ")},
+        id="a function of the greatest length with a docstring",
+    ),
+    pytest.param(
+        rules.facades_have_no_logic,
+        {"__init__.py": '"""Doc."""\nfrom rescind import time\n__all__ = ["time"]\n'},
+        id="a facade that re-exports",
+    ),
+    pytest.param(
+        rules.modules_say_what_they_are,
+        {"time.py": '"""What it is."""\n'},
+        id="a module with a docstring",
+    ),
+    pytest.param(
+        rules.only_the_command_line_prints,
+        {"cli/run.py": "print(1)\n"},
+        id="a print in the command line",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "files"), FINE)
+def test_a_sound_tree_is_accepted(
+    rule: Callable[[Path], list[str]], files: dict[str, str], tmp_path: Path
+) -> None:
+    """The rule has nothing to say about code that follows it."""
+    assert rule(tree(tmp_path, files)) == []
+
+
+def test_every_rule_has_both_cases() -> None:
+    """Each rule is shown at least one tree that breaks it and one that does not."""
+    every = set(rules.RULES)
+
+    assert {case.values[0] for case in BROKEN} == every
+    assert {case.values[0] for case in FINE} == every

@@ -1,0 +1,92 @@
+"""What every test has: the hosts to run over, and a look at what it leaves behind."""
+
+import asyncio
+import importlib.util
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from rescind import Runtime
+
+HOSTS = ("manual", "asyncio", "asyncio-debug", "uvloop")
+
+#: How long a thread that has been told to end may take to do so.
+THREAD_GRACE = 2.0
+
+
+@dataclass(frozen=True)
+class HostFactory:
+    """Make a fresh runtime on the host of this name, with the options of `Runtime`."""
+
+    name: str
+
+    def __call__(self, **options: Any) -> "Runtime":
+        """Make the runtime; leaving its `with` block shuts it down."""
+        from rescind import Runtime
+
+        return Runtime(host=self._host(), **options)
+
+    def _host(self) -> Any:
+        if self.name == "manual":
+            from rescind._host.manual import ManualHost
+
+            return ManualHost()
+        if self.name == "asyncio-debug":
+            return _debug_loop
+        return self.name
+
+
+def _debug_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    loop.set_debug(True)
+    return loop
+
+
+@pytest.fixture(params=HOSTS)
+def host(request: pytest.FixtureRequest) -> HostFactory:
+    """Run the test once on each host: `with host() as runtime: ...`."""
+    name: str = request.param
+    if name == "uvloop" and importlib.util.find_spec("uvloop") is None:
+        pytest.skip("uvloop is not installed")
+    return HostFactory(name)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a thread, or an exception that nobody could catch."""
+    unraisable: list[str] = []
+
+    def note(unraised: "sys.UnraisableHookArgs") -> None:
+        # Text only: to keep the exception or the object would keep their frames alive.
+        message = unraised.err_msg or "Exception ignored in"
+        unraisable.append(f"{message}: {unraised.object!r}: {unraised.exc_value!r}")
+
+    threads = set(threading.enumerate())
+    hook, sys.unraisablehook = sys.unraisablehook, note
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+
+    left = [] if request.node.get_closest_marker("leaks_threads") else _left(threads)
+    if left:
+        pytest.fail(f"threads are left behind: {', '.join(map(repr, left))}", pytrace=False)
+    if unraisable:
+        pytest.fail("\n".join(["exceptions nobody could catch:", *unraisable]), pytrace=False)
+
+
+def _left(before: set[threading.Thread]) -> list[threading.Thread]:
+    """Name the threads that have begun since, after a moment for those that are about to end."""
+    until = monotonic() + THREAD_GRACE
+    started = [thread for thread in threading.enumerate() if thread not in before]
+    for thread in started:
+        # A thread that was not started by `threading` has no end that could be waited for.
+        if not isinstance(thread, threading._DummyThread):
+            thread.join(max(0.0, until - monotonic()))
+    return [thread for thread in started if thread.is_alive()]
