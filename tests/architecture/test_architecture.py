@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.rules import RULES, modules
+from tests.architecture.rules import RULES
+from tests.architecture.source import modules
 
 SOURCE = Path(__file__).parents[2] / "src" / "rescind"
 
