@@ -1,0 +1,106 @@
+"""rescind: an async runtime whose futures are polled; to cancel one is never to poll it again."""
+
+from rescind._core.errors import (
+    Cancellation,
+    Closed,
+    Deadlock,
+    InternalError,
+    PolledAfterCompletion,
+    RescindError,
+    TaskCanceled,
+    TimedOut,
+    UsageError,
+    WouldBlock,
+)
+from rescind._core.executor import RuntimeStatistics
+from rescind._core.handle import CancellationHandle
+from rescind._core.outcome import Canceled, Completed, Error, Outcome
+from rescind._core.reason import CancelKind, CancelReason, CancelRequest
+from rescind._core.task import Task
+from rescind._version import __version__
+from rescind.combinators.abortable import AbortHandle, abortable
+from rescind.combinators.cleanup import bracket, catch_cancel, finalize, on_cancel
+from rescind.combinators.join import join, outcomes
+from rescind.combinators.race import race, race_ok
+from rescind.combinators.shared import Shared, now_or_never, shared
+from rescind.combinators.shield import shield, shielded
+from rescind.combinators.timeout import deadline, timeout
+from rescind.runtime import Runtime, ShutdownReport, run
+from rescind.tasks.current import (
+    cancel_requested,
+    current_runtime,
+    current_task,
+    self_cancel,
+    spawn,
+)
+from rescind.tasks.joining import join_or_cancel
+from rescind.time import (
+    checkpoint,
+    interval,
+    never,
+    now,
+    poll_fn,
+    ready,
+    sleep,
+    sleep_until,
+    yield_now,
+)
+
+__all__ = [
+    "AbortHandle",
+    "CancelKind",
+    "CancelReason",
+    "CancelRequest",
+    "Canceled",
+    "Cancellation",
+    "CancellationHandle",
+    "Closed",
+    "Completed",
+    "Deadlock",
+    "Error",
+    "InternalError",
+    "Outcome",
+    "PolledAfterCompletion",
+    "RescindError",
+    "Runtime",
+    "RuntimeStatistics",
+    "Shared",
+    "ShutdownReport",
+    "Task",
+    "TaskCanceled",
+    "TimedOut",
+    "UsageError",
+    "WouldBlock",
+    "__version__",
+    "abortable",
+    "bracket",
+    "cancel_requested",
+    "catch_cancel",
+    "checkpoint",
+    "current_runtime",
+    "current_task",
+    "deadline",
+    "finalize",
+    "interval",
+    "join",
+    "join_or_cancel",
+    "never",
+    "now",
+    "now_or_never",
+    "on_cancel",
+    "outcomes",
+    "poll_fn",
+    "race",
+    "race_ok",
+    "ready",
+    "run",
+    "self_cancel",
+    "shared",
+    "shield",
+    "shielded",
+    "sleep",
+    "sleep_until",
+    "spawn",
+    "timeout",
+    "yield_now",
+]

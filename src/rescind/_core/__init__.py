@@ -1,0 +1,1 @@
+"""The pure core: futures, cancellation, tasks and the executor, without any event loop."""

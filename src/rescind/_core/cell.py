@@ -1,0 +1,357 @@
+"""`Cell`: what holds a future while somebody schedules it, and the only place where it is stepped.
+
+*What it is.* A task is a cell that the executor schedules; a combinator's child is a cell that its
+parent schedules. Both are polled, canceled, dropped and abandoned by the same three methods:
+`step` does what `phase.TABLE` says, `ask` passes a cancellation on, `_drop` is the last rung
+of the grace ladder: request, grace, drop, abandon (R10).
+
+*Invariants.*
+ L1  Only `_apply` and `step` write the phase, and only as the table says.
+ L2  The future is stepped inside the cell's own `contextvars` context.
+ L3  Once the cell is DONE it has an outcome, for ever the same, and holds neither the future, nor the
+     context, nor a timer: a waker that is kept keeps no frame alive (R2).
+ L4  Nothing that a future raises is lost: it is the outcome, or in the outcome's ``also``.
+
+*Threads.* `wake` from any thread; everything else on the executor's.
+
+*Source.* tokio's ``harness.rs``.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+
+from .coroutine import CoroutineFuture, ended_by
+from .errors import Abandoned, InternalError
+from .frames import Site, await_stack, strip
+from .grace import UNSET, Grace, Unset
+from .outcome import Canceled, Completed, Error, Outcome
+from .phase import TABLE, Action, Event, Phase
+from .poll import PENDING, Context, Future, Waker
+from .reason import CancelRequest
+from .watched import watched
+
+if TYPE_CHECKING:
+    from .executor import Executor
+    from .timers import Timer
+
+__all__ = ["Cell", "describe_wait", "stack_of"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger("rescind")
+
+_NOTHING: Final = Action.NOTHING
+_ENQUEUE: Final = Action.ENQUEUE
+_POLL: Final = Action.POLL
+_DROP: Final = Action.DROP
+_WAKE: Final = Event.WAKE
+_START: Final = Event.START
+_PENDING: Final = Event.PENDING
+_CANCELING: Final = frozenset(
+    {Phase.CANCELING, Phase.CANCELING_WOKEN, Phase.CLEANING, Phase.CLEANING_READY}
+)
+
+
+class _GraceBell(Waker):
+    """Wakes a cell whose grace is over."""
+
+    __slots__ = ("_cell",)
+
+    def __init__(self, cell: Cell[Any]) -> None:
+        self._cell = cell
+
+    def wake(self) -> None:
+        self._cell.expire()
+
+
+class Cell(Waker, Generic[T]):
+    """A future, its phase and its outcome. Subclasses say where it queues, and who is told of its end."""
+
+    __slots__ = (
+        "__weakref__",
+        "_grace_timer",
+        "absorbed",
+        "context",
+        "cx",
+        "ended",
+        "future",
+        "grace",
+        "parent",
+        "phase",
+        "request",
+        "started",
+    )
+
+    def __init__(
+        self,
+        future: Future[T],
+        executor: Executor | None,
+        *,
+        parent: Cell[Any] | None = None,
+        context: contextvars.Context | None = None,
+        grace: Grace = UNSET,
+        deadline_at: float | None = None,
+    ) -> None:
+        self.phase: Phase = Phase.NEW
+        # The future; None once the cell is DONE (L3).
+        self.future: Future[T] | None = watched(future)
+        # What the future is polled with; its waker is the cell itself.
+        self.cx = Context(self, executor, self, deadline_at)
+        # The cell as a part of which this one is polled; None for a task.
+        self.parent = parent
+        # The request for its cancellation; None as long as there was none.
+        self.request: CancelRequest | None = None
+        # Set once, when the cell becomes DONE.
+        self.ended: Outcome[T] | None = None
+        # Grace for its cleanup, in seconds; UNSET: the parent's, or the runtime's.
+        self.grace: Grace = grace
+        # The context variables that it sees (L2); None once it is DONE.
+        self.context: contextvars.Context | None = context or contextvars.copy_context()
+        # Was it polled at least once?
+        self.started = False
+        # Did it return a value although a cancellation was raised inside (R11)?
+        self.absorbed = False
+        # Rings when the grace is over; None if none runs.
+        self._grace_timer: Timer | None = None
+
+    # -- for subclasses ------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str | None:
+        """Its name in messages."""
+        return None
+
+    def _enqueue(self) -> None:
+        """Put the cell into its ready queue, and tell the queue's owner."""
+        raise NotImplementedError
+
+    def _ended(self, outcome: Outcome[T]) -> None:
+        """Tell those who wait for the end. The cell is DONE, its future is gone."""
+
+    # -- scheduling ------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        executor = self.cx.executor
+        if executor is not None and get_ident() != executor.thread:
+            executor.post(self.wake)
+            return
+        entry = TABLE[self.phase][_WAKE]
+        assert entry is not None
+        self.phase = entry[0]
+        if entry[1] == _ENQUEUE:
+            self._enqueue()
+
+    def step(self) -> None:
+        """Do what is due: poll the future, or cancel it, or drop it. Called once per queue entry."""
+        entry = TABLE[self.phase][_START]
+        if entry is None:
+            raise InternalError(f"a cell in phase {self.phase.name} came up in a ready queue")
+        self.phase = entry[0]
+        action = entry[1]
+        if action == _NOTHING:
+            return
+        if action == _DROP:
+            self._drop()
+            return
+        future, context = self.future, self.context
+        assert future is not None and context is not None
+        try:
+            if action == _POLL:
+                self.started = True
+                value = context.run(future.poll, self.cx)
+                if value is not PENDING:
+                    outcome: Outcome[T] = Completed(cast("T", value))
+            else:
+                request = self.request
+                assert request is not None
+                ended = context.run(future.poll_cancel, self.cx, request)
+                value = PENDING
+                if ended is not PENDING:
+                    value = None
+                    outcome = ended
+                    self.absorbed = (
+                        isinstance(outcome, Completed)
+                        and isinstance(future, CoroutineFuture)
+                        and future.delivered()
+                    )
+        except (KeyboardInterrupt, SystemExit) as exc:
+            strip(exc)
+            self._finish(Error(exc))
+            raise
+        except BaseException as exc:
+            strip(exc)
+            value = None
+            outcome = ended_by(exc, self.request if action != _POLL else None)
+        if value is not PENDING:
+            self._finish(outcome)  # pyright: ignore[reportPossiblyUnbound]
+            return
+        entry = TABLE[self.phase][_PENDING]
+        assert entry is not None
+        self.phase = entry[0]
+        if entry[1] == _ENQUEUE:
+            self._enqueue()
+        elif entry[1] == _DROP:
+            self._drop()
+
+    # -- cancellation -----------------------------------------------------------------------------
+
+    @property
+    def effective_grace(self) -> float | None:
+        """Its grace in seconds: its own, or else its parent's, or else the runtime's (R10)."""
+        cell: Cell[Any] | None = self
+        while cell is not None:
+            grace = cell.grace
+            if not isinstance(grace, Unset):
+                return grace
+            cell = cell.parent
+        return None if self.cx.executor is None else self.cx.executor.grace
+
+    @property
+    def canceling(self) -> bool:
+        """Has its request reached the future?"""
+        return self.phase in _CANCELING
+
+    def ask(self, request: CancelRequest) -> None:
+        """Mark it as canceled; delivery follows when it is stepped (S3). A no-op once it is DONE."""
+        if self.phase == Phase.DONE:
+            return
+        if self.request is None:
+            self.request = request
+            shortened = request.grace_at is not None
+        else:
+            shortened = self.request.merge(request)
+        self._apply(Event.REQUEST)
+        if shortened:
+            self.arm_grace()
+
+    def arm_grace(self) -> None:
+        """Ring when the request's grace is over; called whenever it was set or shortened."""
+        if self._grace_timer is not None:
+            self._grace_timer.cancel()
+            self._grace_timer = None
+        executor, request = self.cx.executor, self.request
+        if executor is None or request is None or request.grace_at is None:
+            return
+        if request.grace_at <= executor.now():
+            self.expire()
+        else:
+            self._grace_timer = executor.add_timer(request.grace_at, _GraceBell(self))
+
+    def expire(self) -> None:
+        """Drop it, as soon as it is off the stack: the grace is over (R10)."""
+        self._apply(Event.EXPIRE)
+
+    def drop_now(self, request: CancelRequest) -> None:
+        """Drop the future at once, because the cell's owner is dropped itself."""
+        if self.phase in (Phase.DONE, Phase.DROPPING):
+            return
+        if self.request is None:
+            self.request = request
+        self._apply(Event.EXPIRE)
+        if self.phase != Phase.DOOMED:
+            self.step()
+
+    def _drop(self) -> None:
+        """Drop the future, abandon it if it resists, and finish (L4)."""
+        future, context, request = self.future, self.context, self.request
+        assert future is not None and context is not None
+        also: list[BaseException] = []
+        fatal: BaseException | None = None
+        abandoned = False
+        place = self._warn_overrun() if self._grace_timer is not None else None
+        try:
+            context.run(future.drop)
+        except BaseException as exc:
+            strip(exc)
+            for error in _flatten(exc):
+                abandoned = abandoned or isinstance(error, Abandoned)
+                if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                    fatal = error
+                also.append(error)
+        self._keep_abandoned(also)
+        assert request is not None  # whoever drops a cell says why
+        if place is not None and self.cx.executor is not None:
+            self.cx.executor.note_overrun(self, place, abandoned)
+        self._finish(Canceled(request.reason, tuple(also), self.started, abandoned))
+        if fatal is not None:
+            raise fatal
+
+    def _warn_overrun(self) -> str:
+        """Say at which await the cleanup was stuck when its grace was over; return the place."""
+        sites = stack_of(self.future)
+        place = f"{sites[-1]} in {sites[-1].function}" if sites else "an unknown place"
+        assert self.request is not None
+        _log.warning(
+            "the cleanup of %s overran its grace and is dropped; it was stuck at %s. Canceled: %s",
+            self.name or repr(self.future),
+            place,
+            self.request.reason,
+        )
+        return place
+
+    def _keep_abandoned(self, errors: list[BaseException]) -> None:
+        executor = self.cx.executor
+        for error in errors:
+            if isinstance(error, Abandoned):
+                _log.warning("%s", error)
+                if executor is not None:
+                    executor.keep_abandoned(error)
+
+    # -- the end ------------------------------------------------------------------------------------
+
+    def _apply(self, event: Event) -> None:
+        """Take the transition, and queue if it says so; the other actions belong to `step`."""
+        entry = TABLE[self.phase][event]
+        if entry is None:
+            raise InternalError(f"event {event.name} cannot happen in phase {self.phase.name}")
+        self.phase = entry[0]
+        if entry[1] == _ENQUEUE:
+            self._enqueue()
+
+    def _finish(self, outcome: Outcome[T]) -> None:
+        """Become DONE, let go of everything (L3), tell those who wait."""
+        self._apply(Event.END)
+        self.ended = outcome
+        self.future = None
+        self.context = None
+        timer, self._grace_timer = self._grace_timer, None
+        if timer is not None:
+            timer.cancel()
+        self._ended(outcome)
+
+
+def _flatten(exc: BaseException) -> list[BaseException]:
+    if isinstance(exc, BaseExceptionGroup) and "while a future was dropped" in exc.message:
+        return [error for inner in exc.exceptions for error in _flatten(inner)]
+    return [exc]
+
+
+def stack_of(future: Future[Any] | None) -> list[Site]:
+    """Return where a parked future is, outermost place first, through its coroutines' leaves."""
+    sites: list[Site] = []
+    while isinstance(future, CoroutineFuture):
+        sites += await_stack(future.coroutine)
+        future = cast("Future[Any] | None", future.leaf)
+        inner = getattr(future, "inner", None)
+        if inner is not None and not isinstance(future, CoroutineFuture):
+            future = inner
+    return sites
+
+
+def describe_wait(cell: Cell[Any]) -> str:
+    """Return, in words, what a cell waits for, and where."""
+    future: Any = cell.future
+    if future is None:
+        return "nothing: it has ended"
+    place = ""
+    sites = stack_of(future)
+    if sites:
+        place = f" at {sites[-1]} in {sites[-1].function}"
+    leaf = future
+    while isinstance(leaf, CoroutineFuture) and leaf.leaf is not None:
+        leaf = leaf.leaf
+    return f"{leaf!r}{place}"

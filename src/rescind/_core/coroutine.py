@@ -1,0 +1,493 @@
+"""`CoroutineFuture`: the future that drives one ``async def`` coroutine.
+
+*What it is.* A coroutine yields the future it awaits, its *leaf*. The driver polls the leaf, and
+resumes the coroutine only when the leaf has its output. So a spurious wake-up never resumes
+user code, what a coroutine waits for is always known, and a cancellation is delivered in one
+place: where the leaf is `PENDING`.
+
+*Delivery, step by step* (`_drive`). A cancellation is due when it was requested and nothing holds
+it back (`ScopeStack.due`). Then
+
+1. the leaf is polled once more: if it has its output, that is delivered, and the cancellation waits
+   for the next park (D2);
+2. the leaf is canceled, and driven until its own cleanup is done (D3);
+3. `Cancellation` is raised in the coroutine at that await; what follows is its cleanup (D4).
+
+*Invariants.*
+ D1  The coroutine is resumed only with its leaf's output, or an exception; once per output.
+ D2  An output that the leaf has is never discarded in favour of a cancellation (R7).
+ D3  The leaf ends before the coroutine's own cleanup begins: inside out (R8).
+ D4  One request is raised once. Awaits of the cleanup are polled like any others (R9).
+ D5  A spent budget is a park: a leaf that was never polled may then be canceled unpolled.
+ D6  Each step runs under the coroutine's own identity, the closing one too (R28).
+
+*Threads.* The executor's thread only.
+
+*Source.* Holk's ``poll_cancel`` prototype; cats-effect's fiber run loop; R30 for foreign leaves.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from asyncio import CancelledError
+from collections.abc import Awaitable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from .current import foreign, local
+from .errors import Abandoned, Cancellation, PolledAfterCompletion, UsageError
+from .frames import await_stack, strip
+from .outcome import Canceled, Completed, Error, Outcome, also_of
+from .poll import PENDING, Context, Future, IntoFuture, Pending, take
+from .reason import CancelKind, CancelReason, CancelRequest
+from .scope import ScopeStack
+from .watched import Watched
+
+if TYPE_CHECKING:
+    from .hostport import Host, Swap
+
+__all__ = ["CoroutineFuture", "as_future", "ended_by"]
+
+T = TypeVar("T")
+
+_NEW: Final = 0
+_PARKED: Final = 1
+_RUNNING: Final = 2
+_ENDED: Final = 3
+
+_NO_CANCELLATION: Final = (KeyboardInterrupt, SystemExit)
+
+_log = logging.getLogger("rescind")
+
+
+class CoroutineFuture(Future[T], ScopeStack):
+    """Drives one coroutine.
+
+    Args:
+        coro: a coroutine that has not been started.
+
+    Cancellation: runs the coroutine's cleanup, which may await (R6, R8, R9). Before the first poll
+    nothing of the body runs (R5).
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_canceling",
+        "_coro",
+        "_fresh",
+        "_host",
+        "_identity",
+        "_leaf",
+        "_state",
+        "_swap",
+        "_taken",
+    )
+    _native = True
+
+    def __init__(self, coro: Coroutine[Any, Any, T]) -> None:
+        # -- Future
+        self._taken = False
+        # -- ScopeStack
+        self.outer = None
+        self.cx = None
+        self.request = None
+        self.scopes = []
+        self.floor = 0
+        self.unwinding = False
+        self.attention = False
+        self.waker = None
+        # The coroutine; kept after its end, when it holds no frame, for its name.
+        self._coro = coro
+        # What it awaits; None while it runs, before it starts and after it ends.
+        self._leaf: Future[Any] | None = None
+        # Was the leaf never polled yet (D5)?
+        self._fresh = False
+        # The request with which the leaf is being canceled; None if it is polled normally.
+        self._canceling: CancelRequest | None = None
+        self._state = _NEW
+        # The identity under which it runs (D6) and the host that gave it; None on hosts without.
+        self._identity: Any = None
+        self._swap: Swap | None = None
+        self._host: Host | None = None
+
+    # -- what others may ask ----------------------------------------------------------------
+
+    @property
+    def coroutine(self) -> Coroutine[Any, Any, T]:
+        """The coroutine that is driven."""
+        return self._coro
+
+    @property
+    def leaf(self) -> Future[Any] | None:
+        """What the coroutine awaits; None if it is not parked."""
+        return self._leaf
+
+    @property
+    def identity(self) -> Any:
+        """The object that is ``asyncio.current_task()`` while the coroutine runs, if any."""
+        return self._identity
+
+    def rename(self, name: str) -> None:
+        """Tell the identity, if there is one, the name of the task."""
+        if self._identity is not None:
+            self._identity.set_name(name)
+
+    def __repr__(self) -> str:
+        return f"<coroutine {_name_of(self._coro)}>"
+
+    # -- Future -------------------------------------------------------------------------------
+
+    def poll(self, cx: Context) -> T | Pending:
+        if self.request is not None:
+            raise UsageError(f"{self!r} was polled after poll_cancel had begun (R4)")
+        return self._step(cx)
+
+    def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
+        if self._state == _NEW:
+            self.drop()
+            return Canceled(request.reason)
+        if self._state != _PARKED:
+            self._start(cx)  # raises: it has ended, or is being polled
+        if self.request is None:
+            self.request = request
+            self.attention = True
+        try:
+            value = self._step(cx)
+        except _NO_CANCELLATION:
+            raise
+        except BaseException as exc:
+            strip(exc)
+            return ended_by(exc, request)
+        return PENDING if value is PENDING else Completed(cast("T", value))
+
+    def drop(self) -> None:
+        if self._state == _ENDED:
+            return
+        if self._state == _RUNNING:
+            raise UsageError(f"{self!r} cannot be dropped while it is being polled")
+        started = self._state != _NEW
+        leaf, self._leaf = self._leaf, None
+        self._state = _ENDED
+        errors: list[BaseException] = []
+        try:
+            if leaf is not None:
+                leaf.drop()  # F4: the leaf first
+        except BaseException as exc:
+            errors.append(exc)
+        if started:
+            self._close(errors)
+        else:
+            self._coro.close()
+        self._release()
+        _raise_all(errors)
+
+    def __del__(self) -> None:
+        if self._state == _ENDED or self._state == _RUNNING:
+            return
+        if local.executor is None:
+            self._swap = None  # another thread, or no loop any more: no identity to be taken on
+        try:
+            self.drop()
+        except BaseException:
+            _log.warning("%r failed while it was dropped unfinished", self, exc_info=True)
+
+    # -- driving -------------------------------------------------------------------------------
+
+    def _step(self, cx: Context) -> T | Pending:
+        """Enter the region and the identity, and drive (D6)."""
+        if self._state != _PARKED:
+            self._start(cx)
+        self._state = _RUNNING
+        outer = local.region
+        self.outer = outer
+        self.cx = cx
+        self.waker = cx.waker
+        local.region = self
+        swap = self._swap
+        previous = swap(self._identity) if swap is not None else None
+        try:
+            return self._drive(cx)
+        finally:
+            if swap is not None:
+                swap(previous)
+            local.region = outer
+            self.outer = None
+            self.cx = None
+            if self._state == _RUNNING:
+                self._state = _PARKED
+            else:
+                self._release()
+
+    def _drive(self, cx: Context) -> T | Pending:
+        """Poll the leaf, resume the coroutine, and so on, until a park or the end."""
+        executor = cx.executor
+        coro = self._coro
+        leaf = self._leaf
+        value: Any = None
+        error: BaseException | None = None
+        while True:
+            if leaf is not None:
+                try:
+                    if self._canceling is not None:
+                        outcome = leaf.poll_cancel(cx, self._canceling)
+                        if outcome is PENDING:
+                            return PENDING
+                        value, error = self._settle(outcome)
+                    elif executor is not None and executor.budget <= 0:
+                        if self._fresh and self.attention:
+                            self._canceling = self._due(leaf)
+                            if self._canceling is not None:
+                                continue
+                        cx.waker.wake()
+                        return PENDING
+                    else:
+                        self._fresh = False
+                        value = leaf.poll(cx)
+                        if value is PENDING:
+                            if self.attention:
+                                self._canceling = self._due(leaf)
+                                if self._canceling is not None:
+                                    continue
+                            return PENDING
+                        if executor is not None:
+                            executor.budget -= 1
+                except _NO_CANCELLATION:
+                    self._leaf = None
+                    self._state = _ENDED
+                    coro.close()
+                    raise
+                except BaseException as exc:
+                    strip(exc)
+                    error = exc
+                    self._canceling = None
+                self._leaf = None
+            try:
+                if error is None:
+                    yielded = coro.send(value)
+                else:
+                    thrown, error = error, None
+                    try:
+                        yielded = coro.throw(thrown)
+                    finally:
+                        del thrown  # its traceback refers to this frame
+            except StopIteration as stop:
+                self._state = _ENDED
+                return cast("T", stop.value)
+            except BaseException:
+                self._state = _ENDED
+                raise
+            value = None
+            try:
+                self._leaf = leaf = self._adopt(yielded, cx)
+                self._fresh = True
+            except TypeError as exc:
+                leaf, error = None, exc
+
+    def _settle(self, outcome: Outcome[Any]) -> tuple[Any, BaseException | None]:
+        """Turn the outcome of the canceled leaf into what the coroutine is resumed with."""
+        request, self._canceling = self._canceling, None
+        assert request is not None
+        if isinstance(outcome, Completed):
+            return outcome.value, None  # D2: the cancellation stays due
+        if isinstance(outcome, Error):
+            return None, outcome.exception
+        if request.foreign is not None:
+            return None, request.foreign
+        self.mark_delivered(request)
+        return None, Cancellation(request.reason, outcome.also)
+
+    def _due(self, leaf: Future[Any]) -> CancelRequest | None:
+        """Return the request to be delivered at this park: the host's world's, or ours."""
+        host = self._host
+        if host is not None:
+            exc = host.foreign_request(self._identity)
+            if exc is not None:
+                request = CancelRequest(CancelReason(CancelKind.FOREIGN, str(exc) or None))
+                request.foreign = exc
+                return request
+        request_or_none = self.due(leaf)
+        if (
+            request_or_none is not None
+            and request_or_none is self.request
+            and host is not None
+            and host.shielded(self._identity)
+        ):
+            return None
+        return request_or_none
+
+    def _adopt(self, yielded: object, cx: Context) -> Future[Any]:
+        """Return the leaf for what the coroutine yielded; raise `TypeError` if it is none."""
+        if isinstance(yielded, Future):
+            leaf = cast("Future[Any]", yielded)
+            return leaf if leaf._native else Watched(leaf)
+        executor = cx.executor
+        if executor is not None:
+            adopted = executor.host.adopt(yielded)
+            if adopted is not None:
+                return adopted
+            where = f"on the host {executor.host.name!r}"
+        else:
+            where = "when it is polled by hand"
+        raise TypeError(
+            f"{self!r} awaited something that yielded {yielded!r}, which rescind cannot wait for "
+            f"{where}; await a rescind future, or run on an asyncio host for asyncio's awaitables"
+        )
+
+    # -- beginning and end ----------------------------------------------------------------------
+
+    def _start(self, cx: Context) -> None:
+        if self._state == _RUNNING:
+            raise UsageError(f"{self!r} was polled from inside its own poll")
+        if self._state == _ENDED:
+            raise PolledAfterCompletion(f"{self!r} was polled after it had ended")
+        executor = cx.executor
+        if executor is None:
+            return
+        host = executor.host
+        if host.swap is not None:
+            cell = cx.cell
+            root = cell is not None and cell.parent is None and cell.future is self
+            name = cell.name if cell is not None and cell.future is self else None
+            self._identity = host.identify(self, cell, name or _name_of(self._coro), root)
+            self._swap = host.swap
+            self._host = host
+
+    def _release(self) -> None:
+        """Let go of everything but the coroutine's name."""
+        self.waker = None
+        self._leaf = None
+        self._canceling = None
+        host, self._host = self._host, None
+        if host is not None:
+            host.retire(self._identity)
+        self._swap = None
+
+    def _close(self, errors: list[BaseException]) -> None:
+        """Close the coroutine under its identity; append what it raises."""
+        chain = _coroutines(self._coro)
+        stack = await_stack(self._coro)
+        outer = local.region
+        self.outer = outer
+        local.region = self
+        swap = self._swap
+        previous = swap(self._identity) if swap is not None else None
+        try:
+            self._coro.close()
+        except RuntimeError as exc:
+            if "ignored GeneratorExit" not in str(exc):
+                strip(exc)
+                errors.append(exc)
+            else:
+                place = await_stack(self._coro) or stack
+                error = Abandoned(
+                    f"{self!r} went on after it had been closed, and is never polled again; it "
+                    f"hangs at {place[-1] if place else 'an unknown place'}. Let GeneratorExit "
+                    "pass, and do not await while it is handled"
+                )
+                error.coroutines = chain
+                errors.append(error)
+        except BaseException as exc:
+            strip(exc)
+            errors.append(exc)
+        finally:
+            if swap is not None:
+                swap(previous)
+            local.region = outer
+            self.outer = None
+
+
+def _coroutines(coro: object) -> tuple[object, ...]:
+    """Return the coroutine and those that it awaits, so that they can be kept from the collector."""
+    chain: list[object] = []
+    current: Any = coro
+    while inspect.iscoroutine(current):
+        chain.append(current)
+        current = current.cr_await
+    return tuple(chain)
+
+
+def _name_of(coro: object) -> str:
+    return str(getattr(coro, "__qualname__", None) or type(coro).__qualname__)
+
+
+def _raise_all(errors: list[BaseException]) -> None:
+    if len(errors) == 1:
+        raise errors.pop()
+    if errors:
+        raise BaseExceptionGroup("several cleanups failed while a future was dropped", errors)
+
+
+def _contexts(exc: BaseException) -> Cancellation | None:
+    """Return the cancellation that ``exc`` was raised in the course of, if any."""
+    seen: set[int] = set()
+    current: BaseException | None = exc
+    while current is not None and id(current) not in seen:
+        if isinstance(current, Cancellation):
+            return current
+        seen.add(id(current))
+        current = current.__cause__ or current.__context__
+    return None
+
+
+def ended_by(exc: BaseException, request: CancelRequest | None) -> Outcome[Any]:
+    """Return the outcome of a future that raised ``exc``.
+
+    An error that was raised while cleaning up after a delivered ``request`` is listed in
+    ``Canceled.also`` (R15); one raised after the cancellation was absorbed is an `Error`.
+    """
+    if isinstance(exc, Cancellation):
+        return Canceled(exc.reason if request is None else request.reason, exc.also)
+    if isinstance(exc, CancelledError):
+        if request is not None:
+            return Canceled(request.reason)
+        return Canceled(CancelReason(CancelKind.FOREIGN, str(exc) or None))
+    if request is not None:
+        cancellation = _contexts(exc)
+        if cancellation is not None:
+            return Canceled(request.reason, (*cancellation.also, exc))
+    return Error(exc, also_of(exc))
+
+
+async def _await(awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+def as_future(awaitable: Awaitable[T]) -> Future[T]:
+    """Return a `Future` for anything that can be awaited, and take it over (F2).
+
+    Args:
+        awaitable: a rescind future, a coroutine, a task, an ``asyncio.Future``, a
+            ``concurrent.futures.Future``, or anything with ``__await__``.
+
+    Raises:
+        TypeError: it cannot be awaited; the message says what was probably meant.
+        UsageError: it was already awaited or given away.
+    """
+    if isinstance(awaitable, Future):
+        return take(cast("Future[T]", awaitable), "used here")
+    if inspect.iscoroutine(awaitable):
+        if inspect.getcoroutinestate(awaitable) != inspect.CORO_CREATED:
+            raise UsageError(
+                f"{awaitable!r} cannot be used here: it was already awaited or has ended. "
+                "Call the async function again for a new coroutine"
+            )
+        return take(CoroutineFuture(awaitable), "used here")
+    if isinstance(awaitable, IntoFuture):
+        return take(cast("IntoFuture[T]", awaitable).into_future(), "used here")
+    adapted = foreign.adapt(awaitable)
+    if adapted is not None:
+        return take(cast("Future[T]", adapted), "used here")
+    if hasattr(type(awaitable), "__await__") or inspect.isawaitable(awaitable):
+        return take(CoroutineFuture(_await(awaitable)), "used here")
+    if inspect.iscoroutinefunction(awaitable):
+        raise TypeError(
+            f"expected an awaitable, but got the async function {awaitable.__qualname__!r} itself; "
+            f"call it: {awaitable.__name__}(...)"
+        )
+    hint = ""
+    if callable(awaitable):
+        hint = "; to run a plain function, call it, or use a thread"
+    raise TypeError(
+        f"expected an awaitable (a coroutine, a future, a task), but got "
+        f"{type(awaitable).__qualname__}: {awaitable!r}{hint}"
+    )

@@ -1,0 +1,87 @@
+"""Who is being polled on this thread: a chain of regions, innermost first, and the executor.
+
+*What it is.* While a future is polled, the code inside may ask "which coroutine am I in?"
+(`shielded`, `deadline`, `await fut` itself) and "am I being canceled?". Polls nest on the
+stack, so the answer is a chain: each `Region` knows the one that polls it. Nothing outlives the poll.
+
+*What it is not.* A context variable: it says who drives, not what the user stored.
+
+*Threads.* One chain per thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .executor import Executor
+    from .poll import Context, Future
+    from .reason import CancelRequest
+
+__all__ = ["Local", "Region", "foreign", "local"]
+
+
+class Region:
+    """One link of the chain: something that polls inner futures and can hold cancellation back.
+
+    Attributes:
+        outer: the region that polls this one now; None outside a poll, and at the root.
+        cx: the context of the poll under way; None outside a poll.
+        request: the request that this region was given by `poll_cancel`, if any.
+    """
+
+    __slots__ = ("cx", "outer", "request")
+
+    outer: Region | None
+    cx: Context | None
+    request: CancelRequest | None
+
+    def delivered(self) -> bool:
+        """Has the request been raised inside, so that what runs now is cleanup?"""
+        return False
+
+    def holds(self) -> bool:
+        """Would a request from outside be held back by a shield of this region?"""
+        return False
+
+
+class Local(threading.local):
+    """The state of one thread.
+
+    Attributes:
+        region: the innermost region being polled on this thread, or None.
+        executor: the executor that this thread runs or is attached to, or None.
+    """
+
+    region: Region | None = None
+    executor: Executor | None = None
+
+
+local = Local()
+
+
+class _Foreign:
+    """Where the bridge to other drivers (asyncio, trio) is installed by the layer above.
+
+    Attributes:
+        drive: given a future that is awaited under a driver which is not ours, returns the
+            generator that parks that driver's way; None as long as no bridge is installed.
+    """
+
+    drive: Callable[[Future[Any]], Generator[Any, Any, Any]] | None = None
+
+    def adapt(self, awaitable: object) -> Future[Any] | None:
+        """Return a future for an awaitable of another world, or None if it is not known."""
+        for adapter in self.adapters:
+            adapted = adapter(awaitable)
+            if adapted is not None:
+                return adapted
+        return None
+
+    def __init__(self) -> None:
+        self.adapters: list[Callable[[object], Future[Any] | None]] = []
+
+
+foreign = _Foreign()

@@ -1,0 +1,123 @@
+"""Every exception of rescind, under two roots.
+
+*What it is.* `Cancellation` is the one way in which a cancellation appears inside a coroutine.
+It is a `BaseException`, and a subclass of `asyncio.CancelledError`, so that code written for
+asyncio cleans up on it. Everything else that rescind raises is a `RescindError`, an ordinary
+`Exception`.
+
+*What it is not.* `Cancellation` never means "what I awaited was canceled"; that is
+`TaskCanceled`, which an ordinary ``except Exception`` may handle (R17).
+
+*Source.* The split between "I am canceled" and "it was canceled" answers Kotlin's issue 3658.
+"""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .reason import CancelReason
+
+__all__ = [
+    "Abandoned",
+    "Cancellation",
+    "Closed",
+    "Deadlock",
+    "InternalError",
+    "PolledAfterCompletion",
+    "RescindError",
+    "TaskCanceled",
+    "TimedOut",
+    "UsageError",
+    "WouldBlock",
+]
+
+
+class Cancellation(CancelledError):
+    """You are being canceled: raised at the await where the canceled future is parked.
+
+    Let it pass, or clean up and re-raise it. Catching it and returning a value completes the
+    future with that value; the task then records that a cancellation was absorbed (R11).
+
+    Attributes:
+        reason: who asked, why, where, and what caused it.
+        also: errors of the cleanup that has already run, further in, in order.
+    """
+
+    reason: CancelReason
+    also: tuple[BaseException, ...]
+
+    def __init__(self, reason: CancelReason, also: tuple[BaseException, ...] = ()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.also = also
+
+
+class RescindError(Exception):
+    """The root of all ordinary exceptions of rescind."""
+
+
+class UsageError(RescindError):
+    """rescind was called in a way that cannot work; the message says how to mend it."""
+
+
+class PolledAfterCompletion(UsageError):
+    """A future was polled after it had ended; its output was already given out."""
+
+
+class WouldBlock(RescindError):
+    """A ``*_nowait`` operation could not be done at once."""
+
+
+class Closed(RescindError):
+    """The other side, or the thing itself, is closed."""
+
+
+class TaskCanceled(RescindError):
+    """What you awaited was canceled, by somebody else; you were not (R17).
+
+    Attributes:
+        reason: why it was canceled.
+    """
+
+    reason: CancelReason
+
+    def __init__(self, reason: CancelReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the awaited task was canceled: {self.reason}"
+
+
+class TimedOut(RescindError, TimeoutError):
+    """A `timeout` or `deadline` ran out before the work was done.
+
+    Attributes:
+        also: errors of the cleanup, in order.
+    """
+
+    also: tuple[BaseException, ...] = ()
+
+
+class Deadlock(RescindError):
+    """Nothing can run any more: the message names each task and what it waits for."""
+
+
+class InternalError(RescindError):
+    """A fault of rescind itself. Please report it, with the traceback."""
+
+
+class Abandoned(RescindError):
+    """A coroutine went on after it had been closed: it is never polled again.
+
+    `Future.drop` raises it; the task's outcome then says ``abandoned=True``. The message
+    names the await at which the coroutine hangs.
+
+    Attributes:
+        coroutines: the coroutine and those it awaits, kept so that the collector does not
+            resume them once more.
+    """
+
+    coroutines: tuple[object, ...] = ()

@@ -1,0 +1,384 @@
+"""`Executor`: the ready queue, and `turn`: if it should be canceled, cancel it, else poll it.
+
+*What it is.* One executor runs the tasks of one thread, on one host. ``turn`` is one host callback:
+it fires timers, takes the tasks that are ready, steps each, and re-arms the host once.
+
+*What it is not.* A loop: the host calls it. It knows nothing of sockets.
+
+*Invariants.*
+ E1  One step per queue entry, in the order of waking. A task that wakes others runs them in the
+     same turn, up to a bound; then the host gets to look for I/O.
+ E2  A task that yields (`defer`) runs after the host has looked for I/O: yielders starve nobody.
+ E3  A step has a budget of leaf completions; a hot task parks when it is spent (R7, R23).
+ E4  Whatever comes from another thread goes through the inbox, and takes effect in a turn (R2).
+ E5  At most one wake-up and one timer of the host are armed; none while a turn runs.
+ E6  After `close` nothing is spawned: a task made then is born canceled, its body never run (R24).
+
+*Threads.* `post`, `spawn` and `running` from any; everything else on the thread that runs it.
+
+*Source.* tokio's ``current_thread`` scheduler, with its deferred yields.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from .cell import describe_wait
+from .current import local
+from .grace import UNSET, Grace
+from .outcome import Completed, Error, Outcome
+from .poll import Future, Waker
+from .reason import CancelKind, CancelReason, CancelRequest
+from .task import Task
+from .timers import Timer, Timers
+
+if TYPE_CHECKING:
+    from .cell import Cell
+    from .errors import Abandoned
+    from .hostport import Host, Scheduled
+
+__all__ = ["Executor", "Overrun", "RuntimeStatistics"]
+
+T = TypeVar("T")
+
+DEFAULT_GRACE: Final = 30.0
+DEFAULT_BUDGET: Final = 128
+_STEPS_PER_TURN: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeStatistics:
+    """A snapshot of a runtime's counters.
+
+    Attributes:
+        alive: tasks that have not ended.
+        ready: entries in the ready queue.
+        timers: timers that may still fire.
+        spawned: tasks ever spawned.
+        completed: tasks that returned a value.
+        failed: tasks that raised.
+        canceled: tasks that were canceled, the next three included.
+        dropped: canceled tasks whose cleanup was cut short.
+        abandoned: coroutines that went on after being closed, and are kept unpolled.
+        absorbed: completed tasks that had swallowed a cancellation.
+        turns: callbacks of the host that were used.
+        steps: polls of a task.
+    """
+
+    alive: int
+    ready: int
+    timers: int
+    spawned: int
+    completed: int
+    failed: int
+    canceled: int
+    dropped: int
+    abandoned: int
+    absorbed: int
+    turns: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overrun:
+    """A cleanup that did not end within its grace.
+
+    Attributes:
+        task: the task's name, or what the future was.
+        reason: why it had been canceled.
+        place: ``file:line in function`` of the await at which its cleanup was stuck.
+        seconds: how long after the request it was dropped.
+        abandoned: it went on even then.
+    """
+
+    task: str
+    reason: CancelReason
+    place: str
+    seconds: float
+    abandoned: bool
+
+
+class Executor:
+    """Runs tasks on a host.
+
+    Args:
+        host: what it rides on.
+        grace: default for the cleanup of a canceled task, in seconds; None: unbounded.
+        budget: leaf completions per step.
+        name: for messages.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        *,
+        grace: float | None = DEFAULT_GRACE,
+        budget: int = DEFAULT_BUDGET,
+        name: str = "runtime",
+    ) -> None:
+        self.host = host
+        self.grace = grace
+        self.name = name
+        # The thread that runs it; None before the first run.
+        self.thread: int | None = None
+        # The task whose step is under way; None between steps.
+        self.current: Task[Any] | None = None
+        # Leaf completions left in this step (E3).
+        self.budget = budget
+        self.tasks: dict[int, Task[Any]] = {}
+        self.abandoned: list[Abandoned] = []
+        # The reason for closing; None while tasks may be spawned (E6).
+        self.closed: CancelReason | None = None
+        # Has the host gone, so that nothing can run any more?
+        self.stopped = False
+        # What it belongs to: a Runtime, for `current_runtime`.
+        self.owner: Any = None
+        # Cleanups that overran their grace, in order (R24).
+        self.overruns: list[Overrun] = []
+        self._budget = budget
+        self._ready: deque[Task[Any]] = deque()
+        self._deferred: list[Waker] = []
+        self._inbox: deque[Callable[[], object]] = deque()
+        self._timers = Timers()
+        self._turning = False
+        self._soon: Scheduled | None = None
+        self._alarm: Scheduled | None = None
+        self._alarm_at = float("inf")
+        self._counts = dict.fromkeys(
+            (
+                "spawned",
+                "completed",
+                "failed",
+                "canceled",
+                "dropped",
+                "absorbed",
+                "turns",
+                "steps",
+            ),
+            0,
+        )
+
+    # -- for tasks and futures ------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Return the host's time, in seconds."""
+        return self.host.now()
+
+    def add_timer(self, at: float, waker: Waker) -> Timer:
+        """Wake ``waker`` at host time ``at``."""
+        timer = self._timers.add(at, waker)
+        if not self._turning and at < self._alarm_at:
+            self._arm()
+        return timer
+
+    def defer(self, waker: Waker) -> None:
+        """Wake ``waker`` after the host has looked for I/O (E2)."""
+        self._deferred.append(waker)
+        if not self._turning:
+            self._arm()
+
+    def enqueue(self, task: Task[Any]) -> None:
+        """Append a task to the ready queue."""
+        self._ready.append(task)
+        if not self._turning and self._soon is None:
+            self._soon = self.host.call_soon(self._on_soon)
+
+    def forget(self, task: Task[Any], outcome: Outcome[Any]) -> None:
+        """Note that a task has ended."""
+        self.tasks.pop(task.id, None)
+        counts = self._counts
+        if isinstance(outcome, Completed):
+            counts["completed"] += 1
+            counts["absorbed"] += task.absorbed
+        elif isinstance(outcome, Error):
+            counts["failed"] += 1
+        else:
+            counts["canceled"] += 1
+            counts["dropped"] += outcome.dropped
+
+    def note_overrun(self, cell: Cell[Any], place: str, abandoned: bool) -> None:
+        """Record a cleanup that overran its grace."""
+        request = cell.request
+        assert request is not None
+        first = request.reason
+        seconds = 0.0 if first.at is None else self.now() - first.at
+        name = cell.name or repr(cell.future)
+        self.overruns.append(Overrun(name, first, place, seconds, abandoned))
+
+    def keep_abandoned(self, error: Abandoned) -> None:
+        """Keep what was abandoned from the collector, which would resume it once more."""
+        self.abandoned.append(error)
+
+    def post(self, call: Callable[[], object]) -> None:
+        """Call ``call()`` in the next turn; callable from any thread (E4)."""
+        self._inbox.append(call)
+        self.host.call_soon_threadsafe(self._on_post)
+
+    # -- spawning ---------------------------------------------------------------------------------------
+
+    def spawn(
+        self,
+        future: Future[T],
+        *,
+        name: str | None = None,
+        grace: Grace = UNSET,
+        context: contextvars.Context | None = None,
+    ) -> Task[T]:
+        """Make a task of ``future`` and queue it; callable from any thread."""
+        task: Task[T] = Task(future, self, name=name, context=context, grace=grace)
+        if get_ident() == self.thread or self.stopped:
+            self._admit(task)
+        else:
+            self.post(lambda: self._admit(task))
+        return task
+
+    def _admit(self, task: Task[Any]) -> None:
+        if task.ended is not None:
+            return
+        self._counts["spawned"] += 1
+        self.tasks[task.id] = task
+        self.enqueue(task)
+        if self.closed is not None:
+            born = CancelReason(
+                CancelKind.SHUTDOWN, "spawned after the shutdown", at=self.now(), cause=self.closed
+            )
+            task.ask(CancelRequest(born))
+            task.drop_now(task.request or CancelRequest(born))
+
+    # -- running ----------------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> bool:
+        """Is a turn under way?"""
+        return self._turning
+
+    def turn(self) -> None:
+        """Fire timers, take what is ready, cancel or poll each, re-arm the host once."""
+        if self._turning:
+            return
+        outer = local.executor
+        self._turning = True
+        local.executor = self
+        counts = self._counts
+        counts["turns"] += 1
+        ready = self._ready
+        steps = 0
+        try:
+            self._collect()
+            while ready and steps < _STEPS_PER_TURN:
+                for _ in range(len(ready)):
+                    task = ready.popleft()
+                    self.current = task
+                    self.budget = self._budget
+                    steps += 1
+                    task.step()
+                if self._inbox:
+                    self.drain()
+        finally:
+            counts["steps"] += steps
+            self.current = None
+            self._turning = False
+            local.executor = outer
+            self._arm()
+
+    def wake_directly(self, waker: Waker) -> None:
+        """Wake, and run the turn at once instead of asking the host for a callback.
+
+        For callbacks of the host itself: it saves a hop through the host's queue.
+        """
+        if self._turning:
+            waker.wake()
+            return
+        self._turning = True
+        try:
+            waker.wake()
+        finally:
+            self._turning = False
+        self.turn()
+
+    def refill(self) -> None:
+        """Give the next step of a foreign driver its budget (E3)."""
+        self.budget = self._budget
+
+    def _collect(self) -> None:
+        if self._inbox:
+            self.drain()
+        if self._deferred:
+            deferred, self._deferred = self._deferred, []
+            for waker in deferred:
+                waker.wake()
+        at = self._timers.next_at()
+        if at is not None and at <= (now := self.host.now()):
+            self._timers.fire(now)
+
+    def drain(self) -> None:
+        """Do what other threads asked for."""
+        inbox = self._inbox
+        for _ in range(len(inbox)):
+            inbox.popleft()()
+
+    def _on_soon(self) -> None:
+        self._soon = None
+        self.turn()
+
+    def _on_post(self) -> None:
+        if self._inbox:
+            self.turn()
+
+    def _on_alarm(self) -> None:
+        self._alarm = None
+        self._alarm_at = float("inf")
+        self.turn()
+
+    def _arm(self) -> None:
+        """Ask the host for the next turn: soon, or when the first timer is due (E5)."""
+        if self._ready or self._deferred:
+            if self._soon is None:
+                self._soon = self.host.call_soon(self._on_soon)
+            return
+        at = self._timers.next_at()
+        if at is None or at == self._alarm_at:
+            return
+        if self._alarm is not None:
+            if self._alarm_at < at:
+                return  # it will look again when it rings: cheaper than to re-arm for every sleep
+            self._alarm.cancel()
+        self._alarm_at = at
+        self._alarm = self.host.call_at(at, self._on_alarm)
+
+    # -- the end ------------------------------------------------------------------------------------------
+
+    def close(self, reason: CancelReason) -> None:
+        """Accept no more tasks (E6)."""
+        if self.closed is None:
+            self.closed = reason
+
+    def stop(self) -> None:
+        """Take back what is armed at the host, which is about to be closed; nothing runs after."""
+        self.stopped = True
+        self.drain()
+        for handle in (self._soon, self._alarm):
+            if handle is not None:
+                handle.cancel()
+        self._soon = self._alarm = None
+        self._alarm_at = float("inf")
+
+    def statistics(self) -> RuntimeStatistics:
+        """Return a snapshot of the counters."""
+        return RuntimeStatistics(
+            alive=len(self.tasks),
+            ready=len(self._ready),
+            timers=len(self._timers),
+            abandoned=len(self.abandoned),
+            **self._counts,
+        )
+
+    def describe_hang(self) -> str:
+        """Return, one line per task, what each waits for."""
+        lines = [f"  {task.name} waits for {describe_wait(task)}" for task in self.tasks.values()]
+        return "\n".join(lines) or "  (no task)"

@@ -1,0 +1,113 @@
+"""`CancellationHandle`: cancels a task from any thread, and holds nothing of it (R25)."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+from .errors import UsageError
+from .grace import UNSET, Grace
+from .outcome import Outcome
+from .reason import CancelReason, CancelRequest, make_reason
+
+if TYPE_CHECKING:
+    from .executor import Executor
+    from .task import Task
+
+__all__ = ["CancellationHandle"]
+
+
+class CancellationHandle:
+    """Cancels a task from any thread; holds neither its frame nor its output.
+
+    Copies are equal, and usable as keys. Dropping a handle does nothing.
+
+    Attributes:
+        task_id: the id of the task.
+        name: its name when the handle was made.
+    """
+
+    __slots__ = ("__weakref__", "_executor", "_task", "name", "task_id")
+
+    def __init__(self, task: Task[Any]) -> None:
+        self.task_id = task.id
+        self.name = task.name
+        self._executor: Executor = task.executor
+        self._task = weakref.ref(task)
+
+    def cancel(
+        self, reason: str | CancelReason | None = None, *, grace: Grace = UNSET
+    ) -> CancelRequest:
+        """Ask the task to cancel, as `Task.cancel`; not accepted if it has ended.
+
+        Args:
+            reason: words, or a complete `CancelReason`.
+            grace: see `Task.cancel`.
+        """
+        task = self._task()
+        if task is not None:
+            return task.cancel(reason, grace=grace)
+        return CancelRequest(make_reason(reason, self._executor), accepted=False)
+
+    def done(self) -> bool:
+        """Has the task ended, its cleanup included?"""
+        task = self._task()
+        return task is None or task.done()
+
+    def wait(self, timeout: float | None = None) -> Outcome[Any]:
+        """Block this thread until the task has ended; for threads that run no loop.
+
+        Args:
+            timeout: seconds; None: as long as it takes.
+
+        Returns:
+            The task's outcome.
+
+        Raises:
+            TimeoutError: it has not ended in time.
+            UsageError: called on the runtime's own thread, which would wait for itself; or the task
+                had ended, and its outcome went with the last reference to it: keep the `Task`.
+        """
+        executor = self._executor
+        if executor.thread == get_ident() and executor.running:
+            raise UsageError(
+                f"waiting for {self.name!r} would block the thread that runs it; await the task"
+            )
+        task = self._task()
+        if task is None:
+            raise UsageError(
+                f"{self.name!r} has ended, and its outcome is gone with the last reference to it; "
+                "keep the Task as long as the outcome is wanted"
+            )
+        ended = threading.Event()
+        seen: list[Outcome[Any]] = []
+
+        def note(outcome: Outcome[Any]) -> None:
+            seen.append(outcome)
+            ended.set()
+
+        outcome = task.outcome()
+        if outcome is not None:
+            return outcome
+        watching = task
+        executor.post(lambda: watching.on_end(note))
+        del task, watching
+        if not ended.wait(timeout):
+            raise TimeoutError(f"{self.name!r} has not ended within {timeout} s")
+        return seen[0]
+
+    def __copy__(self) -> CancellationHandle:
+        task = self._task()
+        return self if task is None else CancellationHandle(task)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CancellationHandle) and other.task_id == self.task_id
+
+    def __hash__(self) -> int:
+        return hash(self.task_id)
+
+    def __repr__(self) -> str:
+        state = "done" if self.done() else "running"
+        return f"<CancellationHandle of task {self.task_id} {self.name!r}, {state}>"

@@ -1,0 +1,93 @@
+"""How a future ended: ``Completed(value) | Error(exception) | Canceled(reason)``.
+
+Outcomes are data: frozen, comparable, usable in ``match``, the same for every joiner (R15).
+
+*Invariants.*
+ O1  Exactly one thing is primary: a value, an exception, or a reason.
+ O2  ``also`` holds every other failure of the same future, once, in order; nothing is lost.
+
+*Source.* cats-effect's ``Outcome``; the flat ``also`` is Effect v4's flat list of causes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeAlias, TypeVar
+
+from .errors import TaskCanceled
+
+if TYPE_CHECKING:
+    from .reason import CancelReason
+
+__all__ = ["Canceled", "Completed", "Error", "Outcome", "also_of", "attach"]
+
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Completed(Generic[T_co]):
+    """The future returned ``value``."""
+
+    value: T_co
+
+    def unwrap(self) -> T_co:
+        """Return the value."""
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """The future raised ``exception``; ``also`` are its other failures, in order."""
+
+    exception: BaseException
+    also: tuple[BaseException, ...] = ()
+
+    def unwrap(self) -> NoReturn:
+        """Raise the exception."""
+        raise self.exception
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """The future was canceled for ``reason``.
+
+    Attributes:
+        reason: the first request's reason.
+        also: what else failed, such as errors of the cleanup, in order.
+        dropped: the cleanup did not end within its grace and was cut short (R10).
+        abandoned: the coroutine went on even then and is never polled again: a leak.
+    """
+
+    reason: CancelReason
+    also: tuple[BaseException, ...] = ()
+    dropped: bool = False
+    abandoned: bool = False
+
+    def unwrap(self) -> NoReturn:
+        """Raise `TaskCanceled` with the reason."""
+        raise TaskCanceled(self.reason)
+
+
+Outcome: TypeAlias = Completed[T] | Error | Canceled
+
+
+_ALSO = "__rescind_also__"
+
+
+def attach(exc: BaseException, other: BaseException, what: str) -> None:
+    """Keep ``other``, a further failure, with ``exc``: as a note, and for `Error.also` (O2)."""
+    known: tuple[BaseException, ...] = also_of(exc)
+    if other is exc or any(other is one for one in known):
+        return
+    exc.add_note(f"{what}: {other!r}")
+    try:
+        setattr(exc, _ALSO, (*known, other))
+    except AttributeError:
+        return  # a slotted exception: the note stays
+
+
+def also_of(exc: BaseException) -> tuple[BaseException, ...]:
+    """Return the failures that were attached to ``exc``, in order."""
+    found: tuple[BaseException, ...] = getattr(exc, _ALSO, ())
+    return found

@@ -1,0 +1,217 @@
+"""The poll protocol: `Future`, `Context`, `Waker`, `PENDING`.
+
+*What it is.* A future is an object with ``poll(cx)``; whoever awaits it, polls it. To cancel it
+is never to poll it again: `poll_cancel` gives it a chance to clean up, `drop` ends it at once.
+
+*What it is not.* An ``asyncio.Future``: nothing runs until somebody polls, and nobody else
+can set the result.
+
+*Invariants.*
+ F1  ``poll`` returns `PENDING`, or the output, or raises. If `PENDING`, it has stored
+     ``cx.waker`` (only the latest counts) and will wake it (R1).
+ F2  A future is polled by one owner at a time: `take` marks it when it is given away.
+ F3  After `poll_cancel` has begun, only `poll_cancel` and `drop` are called (R4).
+ F4  `drop` has an effect once, is synchronous, and ends the leaf first (R3).
+
+*Threads.* A future is polled on its executor's thread only. `Waker.wake` may be called from any.
+
+*Source.* Rust's ``Future``; ``poll_cancel`` after Holk (2023), with its open questions decided:
+an unstarted future runs nothing, a second request continues the same cleanup.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, TypeAlias, TypeVar
+
+from .current import foreign, local
+from .errors import PolledAfterCompletion, UsageError
+from .outcome import Canceled, Outcome
+
+if TYPE_CHECKING:
+    from .cell import Cell
+    from .executor import Executor
+    from .reason import CancelRequest
+
+__all__ = [
+    "PENDING",
+    "Context",
+    "Future",
+    "IntoFuture",
+    "NoopWaker",
+    "Pending",
+    "Waker",
+    "polled_after_end",
+    "take",
+]
+
+T_co = TypeVar("T_co", covariant=True)
+F = TypeVar("F", bound="Future[Any]")
+
+
+class Pending(enum.Enum):
+    """The type of `PENDING`."""
+
+    PENDING = "pending"
+
+    def __repr__(self) -> str:
+        return "PENDING"
+
+    def __bool__(self) -> bool:
+        raise UsageError(
+            "PENDING has no truth value; compare it by identity: 'if fut.poll(cx) is PENDING'"
+        )
+
+
+PENDING: Final = Pending.PENDING
+Poll: TypeAlias = "T_co | Pending"
+
+
+class Waker:
+    """Marks its owner runnable. Callable from any thread, any number of times (R2)."""
+
+    __slots__ = ()
+
+    def wake(self) -> None:
+        """Mark the owner runnable; a no-op if it already is, and after it has ended."""
+        raise NotImplementedError
+
+
+class NoopWaker(Waker):
+    """A waker that wakes nobody, for polls whose answer is wanted now or never."""
+
+    __slots__ = ()
+
+    def wake(self) -> None:
+        """Do nothing."""
+
+
+class Context:
+    """What `Future.poll` is given.
+
+    Attributes:
+        waker: to be stored by a future that returns `PENDING`.
+        executor: clock, timers and budget; None if the future is polled by hand.
+        cell: the task or combinator child as a part of which the future is polled, or None.
+        deadline_at: the earliest host time at which something further out will cancel the
+            future because of a timeout; None if there is none.
+    """
+
+    __slots__ = ("__weakref__", "cell", "deadline_at", "executor", "waker")
+
+    def __init__(
+        self,
+        waker: Waker,
+        executor: Executor | None = None,
+        cell: Cell[Any] | None = None,
+        deadline_at: float | None = None,
+    ) -> None:
+        self.waker = waker
+        self.executor = executor
+        self.cell = cell
+        self.deadline_at = deadline_at
+
+    def derive(self, *, waker: Waker | None = None, deadline_at: float | None = None) -> Context:
+        """Return a context for an inner future: with another waker, or with a deadline.
+
+        The deadline that comes out is the earlier of this context's and the given one.
+        """
+        at = self.deadline_at
+        if at is None or (deadline_at is not None and deadline_at < at):
+            at = deadline_at
+        return Context(self.waker if waker is None else waker, self.executor, self.cell, at)
+
+    def runtime(self, what: str) -> Executor:
+        """Return the executor; raise `UsageError` if ``what`` is polled outside a runtime."""
+        if self.executor is None:
+            raise UsageError(
+                f"{what} needs a runtime's clock, but it is polled by hand, without one: "
+                "give its Context an executor, or run it with rescind.run(...) or run_virtual(...)"
+            )
+        return self.executor
+
+
+class Future(Generic[T_co]):
+    """Something that can be polled until it has its output. Lazy: creating it does nothing.
+
+    Write a subclass with `poll`; `poll_cancel` and `drop` have defaults under which the future is
+    canceled correctly. Give it a ``drop`` if it holds something that must be released.
+
+    A future is single-use: it is awaited once, or given to one combinator.
+    """
+
+    __slots__ = ()
+
+    _taken: bool = False
+    """Has somebody become its owner (F2)? Slotted subclasses define a slot for it."""
+
+    _native: ClassVar[bool] = False
+    """Is it one of rescind's own, which need no watching (see `watched.Watched`)?"""
+
+    def poll(self, cx: Context) -> T_co | Pending:
+        """Return the output, or `PENDING` having stored ``cx.waker``, or raise (F1)."""
+        raise NotImplementedError(f"{type(self).__qualname__} must define poll(self, cx)")
+
+    def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T_co] | Pending:
+        """Begin, then drive, the cancellation: `PENDING` while cleanup awaits, else an outcome.
+
+        The default drops the future. An outcome other than `Canceled` says that the future
+        ended first: its value is then delivered, and the cancellation arrives later (R7).
+        """
+        self.drop()
+        return Canceled(request.reason)
+
+    def drop(self) -> None:
+        """Release what the future holds, at once; called once, also if it was never polled."""
+
+    def __await__(self) -> Generator[Any, Any, T_co]:
+        take(self, "awaited")
+        if local.region is None:
+            if foreign.drive is None:
+                raise UsageError(
+                    f"{self!r} was awaited where no runtime runs; use rescind.run(...)"
+                )
+            value: T_co = yield from foreign.drive(self)
+            return value
+        value = yield self
+        return value
+
+
+class IntoFuture(Generic[T_co]):
+    """Something that is no future but can be awaited any number of times, such as a task.
+
+    *Source.* Rust's ``IntoFuture``.
+    """
+
+    __slots__ = ()
+
+    def into_future(self) -> Future[T_co]:
+        """Return a new future of the result."""
+        raise NotImplementedError
+
+    def __await__(self) -> Generator[Any, Any, T_co]:
+        return self.into_future().__await__()
+
+
+def polled_after_end(future: Future[Any]) -> NoReturn:
+    """Refuse to poll a future that has given its output out (R1)."""
+    raise PolledAfterCompletion(
+        f"{future!r} was polled after it had ended; its output was already given out"
+    )
+
+
+def take(future: F, what: str) -> F:
+    """Mark ``future`` as owned (F2) and return it; raise `UsageError` if it already was."""
+    if future._taken:  # pyright: ignore[reportPrivateUsage]
+        raise UsageError(
+            f"{future!r} cannot be {what}: it was already awaited, spawned or given to a "
+            "combinator. A future is single-use; make a new one, or use rescind.shared(...) "
+            "to await one result several times"
+        )
+    try:
+        future._taken = True  # pyright: ignore[reportPrivateUsage]
+    except AttributeError:
+        # A slotted subclass of the user's without the slot: it cannot be marked.
+        pass
+    return future

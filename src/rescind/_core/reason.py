@@ -1,0 +1,210 @@
+"""Why something was canceled: `CancelKind`, `CancelReason`, and the `CancelRequest` that carries it.
+
+*What it is.* A reason is data with lineage: who asked, where in the source, when, and the
+reason it follows from. A request is one cancellation of one future under way: all reasons, in
+order, and the time until which its cleanup may take.
+
+*Invariants.*
+ Q1  The first reason of a request is primary and never changes; later ones are kept in order.
+ Q2  ``grace_at`` only ever moves earlier (R10: a second request may shorten, never lengthen).
+
+*Threads.* A reason is immutable. A request is changed by its runtime's thread only.
+
+*Source.* Go's ``context.Cause``, ZIO's interruptor ids; R14.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .current import local
+from .errors import UsageError
+from .frames import caller
+from .poll import IntoFuture
+
+if TYPE_CHECKING:
+    from .executor import Executor
+    from .outcome import Outcome
+    from .poll import Future
+
+__all__ = ["CancelKind", "CancelReason", "CancelRequest", "Cancelable", "make_reason"]
+
+
+class CancelKind(enum.Enum):
+    """What sort of event asked for the cancellation."""
+
+    EXPLICIT = "explicit"
+    DEADLINE = "deadline"
+    RACE_LOST = "race lost"
+    SIBLING_FAILED = "sibling failed"
+    PARENT = "parent canceled"
+    GROUP_EXIT = "group exit"
+    HANDLE_DROPPED = "handle dropped"
+    SHUTDOWN = "shutdown"
+    SIGNAL = "signal"
+    FOREIGN = "foreign"
+
+
+@dataclass(frozen=True, slots=True)
+class CancelReason:
+    """Why: data, never a formatted string; picklable; ``str()`` prints the whole chain.
+
+    Attributes:
+        kind: what sort of event it was.
+        message: the words of whoever asked, or None.
+        by: the task that asked, such as ``task 3 'main'``; None from outside every task.
+        where: the place that asked, as ``file:line``, or None where no source line did.
+        at: when, in seconds of the host's clock, or None where no host was involved.
+        cause: the reason from which this one follows, or None.
+    """
+
+    kind: CancelKind = CancelKind.EXPLICIT
+    message: str | None = None
+    by: str | None = None
+    where: str | None = None
+    at: float | None = None
+    cause: CancelReason | None = None
+
+    def chain(self) -> tuple[CancelReason, ...]:
+        """Return this reason and the reasons it follows from, nearest first."""
+        links: list[CancelReason] = []
+        link: CancelReason | None = self
+        while link is not None:
+            links.append(link)
+            link = link.cause
+        return tuple(links)
+
+    def line(self) -> str:
+        """Return this link alone, on one line."""
+        text = self.kind.value
+        if self.message:
+            text += f": {self.message}"
+        if self.by:
+            text += f", by {self.by}"
+        if self.where:
+            text += f", at {_short(self.where)}"
+        return text
+
+    def __str__(self) -> str:
+        return "\n  because ".join(link.line() for link in self.chain())
+
+
+def _short(where: str) -> str:
+    """Shorten ``file:line`` to a path relative to the current directory, where that is shorter."""
+    try:
+        relative = os.path.relpath(where)
+    except (OSError, ValueError):
+        return where
+    return relative if len(relative) < len(where) and not relative.startswith("..") else where
+
+
+class Cancelable:
+    """What a `CancelRequest` can wait for: something with an outcome that can be joined."""
+
+    __slots__ = ()
+
+    def join(self) -> Future[Outcome[Any]]:
+        """Return a future of the outcome."""
+        raise NotImplementedError
+
+
+class CancelRequest(IntoFuture["Outcome[Any]"]):
+    """One request for cancellation: what ``task.cancel()`` returns, and what `poll_cancel` gets.
+
+    Awaiting it waits until the target has ended, cleanup included, and gives the target's
+    `Outcome`; it never raises for how the target ended.
+
+    Attributes:
+        accepted: False if the target had already ended, so that nothing was asked.
+        grace_at: host time, in seconds, after which the cleanup is dropped; None: never.
+        foreign: what to raise instead of `Cancellation`, if the host's world asked (R29).
+
+    Cancellation: safe. To stop waiting withdraws nothing: the request stands.
+    """
+
+    __slots__ = ("_reasons", "_target", "accepted", "foreign", "grace_at")
+
+    def __init__(
+        self,
+        reason: CancelReason,
+        *,
+        grace_at: float | None = None,
+        target: Cancelable | None = None,
+        accepted: bool = True,
+    ) -> None:
+        self.accepted = accepted
+        self.grace_at = grace_at
+        self._reasons: tuple[CancelReason, ...] = (reason,)
+        self._target = target
+        self.foreign: BaseException | None = None
+
+    @property
+    def reason(self) -> CancelReason:
+        """The first reason: the primary one (Q1)."""
+        return self._reasons[0]
+
+    @property
+    def reasons(self) -> tuple[CancelReason, ...]:
+        """All reasons, in the order in which they came."""
+        return self._reasons
+
+    def merge(self, other: CancelRequest) -> bool:
+        """Take up a later request; return True if it moved ``grace_at`` earlier (Q1, Q2)."""
+        self._reasons += other._reasons
+        return self.shorten(other.grace_at)
+
+    def shorten(self, grace_at: float | None) -> bool:
+        """Move ``grace_at`` earlier; return True if it moved (Q2)."""
+        if grace_at is None or (self.grace_at is not None and self.grace_at <= grace_at):
+            return False
+        self.grace_at = grace_at
+        return True
+
+    def follow(
+        self,
+        kind: CancelKind = CancelKind.PARENT,
+        message: str | None = None,
+        *,
+        grace_at: float | None = None,
+    ) -> CancelRequest:
+        """Return the request that this one causes for a child; its grace ends no later (R10)."""
+        first = self._reasons[0]
+        caused = CancelRequest(
+            CancelReason(kind, message, first.by, None, first.at, first), grace_at=self.grace_at
+        )
+        caused.shorten(grace_at)
+        return caused
+
+    def into_future(self) -> Future[Outcome[Any]]:
+        if self._target is None:
+            raise UsageError(
+                "this cancel request has no task to wait for: it is the argument of a poll_cancel, "
+                "which drives the cleanup itself. Await what task.cancel() returned instead."
+            )
+        return self._target.join()
+
+    def __repr__(self) -> str:
+        state = "" if self.accepted else " not accepted: the target had already ended"
+        return f"<CancelRequest {self.reason.line()}{state}>"
+
+
+def make_reason(
+    reason: str | CancelReason | None,
+    executor: Executor,
+    kind: CancelKind = CancelKind.EXPLICIT,
+) -> CancelReason:
+    """Return a full reason: who asks, where and when filled in."""
+    if isinstance(reason, CancelReason):
+        return reason
+    if reason is not None and not isinstance(reason, str):
+        raise TypeError(
+            f"a reason must be a str or a CancelReason, not {type(reason).__qualname__}: {reason!r}"
+        )
+    asking = local.executor
+    by = None
+    if asking is not None and asking.current is not None:
+        by = f"task {asking.current.id} {asking.current.name!r}"
+    return CancelReason(kind, reason, by, caller(), executor.now())

@@ -1,0 +1,307 @@
+"""`Task`: the runtime's container for one top-level future.
+
+*What it is.* A cell with an identity, a place in its executor's ready queue, and those who wait for
+its end. The executor holds it strongly from spawn to end: it is never lost to the collector.
+
+*What it is not.* A future: it runs whether or not anybody awaits it, and to stop waiting for it does
+not stop it (R17).
+
+*Invariants.*
+ K1  Exactly one outcome, the same for every joiner, before or after the end (R15).
+ K2  A joiner that is canceled leaves no trace in the task.
+ K3  An error that nobody ever saw is logged when the last handle is gone.
+
+*Threads.* `cancel`, `done`, `outcome`, `cancellation_handle` from any; joining on its runtime.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import itertools
+import logging
+from collections.abc import Callable
+from threading import get_ident
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from .cell import Cell
+from .errors import TaskCanceled, UsageError
+from .grace import UNSET, Grace, Unset, checked_grace
+from .handle import CancellationHandle
+from .outcome import Canceled, Completed, Error, Outcome
+from .phase import Phase
+from .poll import PENDING, Context, Future, IntoFuture, Pending, polled_after_end
+from .reason import Cancelable, CancelReason, CancelRequest, make_reason
+from .waitlist import Waiter, WaitList
+
+if TYPE_CHECKING:
+    from .executor import Executor
+
+__all__ = ["Join", "Task"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger("rescind")
+_ids = itertools.count(1)
+
+
+class Task(Cell[T], IntoFuture[T], Cancelable):
+    """A running future: made by `spawn`.
+
+    Awaiting it gives its value, or raises its exception, or `TaskCanceled`. `join` gives the
+    `Outcome` instead, and never raises for what the task did.
+
+    Attributes:
+        id: counts from 1, unique in the process.
+        created_at: host time of its making, in seconds.
+        phase: where it is in its life.
+        absorbed: it returned a value although a cancellation had been raised inside (R11).
+
+    Cancellation: safe. A canceled joiner leaves the task as it is; see `join_or_cancel`.
+    """
+
+    __slots__ = ("_detached", "_executor", "_joiners", "_name", "_observed", "_on_end", "_tb")
+    __slots__ += ("created_at", "id")
+
+    def __init__(
+        self,
+        future: Future[T],
+        executor: Executor,
+        *,
+        name: str | None = None,
+        context: contextvars.Context | None = None,
+        grace: Grace = UNSET,
+    ) -> None:
+        super().__init__(future, executor, context=context, grace=checked_grace(grace))
+        self.id = next(_ids)
+        self.created_at = executor.now()
+        self._executor = executor
+        self._name = name
+        # Who waits for the end; made when the first one comes.
+        self._joiners: WaitList | None = None
+        # Callbacks for the end; made when the first one comes.
+        self._on_end: list[Callable[[Outcome[Any]], None]] | None = None
+        # Was the outcome seen by anybody (K3)?
+        self._observed = False
+        self._detached = False
+        # The traceback of an Error as it was at the end: each joiner raises with it anew.
+        self._tb: TracebackType | None = None
+
+    # -- what it is -------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """Its name: the one given to `spawn`, or ``task-ID``."""
+        return self._name or f"task-{self.id}"
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self._name = value
+
+    @property
+    def executor(self) -> Executor:
+        """The executor that it belongs to."""
+        return self._executor
+
+    def done(self) -> bool:
+        """Has it ended, its cleanup included?"""
+        return self.phase == Phase.DONE
+
+    def outcome(self) -> Outcome[T] | None:
+        """Return the outcome, or None as long as it has not ended."""
+        if self.ended is not None:
+            self._observed = True
+        return self.ended
+
+    @property
+    def cancel_reasons(self) -> tuple[CancelReason, ...]:
+        """Every reason for which it was asked to cancel, the primary one first."""
+        return () if self.request is None else self.request.reasons
+
+    def __repr__(self) -> str:
+        return f"<Task {self.id} {self.name!r} {self.phase.name.lower()}>"
+
+    # -- cancellation ---------------------------------------------------------------------------
+
+    def cancel(
+        self, reason: str | CancelReason | None = None, *, grace: Grace = UNSET
+    ) -> CancelRequest:
+        """Ask the task to cancel; return at once. Callable from any thread.
+
+        The request takes effect where the task is parked, or when it next parks. Await what is
+        returned to wait until the cleanup is done; that gives the task's outcome.
+
+        Args:
+            reason: words for whoever asks why; or a complete `CancelReason`.
+            grace: seconds that the cleanup may take before it is dropped; None: unbounded; 0: drop
+                at once. By default the task's own grace. A second request can only shorten it.
+
+        Returns:
+            The request; its ``accepted`` is False if the task had already ended.
+        """
+        grace = checked_grace(grace)
+        executor = self._executor
+        full = make_reason(reason, executor)
+        if isinstance(grace, Unset):
+            grace = self.effective_grace if self.request is None else None
+        grace_at = None if grace is None else executor.now() + grace
+        accepted = self.phase != Phase.DONE
+        request = CancelRequest(full, grace_at=grace_at, target=self, accepted=accepted)
+        if accepted:
+            if get_ident() == executor.thread:
+                self.ask(request)
+            else:
+                executor.post(lambda: self.ask(request))
+        return request
+
+    def cancellation_handle(self) -> CancellationHandle:
+        """Return a handle that can cancel the task from any thread, and holds nothing of it."""
+        return CancellationHandle(self)
+
+    def detach(self) -> None:
+        """Say that nobody will join: an error is then logged when it happens."""
+        self._detached = True
+
+    # -- waiting for the end -----------------------------------------------------------------------
+
+    def join(self) -> Future[Outcome[T]]:
+        """Return a future of the outcome; it never raises for what the task did.
+
+        Cancellation: safe. The task goes on (K2).
+        """
+        return Join(self)
+
+    def into_future(self) -> Future[T]:
+        """Return a future of the value; see `Task`."""
+        return JoinValue(self)
+
+    def on_end(self, callback: Callable[[Outcome[Any]], None]) -> None:
+        """Call ``callback(outcome)`` on the runtime's thread at the end; at once if it has ended."""
+        self._observed = True
+        if self.ended is not None:
+            callback(self.ended)
+        elif self._on_end is None:
+            self._on_end = [callback]
+        else:
+            self._on_end.append(callback)
+
+    def joiners(self) -> WaitList:
+        """Return the list of those who wait for the end."""
+        if self._joiners is None:
+            self._joiners = WaitList()
+        return self._joiners
+
+    def unwrap(self) -> T:
+        """Return the value of the ended task, or raise as awaiting it would."""
+        outcome = self.outcome()
+        if isinstance(outcome, Completed):
+            return outcome.value
+        if isinstance(outcome, Canceled):
+            raise TaskCanceled(outcome.reason)
+        assert isinstance(outcome, Error)
+        raise outcome.exception.with_traceback(self._tb)
+
+    # -- Cell ----------------------------------------------------------------------------------------
+
+    def _enqueue(self) -> None:
+        self._executor.enqueue(self)
+
+    def _ended(self, outcome: Outcome[T]) -> None:
+        if isinstance(outcome, Error):
+            self._tb = outcome.exception.__traceback__
+        self._executor.forget(self, outcome)
+        joiners = self._joiners
+        if joiners is not None:
+            joiners.wake_all()
+        callbacks, self._on_end = self._on_end, None
+        for callback in callbacks or ():
+            callback(outcome)
+        if self._detached:
+            self._report_unseen()
+
+    def _report_unseen(self) -> None:
+        outcome = self.ended
+        if isinstance(outcome, Error) and not self._observed:
+            self._observed = True
+            exc = outcome.exception
+            _log.error("%r failed and nobody joined it", self, exc_info=(type(exc), exc, self._tb))
+
+    def __del__(self) -> None:
+        try:
+            self._report_unseen()
+        except AttributeError:
+            pass  # its construction failed
+
+
+class Join(Future[Outcome[T]]):
+    """Waits for a task's outcome."""
+
+    __slots__ = ("_given", "_taken", "_task", "_waiter")
+    _native = True
+
+    def __init__(self, task: Task[T]) -> None:
+        self._taken = False
+        self._task = task
+        self._given = False
+        self._waiter: Waiter | None = None
+
+    def poll(self, cx: Context) -> Outcome[T] | Pending:
+        task = self._task
+        if cx.executor is not None and cx.executor is not task.executor:
+            raise UsageError(
+                f"{task!r} belongs to another runtime ({task.executor.name}) than the one that "
+                f"awaits it ({cx.executor.name}); wait for it with "
+                "task.cancellation_handle().wait() in a thread"
+            )
+        outcome = task.outcome()
+        if outcome is not None:
+            if self._given:
+                polled_after_end(self)
+            self._given = True
+            return outcome
+        if cx.cell is not None and _contains(task, cx.cell):
+            raise UsageError(f"{task!r} waits for itself, so it could never end")
+        if self._waiter is None:
+            self._waiter = task.joiners().join(cx.waker)
+        else:
+            self._waiter.waker = cx.waker
+        return PENDING
+
+    def drop(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            self._task.joiners().leave(waiter)
+
+    def __repr__(self) -> str:
+        return f"join of {self._task!r}"
+
+
+class JoinValue(Future[T], Generic[T]):
+    """Waits for a task's value."""
+
+    __slots__ = ("_join", "_taken", "_task")
+    _native = True
+
+    def __init__(self, task: Task[T]) -> None:
+        self._taken = False
+        self._task = task
+        self._join = Join(task)
+
+    def poll(self, cx: Context) -> T | Pending:
+        if self._join.poll(cx) is PENDING:
+            return PENDING
+        return self._task.unwrap()
+
+    def drop(self) -> None:
+        self._join.drop()
+
+    def __repr__(self) -> str:
+        return repr(self._join)
+
+
+def _contains(task: Task[Any], cell: Cell[Any] | None) -> bool:
+    while cell is not None:
+        if cell is task:
+            return True
+        cell = cell.parent
+    return False

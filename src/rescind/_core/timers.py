@@ -1,0 +1,111 @@
+"""A heap of deadlines, each with a waker: lazy deletion, amortised prune.
+
+*Invariants.*
+ T1  `Timer.cancel` is O(1) and lets go of the waker at once; the heap entry stays until it comes
+     up, or until canceled entries are more than half of the heap, which is then rebuilt.
+ T2  `fire` wakes timers in order of time, and those of equal time in order of their making.
+
+*Threads.* The executor's thread only.
+
+*Source.* asyncio's scheduled heap, with the same lazy deletion.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .poll import Waker
+
+__all__ = ["Timer", "Timers"]
+
+_PRUNE_MIN = 64
+
+
+class Timer:
+    """One deadline.
+
+    Attributes:
+        at: the host time at which it fires, in seconds.
+        fired: has it fired?
+        waker: whom it wakes; None once it has fired or was canceled. May be replaced.
+    """
+
+    __slots__ = ("_heap", "at", "fired", "waker")
+
+    def __init__(self, heap: Timers, at: float, waker: Waker) -> None:
+        self._heap: Timers | None = heap
+        self.at = at
+        self.fired = False
+        self.waker: Waker | None = waker
+
+    def cancel(self) -> None:
+        """Never fire; a no-op if it has fired or was canceled (T1)."""
+        heap = self._heap
+        if heap is not None:
+            self._heap = None
+            self.waker = None
+            heap.forget()
+
+
+class Timers:
+    """The timers of one executor."""
+
+    __slots__ = ("_canceled", "_heap", "_made")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._canceled = 0
+        self._made = 0
+
+    def __len__(self) -> int:
+        """The number of timers that may still fire."""
+        return len(self._heap) - self._canceled
+
+    @property
+    def entries(self) -> int:
+        """The number of heap entries, canceled ones included (for tests of T1)."""
+        return len(self._heap)
+
+    def add(self, at: float, waker: Waker) -> Timer:
+        """Wake ``waker`` at host time ``at``, in seconds."""
+        timer = Timer(self, at, waker)
+        self._made += 1
+        heapq.heappush(self._heap, (at, self._made, timer))
+        return timer
+
+    def next_at(self) -> float | None:
+        """Return the earliest time at which a timer fires, or None if there is none."""
+        heap = self._heap
+        while heap:
+            if heap[0][2].waker is not None:
+                return heap[0][0]
+            heapq.heappop(heap)
+            self._canceled -= 1
+        return None
+
+    def fire(self, now: float) -> int:
+        """Wake every timer that is due at ``now``; return how many (T2)."""
+        heap = self._heap
+        fired = 0
+        while heap and heap[0][0] <= now:
+            timer = heapq.heappop(heap)[2]
+            waker = timer.waker
+            if waker is None:
+                self._canceled -= 1
+                continue
+            timer._heap = None  # pyright: ignore[reportPrivateUsage]
+            timer.waker = None
+            timer.fired = True
+            fired += 1
+            waker.wake()
+        return fired
+
+    def forget(self) -> None:
+        """Count one canceled timer, and prune if they are more than half (T1)."""
+        self._canceled += 1
+        if self._canceled > _PRUNE_MIN and self._canceled * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2].waker is not None]
+            heapq.heapify(self._heap)
+            self._canceled = 0

@@ -1,0 +1,120 @@
+"""The one wait queue: FIFO, O(1) removal, hand-over of a wake-up that its waiter cannot use.
+
+*What it is.* A doubly linked list whose nodes are the waiting futures' own `Waiter` records.
+Every primitive that makes somebody wait uses it.
+
+*Invariants.*
+ W1  A waiter is in at most one list; `WaitList.leave` is O(1) and a no-op outside the list.
+ W2  A woken waiter has left the list: it will not be woken twice.
+ W3  A waiter that was woken and is then canceled passes its wake-up to the next in line:
+     `leave` returns True for it, and its owner must `hand_over` (no lost wake-up).
+
+*Threads.* The executor's thread only; the wakers it wakes may belong to anyone.
+
+*Source.* trio's parking lot, tokio's ``Notify``; asyncio lost such wake-ups (cpython #90155, #112202).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .poll import Waker
+
+__all__ = ["WaitList", "Waiter"]
+
+
+class Waiter:
+    """One who waits.
+
+    Attributes:
+        waker: the latest waker of the future that waits.
+        woken: was it woken by the list?
+    """
+
+    __slots__ = ("_list", "_next", "_prev", "waker", "woken")
+
+    def __init__(self, waker: Waker) -> None:
+        self.waker = waker
+        self.woken = False
+        self._list: WaitList | None = None
+        self._prev: Waiter | None = None
+        self._next: Waiter | None = None
+
+
+class WaitList:
+    """Those who wait, in order of arrival."""
+
+    __slots__ = ("_first", "_last", "_length")
+
+    def __init__(self) -> None:
+        self._first: Waiter | None = None
+        self._last: Waiter | None = None
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Waiter]:
+        """Iterate over a list that is not changed meanwhile, first in line first."""
+        waiter = self._first
+        while waiter is not None:
+            yield waiter
+            waiter = waiter._next  # pyright: ignore[reportPrivateUsage]
+
+    def join(self, waker: Waker) -> Waiter:
+        """Append a new waiter and return it."""
+        waiter = Waiter(waker)
+        waiter._list = self  # pyright: ignore[reportPrivateUsage]
+        last = self._last
+        if last is None:
+            self._first = waiter
+        else:
+            last._next = waiter  # pyright: ignore[reportPrivateUsage]
+            waiter._prev = last  # pyright: ignore[reportPrivateUsage]
+        self._last = waiter
+        self._length += 1
+        return waiter
+
+    def leave(self, waiter: Waiter) -> bool:
+        """Take a waiter out; return True if it had been woken, and so owes a hand-over (W3)."""
+        if waiter._list is self:  # pyright: ignore[reportPrivateUsage]
+            self._unlink(waiter)
+            return False
+        return waiter.woken
+
+    def wake_one(self) -> bool:
+        """Wake the first in line; return False if nobody waits."""
+        waiter = self._first
+        if waiter is None:
+            return False
+        self._unlink(waiter)
+        waiter.woken = True
+        waiter.waker.wake()
+        return True
+
+    hand_over = wake_one
+
+    def wake_all(self) -> int:
+        """Wake everybody who waits now, in order; return how many."""
+        woken = 0
+        for _ in range(self._length):
+            if not self.wake_one():
+                break
+            woken += 1
+        return woken
+
+    def _unlink(self, waiter: Waiter) -> None:
+        # pyright: reportPrivateUsage=false
+        before, after = waiter._prev, waiter._next
+        if before is None:
+            self._first = after
+        else:
+            before._next = after
+        if after is None:
+            self._last = before
+        else:
+            after._prev = before
+        waiter._list = waiter._prev = waiter._next = None
+        self._length -= 1

@@ -1,0 +1,280 @@
+"""The asyncio host: any asyncio event loop, uvloop too, as the reactor.
+
+*What it is.* One callback of the loop drains the executor's ready queue. Coroutines run under an
+identity of their own, so that every asyncio library works inside them (R28), and what those
+libraries await is adopted as a leaf that is canceled the way they survive it (R30).
+
+*Threads.* The loop's thread; `call_soon_threadsafe` from any.
+
+*Source.* asyncio's documentation on third-party task implementations; measurements for R28-R32.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio import tasks as asyncio_tasks
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol, cast
+
+from rescind._core.cell import Cell
+from rescind._core.coroutine import CoroutineFuture
+from rescind._core.current import local
+from rescind._core.errors import UsageError
+from rescind._core.hostport import Scheduled, Swap
+from rescind._core.outcome import Canceled, Completed, Outcome
+from rescind._core.poll import PENDING, Context, Future, Pending
+from rescind._core.reason import CancelRequest
+from rescind._host.identity import Identity
+from rescind._host.ticks import Tick
+
+__all__ = ["AsyncioFuture", "AsyncioHost", "adopt"]
+
+
+class AsyncioHost:
+    """Rides on an asyncio loop.
+
+    Args:
+        loop: the loop.
+        owned: is it this host's to run and to close?
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, owned: bool) -> None:
+        self.loop = loop
+        self.name = f"{type(loop).__module__.partition('.')[0]}"
+        self.swap: Swap | None = _swap_for(loop)
+        self._owned = owned
+        self._until: Callable[[], bool] | None = None
+
+    def now(self) -> float:
+        """Return the loop's time, in seconds."""
+        return self.loop.time()
+
+    def call_soon(self, callback: Callable[[], object]) -> Scheduled:
+        """Call back in the loop's next iteration."""
+        return self.loop.call_soon(callback)
+
+    def call_soon_threadsafe(self, callback: Callable[[], object]) -> None:
+        """Call back from any thread; a no-op once the loop is closed."""
+        try:
+            self.loop.call_soon_threadsafe(callback)
+        except RuntimeError:
+            if not self.loop.is_closed():
+                raise
+
+    def call_at(self, at: float, callback: Callable[[], object]) -> Scheduled:
+        """Call back at the loop's time ``at``."""
+        return self.loop.call_at(at, callback)
+
+    def adopt(self, yielded: object) -> Future[Any] | None:
+        """Return the leaf for an asyncio future, or for a bare ``yield``."""
+        return adopt(yielded)
+
+    def identify(
+        self, coroutine: CoroutineFuture[Any], cell: Cell[Any] | None, name: str, root: bool
+    ) -> Identity:
+        """Return a new identity; that of a task's own coroutine is in ``asyncio.all_tasks()``."""
+        identity = Identity(coroutine, self.loop, name, root)
+        if root:
+            asyncio_tasks._register_task(identity)  # pyright: ignore
+        return identity
+
+    def retire(self, identity: Identity) -> None:
+        """Note that the coroutine of this identity has ended."""
+        identity.retire()
+
+    def shielded(self, identity: Identity) -> bool:
+        """Is the innermost anyio scope that the identity is in shielded, or inside one that is?"""
+        return _in_anyio_shield(identity)
+
+    def foreign_request(self, identity: Identity) -> BaseException | None:
+        """Take asyncio's own pending request (R29)."""
+        return identity.take_request()
+
+    def run(self, until: Callable[[], bool]) -> None:
+        """Run the loop until ``until()`` is true."""
+        if not self._owned:
+            raise UsageError(
+                "this runtime is attached to a loop that somebody else runs; "
+                "await there instead of blocking"
+            )
+        if until():
+            return
+        self._until = until
+        try:
+            self.loop.run_forever()
+        finally:
+            self._until = None
+        if not until():
+            raise UsageError("the event loop was stopped before the future had ended")
+
+    def stop(self) -> None:
+        """Look again whether what `run` waits for has come true."""
+        if self._until is not None and self._until():
+            self.loop.stop()
+
+    def close(self) -> None:
+        """End what asyncio code left behind, and close the loop, if it is owned."""
+        if not self._owned or self.loop.is_closed():
+            return
+        loop = self.loop
+        try:
+            _cancel_all(loop)
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+        finally:
+            loop.close()
+
+
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel the asyncio tasks that are left, as ``asyncio.Runner`` does."""
+    left = [task for task in asyncio.all_tasks(loop) if isinstance(task, asyncio.Future)]
+    if not left:
+        return
+    for task in left:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    for task in left:
+        if not task.cancelled() and task.exception() is not None:
+            loop.call_exception_handler(
+                {
+                    "message": "unhandled exception while the runtime was closed",
+                    "exception": task.exception(),
+                    "task": task,
+                }
+            )
+
+
+class _SwapFunction(Protocol):
+    def __call__(self, loop: Any, task: Any, /) -> Any: ...
+
+
+def _swap_for(loop: asyncio.AbstractEventLoop) -> Swap:
+    """Return the function that makes an identity current on ``loop``."""
+    if sys.version_info >= (3, 12):
+        swap = cast("_SwapFunction", asyncio_tasks._swap_current_task)  # pyright: ignore
+        return partial(swap, loop)
+    return partial(_leave_and_enter, loop)
+
+
+def _leave_and_enter(loop: asyncio.AbstractEventLoop, identity: Any) -> Any:
+    # CPython 3.11 has no swap: leave the outer one, then enter the inner.
+    previous: Any = asyncio.current_task(loop)
+    if previous is not None:
+        asyncio_tasks._leave_task(loop, previous)  # pyright: ignore
+    if identity is not None:
+        asyncio_tasks._enter_task(loop, identity)  # pyright: ignore
+    return previous
+
+
+def _in_anyio_shield(identity: Identity) -> bool:
+    """Look up anyio's own record of the identity's cancel scope.
+
+    anyio keeps it private (``anyio._backends._asyncio._task_states``); where it is absent or has
+    changed its shape, no shield is seen, and cancellation is delivered at once.
+    """
+    backend = sys.modules.get("anyio._backends._asyncio")
+    states = getattr(backend, "_task_states", None)
+    if states is None:
+        return False
+    state = states.get(identity)
+    scope = getattr(state, "cancel_scope", None)
+    while scope is not None:
+        if getattr(scope, "shield", False):
+            return True
+        scope = getattr(scope, "_parent_scope", None)
+    return False
+
+
+def adopt(yielded: object) -> Future[Any] | None:
+    """Return the leaf for what asyncio code yielded, or None if it is something else."""
+    if yielded is None:
+        return Tick()
+    if getattr(yielded, "_asyncio_future_blocking", None) is not None:
+        return AsyncioFuture(cast("asyncio.Future[Any]", yielded))
+    return None
+
+
+class AsyncioFuture(Future[None]):
+    """The leaf for an asyncio future that a coroutine awaits.
+
+    Its output is only "done": the awaiting frame is asyncio's, which takes the result or the
+    exception itself when it is resumed.
+
+    Cancellation: the asyncio future is canceled; one tick later, when its callbacks have run and
+    so the library that owns it knows, the await raises (R30). If it ended otherwise meanwhile,
+    its result is delivered (R7).
+    """
+
+    __slots__ = ("_asked", "_cx", "_registered", "_taken", "future")
+    _native = True
+
+    def __init__(self, future: asyncio.Future[Any]) -> None:
+        self._taken = True
+        self.future = future
+        # Whom to wake; None when the leaf is not waited for any more.
+        self._cx: Context | None = None
+        self._registered = False
+        self._asked = False
+
+    def poll(self, cx: Context) -> Pending | None:
+        future = self.future
+        if future.done():
+            self._leave()
+            return None
+        self._cx = cx
+        if not self._registered:
+            self._register(future)
+        return PENDING
+
+    def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[None] | Pending:
+        future = self.future
+        if future.done():
+            canceled = self._asked and future.cancelled()
+            self._leave()
+            return Canceled(request.reason) if canceled else Completed(None)
+        self._cx = cx
+        if not self._registered:
+            self._register(future)
+        if not self._asked:
+            self._asked = True
+            future.cancel(msg=request.reason.line())
+        return PENDING
+
+    def drop(self) -> None:
+        future = self.future
+        self._leave()
+        if not future.done():
+            future.cancel()
+
+    def _register(self, future: asyncio.Future[Any]) -> None:
+        self._registered = True
+        future._asyncio_future_blocking = False  # asyncio's handshake: the yield was understood
+        future.add_done_callback(self._on_done)
+        region = local.region
+        identity = region.identity if isinstance(region, CoroutineFuture) else None
+        if isinstance(identity, Identity):
+            identity._fut_waiter = future
+
+    def _leave(self) -> None:
+        self._cx = None
+        if self._registered:
+            self._registered = False
+            self.future.remove_done_callback(self._on_done)
+            region = local.region
+            identity = region.identity if isinstance(region, CoroutineFuture) else None
+            if isinstance(identity, Identity):
+                identity._fut_waiter = None
+
+    def _on_done(self, _future: asyncio.Future[Any]) -> None:
+        cx = self._cx
+        if cx is None:
+            return
+        if cx.executor is None:
+            cx.waker.wake()
+        else:
+            cx.executor.wake_directly(cx.waker)
+
+    def __repr__(self) -> str:
+        return f"asyncio's {self.future!r}"

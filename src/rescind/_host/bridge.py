@@ -1,0 +1,181 @@
+"""Between rescind and other drivers: futures awaited in plain asyncio code, and foreign awaitables.
+
+*What it is.* `drive` lets any future be awaited in a coroutine that a stock ``asyncio.Task``
+drives (R31): the future is polled there, and parks on an ``asyncio.Future``. A cancellation by asyncio
+becomes ``poll_cancel`` with a reason of kind ``FOREIGN``; it is drained, then it propagates.
+
+*What it is not.* A runtime: nothing is spawned. Timers need an executor; each loop gets one when it
+is first needed, and its runtime's if it has one.
+
+*Threads.* The loop's thread; a ``concurrent.futures.Future`` may complete on any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import weakref
+from collections.abc import Generator
+from threading import get_ident
+from typing import Any, TypeVar
+
+from rescind._core.cell import Cell
+from rescind._core.current import foreign, local
+from rescind._core.errors import UsageError
+from rescind._core.executor import Executor
+from rescind._core.outcome import Canceled, Completed, Error, Outcome
+from rescind._core.poll import PENDING, Context, Future, Pending, Waker
+from rescind._core.reason import CancelKind, CancelReason, CancelRequest
+from rescind._host.asyncio import AsyncioHost
+
+__all__ = ["ThreadFuture", "drive", "executor_here", "install"]
+
+T = TypeVar("T")
+
+_implicit: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Executor]
+_implicit = weakref.WeakKeyDictionary()
+
+
+def executor_here() -> Executor | None:
+    """Return the executor of this thread: the runtime's, or the implicit one of the running loop."""
+    if local.executor is not None:
+        return local.executor
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+    executor = _implicit.get(loop)
+    if executor is None:
+        executor = Executor(AsyncioHost(loop, owned=False), name="asyncio")
+        executor.thread = get_ident()
+        _implicit[loop] = executor
+    return executor
+
+
+class _ForeignCell(Cell[T]):
+    """A future that a stock asyncio task polls; its ready queue is an asyncio future."""
+
+    __slots__ = ("waiter",)
+
+    def __init__(self, future: Future[T], executor: Executor) -> None:
+        super().__init__(future, executor)
+        self.waiter: asyncio.Future[None] | None = None
+
+    def _enqueue(self) -> None:
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
+
+
+def drive(future: Future[T]) -> Generator[Any, Any, T]:
+    """Poll ``future`` in the asyncio task that is running now, until its end (R31)."""
+    task = None
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        pass
+    executor = executor_here()
+    if task is None or executor is None or not isinstance(executor.host, AsyncioHost):
+        raise UsageError(f"{future!r} was awaited where no runtime runs; use rescind.run(...)")
+    cell = _ForeignCell(future, executor)
+    canceled: asyncio.CancelledError | None = None
+    try:
+        while True:
+            loop = executor.host.loop
+            cell.waiter = loop.create_future()
+            executor.refill()
+            cell.step()
+            if cell.ended is not None:
+                break
+            try:
+                yield from cell.waiter
+            except asyncio.CancelledError as exc:
+                # One request, however often the host repeats it (anyio does, each tick).
+                if canceled is None:
+                    canceled = exc
+                    reason = CancelReason(
+                        CancelKind.FOREIGN, str(exc) or None, task.get_name(), None, executor.now()
+                    )
+                    cell.ask(CancelRequest(reason, grace_at=_grace_at(executor)))
+        return _settle(cell.ended, canceled, task)
+    finally:
+        canceled = None
+        if cell.ended is None:
+            cell.drop_now(CancelRequest(CancelReason(CancelKind.FOREIGN, "closed by its driver")))
+
+
+def _grace_at(executor: Executor) -> float | None:
+    return None if executor.grace is None else executor.now() + executor.grace
+
+
+def _settle(
+    outcome: Outcome[T], canceled: asyncio.CancelledError | None, task: asyncio.Task[Any]
+) -> T:
+    if isinstance(outcome, Completed):
+        if canceled is not None:
+            # The value is delivered (R7), and asyncio's request is put back, its count unchanged.
+            task.cancel(*canceled.args)
+            task.uncancel()
+        return outcome.value
+    if isinstance(outcome, Error):
+        raise outcome.exception
+    if canceled is not None:
+        raise canceled
+    raise asyncio.CancelledError(outcome.reason.line())
+
+
+class ThreadFuture(Future[T]):
+    """Waits for a ``concurrent.futures.Future``.
+
+    Cancellation: cancels it, which has an effect only as long as its function has not started.
+    """
+
+    __slots__ = ("_future", "_taken", "_waker")
+    _native = True
+
+    def __init__(self, future: concurrent.futures.Future[T]) -> None:
+        self._taken = False
+        self._future = future
+        self._waker: Waker | None = None
+
+    def poll(self, cx: Context) -> T | Pending:
+        future = self._future
+        if not future.done():
+            first = self._waker is None
+            self._waker = cx.waker
+            if first:
+                future.add_done_callback(self._on_done)
+            if not future.done():
+                return PENDING
+        return future.result()
+
+    def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
+        if self._future.done() and not self._future.cancelled():
+            exc = self._future.exception()
+            return Completed(self._future.result()) if exc is None else Error(exc)
+        self.drop()
+        return Canceled(request.reason)
+
+    def drop(self) -> None:
+        self._waker = None
+        self._future.cancel()
+
+    def _on_done(self, _future: concurrent.futures.Future[T]) -> None:
+        waker = self._waker
+        if waker is not None:
+            waker.wake()
+
+    def __repr__(self) -> str:
+        return f"{self._future!r}"
+
+
+def _adapt(awaitable: object) -> Future[Any] | None:
+    if isinstance(awaitable, concurrent.futures.Future):
+        return ThreadFuture(awaitable)
+    return None
+
+
+def install() -> None:
+    """Let futures be awaited under asyncio, and thread futures be awaited at all."""
+    foreign.drive = drive
+    if _adapt not in foreign.adapters:
+        foreign.adapters.append(_adapt)

@@ -1,0 +1,137 @@
+"""The manual host: a virtual clock, a deterministic order, and no way to hang.
+
+*What it is.* Callbacks run in the order in which they were asked for. When none is left, the clock
+jumps to the next timer: a sleep of an hour takes no time. When there is no timer either, nothing
+can ever happen again, and `Deadlock` says what everybody waits for.
+
+*What it is not.* A place for sockets: awaiting an asyncio future here is an error that says so.
+
+*Threads.* Other threads may post while the host runs; it does not wait for them.
+
+*Source.* trio's ``MockClock``, Go's ``synctest`` bubbles, eio's mock backend.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from rescind._core.cell import Cell
+from rescind._core.errors import Deadlock
+from rescind._core.executor import Executor
+from rescind._core.hostport import Swap
+from rescind._core.poll import Future
+from rescind._host.ticks import Tick
+
+__all__ = ["ManualHost"]
+
+
+class _Call:
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callable[[], object]) -> None:
+        self.callback: Callable[[], object] | None = callback
+
+    def cancel(self) -> None:
+        self.callback = None
+
+    def __call__(self) -> None:
+        callback, self.callback = self.callback, None
+        if callback is not None:
+            callback()
+
+
+class ManualHost:
+    """A host with a virtual clock.
+
+    Args:
+        start: what `now` shows at first, in seconds.
+
+    Attributes:
+        executor: the executor that rides on it, which a `Deadlock` describes.
+    """
+
+    name = "manual"
+    swap: Swap | None = None
+
+    def __init__(self, *, start: float = 0.0) -> None:
+        self.executor: Executor | None = None
+        self._now = start
+        self._soon: deque[_Call] = deque()
+        self._timers: list[tuple[float, int, _Call]] = []
+        self._made = itertools.count()
+        self._closed = False
+
+    def now(self) -> float:
+        """Return the virtual time, in seconds."""
+        return self._now
+
+    def call_soon(self, callback: Callable[[], object]) -> _Call:
+        """Call back after what was asked for before."""
+        call = _Call(callback)
+        self._soon.append(call)
+        return call
+
+    def call_soon_threadsafe(self, callback: Callable[[], object]) -> None:
+        """Call back, from any thread."""
+        if not self._closed:
+            self._soon.append(_Call(callback))
+
+    def call_at(self, at: float, callback: Callable[[], object]) -> _Call:
+        """Call back when the virtual clock shows ``at``."""
+        call = _Call(callback)
+        heapq.heappush(self._timers, (at, next(self._made), call))
+        return call
+
+    def adopt(self, yielded: object) -> Future[Any] | None:
+        """Know a bare ``yield``, and nothing else."""
+        return Tick() if yielded is None else None
+
+    def identify(self, coroutine: Any, cell: Cell[Any] | None, name: str, root: bool) -> Any:
+        """Give no identity."""
+
+    def retire(self, identity: Any) -> None:
+        """Have nothing to retire."""
+
+    def shielded(self, identity: Any) -> bool:
+        """Have no foreign shields."""
+        return False
+
+    def foreign_request(self, identity: Any) -> BaseException | None:
+        """Have no foreign requests."""
+
+    def advance(self) -> bool:
+        """Run what is due, or jump to the next timer; return False if there is neither."""
+        if self._soon:
+            for _ in range(len(self._soon)):
+                self._soon.popleft()()
+            return True
+        while self._timers:
+            at, _, call = heapq.heappop(self._timers)
+            if call.callback is not None:
+                self._now = max(self._now, at)
+                call()
+                return True
+        return False
+
+    def run(self, until: Callable[[], bool]) -> None:
+        """Run until ``until()``; raise `Deadlock` when nothing can happen any more."""
+        while not until():
+            if not self.advance():
+                executor = self.executor
+                waiting = "" if executor is None else executor.describe_hang()
+                raise Deadlock(
+                    f"nothing can run any more, at {self._now:g} s; no timer is set\n{waiting}"
+                )
+
+    def stop(self) -> None:
+        """Do nothing: `run` looks after every callback."""
+
+    def close(self) -> None:
+        """Drop what is scheduled."""
+        self._closed = True
+        self._soon.clear()
+        self._timers.clear()

@@ -1,0 +1,1 @@
+"""The parent future: combinators that poll their children inside the parent's own task."""

@@ -1,0 +1,267 @@
+"""`Children`: what every combinator is made of: cells, polled in the parent's task when they are woken.
+
+*What it is.* A small executor inside a future. Each child is a cell with its own waker, context
+variables and asyncio identity (R18); a wake-up queues the child here, and wakes the parent.
+
+*Invariants.*
+ B1  Only woken children are polled; first polls in argument order, later ones in wake order, or, if
+     ``biased``, in argument order.
+ B2  A child's outcome is reported once, by `step`, in the order of their ends.
+ B3  A canceled child is driven until its cleanup is done, or dropped when its grace is over; its
+     grace never ends later than that of the request under which the parent itself is canceled (R10).
+ B4  Dropping drops every child, even if one raises.
+
+*Threads.* The executor's thread; children's wakers from any.
+
+*Source.* futures-concurrency's per-child wakers; FuturesUnordered's ready queue.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final
+
+from rescind._core.cell import Cell
+from rescind._core.coroutine import CoroutineFuture, as_future
+from rescind._core.current import local
+from rescind._core.errors import UsageError
+from rescind._core.frames import site
+from rescind._core.grace import UNSET, Grace, Unset
+from rescind._core.outcome import Canceled, Error, Outcome
+from rescind._core.poll import Context, Future
+from rescind._core.reason import CancelKind, CancelReason, CancelRequest
+
+__all__ = [
+    "Child",
+    "Children",
+    "enclosing_grace",
+    "futures_of",
+    "parent_reason",
+    "place",
+    "raise_all",
+]
+
+OnUndelivered = Callable[[Any], object]
+
+_DROPPED: Final = CancelReason(CancelKind.PARENT, "the parent future was dropped")
+
+
+def futures_of(awaitables: Iterable[Awaitable[Any]], what: str) -> list[Future[Any]]:
+    """Return futures for the arguments of a combinator; if one is no awaitable, drop the others."""
+    futures: list[Future[Any]] = []
+    rest = iter(awaitables)
+    try:
+        for awaitable in rest:
+            futures.append(as_future(awaitable))
+    except (TypeError, UsageError) as exc:
+        exc.add_note(f"as argument {len(futures)} of {what}()")
+        for future in futures:
+            future.drop()
+        for awaitable in rest:
+            close = getattr(awaitable, "close", None)
+            if isinstance(awaitable, Future):
+                awaitable.drop()
+            elif close is not None and hasattr(awaitable, "cr_frame"):
+                close()
+        raise
+    return futures
+
+
+class Child(Cell[Any]):
+    """One child: a cell whose ready queue is its parent's.
+
+    Attributes:
+        index: its place among the arguments.
+        key: how users name it, or None.
+    """
+
+    __slots__ = ("_owner", "index", "key")
+
+    def __init__(
+        self, owner: Children, index: int, future: Future[Any], cx: Context, key: object = None
+    ) -> None:
+        super().__init__(
+            future, cx.executor, parent=cx.cell, grace=owner.grace, deadline_at=cx.deadline_at
+        )
+        self._owner = owner
+        self.index = index
+        self.key = key
+
+    @property
+    def name(self) -> str:
+        future = self.future
+        what = f" {future!r}" if future is not None else ""
+        if self.key is not None:
+            return f"child {self.key!r}{what}"
+        return f"child {self.index}{what}"
+
+    def _enqueue(self) -> None:
+        self._owner.enqueue(self)
+
+    def _ended(self, outcome: Outcome[Any]) -> None:
+        self._owner.note_end(self)
+
+
+class Children:
+    """The children of one combinator.
+
+    Args:
+        grace: for the cleanup of a canceled child; `UNSET`: the task's.
+        biased: poll woken children in argument order (B1).
+    """
+
+    __slots__ = ("_ended", "_ready", "_waker", "alive", "biased", "cells", "grace")
+
+    def __init__(self, *, grace: Grace = UNSET, biased: bool = False) -> None:
+        self.grace = grace
+        self.biased = biased
+        self.cells: list[Child] = []
+        # How many have not ended.
+        self.alive = 0
+        self._ready: deque[Child] = deque()
+        self._ended: deque[Child] = deque()
+        # Wakes the parent; the latest one.
+        self._waker: Any = None
+
+    # -- growing ---------------------------------------------------------------------------------
+
+    def start(self, futures: Iterable[Future[Any]], cx: Context) -> None:
+        """Make a cell for each future, queued for its first poll."""
+        for future in futures:
+            self.add(future, cx)
+
+    def add(self, future: Future[Any], cx: Context, key: object = None) -> Child:
+        """Make a cell for one more future, queued for its first poll."""
+        self._waker = cx.waker
+        child = Child(self, len(self.cells), future, cx, key)
+        self.cells.append(child)
+        self.alive += 1
+        self._ready.append(child)
+        return child
+
+    def enqueue(self, child: Child) -> None:
+        """Queue a woken child, and wake the parent."""
+        self._ready.append(child)
+        waker = self._waker
+        if waker is not None:
+            waker.wake()
+
+    def note_end(self, child: Child) -> None:
+        """Note that a child has ended."""
+        self.alive -= 1
+        self._ended.append(child)
+
+    # -- driving -----------------------------------------------------------------------------------
+
+    def step(self, cx: Context) -> Iterable[Child]:
+        """Step the children that are woken now; yield each that has ended, once (B1, B2).
+
+        The caller may cancel children between two that are yielded.
+        """
+        self._waker = cx.waker
+        ready = self._ready
+        executor = cx.executor
+        # One round: those queued now. A child woken meanwhile has its turn in the parent's next.
+        for _ in range(len(ready)):
+            if executor is not None and executor.budget <= 0:
+                cx.waker.wake()
+                break
+            if not ready:
+                break
+            if self.biased:
+                child = min(ready, key=_index)
+                ready.remove(child)
+            else:
+                child = ready.popleft()
+            child.step()
+            while self._ended:
+                yield self._ended.popleft()
+        while self._ended:
+            yield self._ended.popleft()
+        if ready:
+            cx.waker.wake()
+
+    # -- canceling ----------------------------------------------------------------------------------
+
+    def cancel(self, children: Iterable[Child], reason: CancelReason, cx: Context) -> None:
+        """Ask each child that has not ended to cancel; all are marked before any is stepped (R13)."""
+        enclosing = enclosing_grace(cx.cell)
+        executor = cx.executor
+        for child in children:
+            if child.ended is not None:
+                continue
+            grace = child.effective_grace
+            if not isinstance(self.grace, Unset):
+                grace = self.grace
+            at = None if grace is None or executor is None else executor.now() + grace
+            request = CancelRequest(reason, grace_at=at)
+            request.shorten(enclosing)
+            child.ask(request)
+
+    def forward(self, request: CancelRequest) -> None:
+        """Pass the parent's own request on to every child that has not ended (R13, B3)."""
+        for child in self.cells:
+            if child.ended is None and child.request is None:
+                child.ask(request.follow())
+
+    def drop(self) -> None:
+        """Drop every child that has not ended, in argument order (B4)."""
+        self._waker = None
+        request = CancelRequest(_DROPPED)
+        errors: list[BaseException] = []
+        for child in self.cells:
+            if child.ended is None:
+                child.drop_now(request)
+                outcome = child.ended
+                if isinstance(outcome, (Error, Canceled)):
+                    errors += outcome.also
+        self._ready.clear()
+        self._ended.clear()
+        raise_all(errors)
+
+
+def _index(child: Child) -> int:
+    return child.index
+
+
+def raise_all(errors: list[BaseException]) -> None:
+    """Raise what failed while children were dropped, if anything did."""
+    if len(errors) == 1:
+        raise errors.pop()
+    if errors:
+        raise BaseExceptionGroup("several cleanups failed while a future was dropped", errors)
+
+
+def enclosing_grace(cell: Cell[Any] | None) -> float | None:
+    """Return the earliest time at which the grace of a cell around ends, or None (R10)."""
+    earliest: float | None = None
+    while cell is not None:
+        request = cell.request
+        if request is not None and request.grace_at is not None:
+            earliest = request.grace_at if earliest is None else min(earliest, request.grace_at)
+        cell = cell.parent
+    return earliest
+
+
+def place() -> str | None:
+    """Return ``file:line`` of the await in which the running combinator is polled, if any."""
+    region = local.region
+    if not isinstance(region, CoroutineFuture):
+        return None
+    found = site(region.coroutine)
+    return None if found is None else str(found)
+
+
+def parent_reason(
+    kind: CancelKind, message: str, cx: Context, cause: CancelReason | None = None
+) -> CancelReason:
+    """Return the reason that a combinator gives to a child: by its task, at its await, now."""
+    executor = cx.executor
+    by: str | None = None
+    at: float | None = None
+    if executor is not None:
+        at = executor.now()
+        if executor.current is not None:
+            by = f"task {executor.current.id} {executor.current.name!r}"
+    return CancelReason(kind, message, by, place(), at, cause)

@@ -1,0 +1,114 @@
+"""`Parallel`: a future with several children; what `race`, `join` and `outcomes` have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from rescind._core.grace import UNSET, Grace, checked_grace
+from rescind._core.outcome import Canceled, Error, Outcome
+from rescind._core.poll import PENDING, Context, Future, Pending, polled_after_end
+from rescind._core.reason import CancelRequest
+from rescind.combinators.children import Child, Children, raise_all
+
+__all__ = ["Parallel"]
+
+T = TypeVar("T")
+
+
+class Parallel(Future[T]):
+    """Runs all children until each has ended; subclasses say what an end means, and the result.
+
+    Cancellation: forwarded to every child; all are drained, then the future is canceled, unless
+    `_despite` finds that the children had a result first (R7).
+    """
+
+    __slots__ = ("_children", "_futures", "_given", "_taken")
+    _native = True
+    _what = "parallel"
+
+    def __init__(
+        self, futures: Iterable[Future[Any]], *, biased: bool = False, grace: Grace = UNSET
+    ) -> None:
+        self._taken = False
+        self._given = False
+        # The futures before the first poll; None from then on.
+        self._futures: tuple[Future[Any], ...] | None = tuple(futures)
+        self._children = Children(grace=checked_grace(grace), biased=biased)
+
+    # -- for subclasses ---------------------------------------------------------------------------
+
+    def _child_ended(self, child: Child, cx: Context) -> None:
+        """React to the end of a child, such as by canceling the others."""
+
+    def _result(self) -> T:
+        """Return the output, or raise: every child has ended."""
+        raise NotImplementedError
+
+    def _despite(self) -> Outcome[T] | None:
+        """Return the result that the children reached although the parent was canceled, if any."""
+        return None
+
+    # -- Future --------------------------------------------------------------------------------------
+
+    def poll(self, cx: Context) -> T | Pending:
+        children = self._children
+        if self._futures is not None:
+            futures, self._futures = self._futures, None
+            children.start(futures, cx)
+        elif self._given:
+            polled_after_end(self)
+        for child in children.step(cx):
+            self._child_ended(child, cx)
+        if children.alive:
+            return PENDING
+        self._given = True
+        return self._result()
+
+    def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
+        if self._futures is not None:
+            self.drop()
+            return Canceled(request.reason)
+        children = self._children
+        children.forward(request)
+        for child in children.step(cx):
+            self._child_ended(child, cx)
+        if children.alive:
+            return PENDING
+        self._given = True
+        despite = self._despite()
+        if despite is not None:
+            return despite
+        return Canceled(request.reason, self._failures())
+
+    def drop(self) -> None:
+        self._given = True
+        futures, self._futures = self._futures, None
+        if futures is None:
+            self._children.drop()
+            return
+        errors: list[BaseException] = []
+        for future in futures:
+            try:
+                future.drop()
+            except BaseException as exc:
+                errors.append(exc)
+        raise_all(errors)
+
+    def _failures(self) -> tuple[BaseException, ...]:
+        """Return every failure of a child, in argument order (R15)."""
+        failures: list[BaseException] = []
+        for child in self._children.cells:
+            outcome = child.ended
+            if isinstance(outcome, Error):
+                failures.append(outcome.exception)
+            if isinstance(outcome, (Error, Canceled)):
+                failures += outcome.also
+        return tuple(failures)
+
+    def __repr__(self) -> str:
+        if self._futures is not None:
+            return f"{self._what} of {len(self._futures)}"
+        waiting = [repr(child.future) for child in self._children.cells if child.ended is None]
+        shown = ", ".join(waiting[:3]) + (", …" if len(waiting) > 3 else "")
+        return f"{self._what} of {len(self._children.cells)}, waiting for {shown or 'nothing'}"

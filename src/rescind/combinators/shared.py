@@ -1,0 +1,227 @@
+"""`shared`: one future, awaited by many; and `now_or_never`: polled once, and no more.
+
+*Invariants.*
+ H1  The inner future is polled by one subscriber at a time: the first in line. If that one leaves
+     while a poll is owed, the next in line does it.
+ H2  It is canceled when the last subscriber leaves, who drains it; never before (P51).
+ H3  Every subscriber gets the same result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+from rescind._core.cell import Cell
+from rescind._core.coroutine import as_future, ended_by
+from rescind._core.current import local
+from rescind._core.errors import UsageError
+from rescind._core.executor import Executor
+from rescind._core.frames import strip
+from rescind._core.outcome import Canceled, Completed, Error, Outcome
+from rescind._core.poll import PENDING, Context, Future, IntoFuture, NoopWaker, Pending
+from rescind._core.reason import CancelKind, CancelReason, CancelRequest
+from rescind._core.waitlist import Waiter, WaitList
+from rescind._core.watched import watched
+from rescind.combinators.children import enclosing_grace, raise_all
+
+__all__ = ["Shared", "now_or_never", "shared"]
+
+T = TypeVar("T")
+
+
+class _SharedCell(Cell[T]):
+    """The inner future; its ready queue is "somebody who waits, please poll"."""
+
+    __slots__ = ("due", "subscribers")
+
+    def __init__(self, future: Future[T], executor: Executor | None) -> None:
+        super().__init__(future, executor)
+        self.due = True
+        self.subscribers = WaitList()
+
+    @property
+    def name(self) -> str:
+        return f"shared {self.future!r}"
+
+    def _enqueue(self) -> None:
+        self.due = True
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Wake the first in line, without taking them out (H1)."""
+        for waiter in self.subscribers:
+            waiter.waker.wake()
+            break
+
+    def _ended(self, outcome: Outcome[T]) -> None:
+        self.subscribers.wake_all()
+
+
+class Shared(IntoFuture[T], Generic[T]):
+    """A result that can be awaited any number of times, by any task of one runtime.
+
+    Cancellation: safe for each subscriber; the future is canceled when all of them have left.
+    """
+
+    __slots__ = ("_cell", "_factory", "_first", "_runtime")
+
+    def __init__(self, first: Future[T] | None, factory: Callable[[], Awaitable[T]] | None) -> None:
+        # The future before the first subscriber polls; None from then on, and with a factory.
+        self._first = first
+        self._factory = factory
+        # The run under way, or the one that ended; None before the first.
+        self._cell: _SharedCell[T] | None = None
+        self._runtime: Executor | None = None
+
+    def into_future(self) -> Future[T]:
+        """Return a new subscription."""
+        return _Subscription(self)
+
+    def peek(self) -> Outcome[T] | None:
+        """Return how it ended, if it has."""
+        return None if self._cell is None else self._cell.ended
+
+    def cell(self, cx: Context) -> _SharedCell[T]:
+        """Return the run to subscribe to; start one if there is none, or anew after a cancellation."""
+        cell = self._cell
+        if cell is not None:
+            if cell.cx.executor is not cx.executor:
+                raise UsageError(
+                    f"{self!r} is shared within one runtime; it was first awaited in another"
+                )
+            restart = self._factory is not None and isinstance(cell.ended, Canceled)
+            if not restart:
+                return cell
+        first, self._first = self._first, None
+        if first is None:
+            assert self._factory is not None
+            first = as_future(self._factory())
+        self._cell = cell = _SharedCell(first, cx.executor)
+        return cell
+
+    def __repr__(self) -> str:
+        what = self._first if self._cell is None else self._cell.future or self._cell.ended
+        return f"shared({what or self._factory!r})"
+
+
+class _Subscription(Future[T]):
+    __slots__ = ("_cell", "_shared", "_taken", "_waiter")
+    _native = True
+
+    def __init__(self, owner: Shared[T]) -> None:
+        self._taken = False
+        self._shared = owner
+        self._cell: _SharedCell[T] | None = None
+        self._waiter: Waiter | None = None
+
+    def poll(self, cx: Context) -> T | Pending:
+        cell = self._cell
+        if cell is None:
+            cell = self._cell = self._shared.cell(cx)
+        if cell.ended is None:
+            if self._waiter is None:
+                self._waiter = cell.subscribers.join(cx.waker)
+            else:
+                self._waiter.waker = cx.waker
+            if cell.due:
+                cell.due = False
+                cell.step()
+        if cell.ended is None:
+            return PENDING
+        self._leave()
+        return cell.ended.unwrap()
+
+    def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
+        cell = self._cell
+        if cell is None:
+            return Canceled(request.reason)
+        if cell.ended is None and len(cell.subscribers) > (self._waiter is not None):
+            self.drop()
+            return Canceled(request.reason)  # the others go on (H2)
+        if cell.ended is None:
+            if cell.request is None:
+                follow = request.follow(message="the last subscriber left")
+                follow.shorten(enclosing_grace(cx.cell))
+                cell.ask(follow)
+            try:
+                self.poll(cx)
+            except BaseException as exc:
+                strip(exc)
+            if cell.ended is None:
+                return PENDING
+        self._leave()
+        ended = cell.ended
+        return (
+            ended if isinstance(ended, (Completed, Error)) else Canceled(request.reason, ended.also)
+        )
+
+    def drop(self) -> None:
+        cell = self._cell
+        if cell is None:
+            return
+        self._leave()
+        if cell.ended is not None:
+            return
+        if len(cell.subscribers):
+            if cell.due:
+                cell.nudge()
+            return
+        reason = CancelReason(CancelKind.PARENT, "the last subscriber was dropped")
+        cell.drop_now(CancelRequest(reason))
+        if isinstance(cell.ended, (Error, Canceled)):
+            raise_all(list(cell.ended.also))
+
+    def _leave(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and self._cell is not None:
+            self._cell.subscribers.leave(waiter)
+
+    def __repr__(self) -> str:
+        return repr(self._shared)
+
+
+def shared(fut: Awaitable[T] | Callable[[], Awaitable[T]]) -> Shared[T]:
+    """Return something that can be awaited many times and gives everybody the result of ``fut``.
+
+    Nothing runs before the first await. When every subscriber has been canceled, ``fut`` is.
+
+    Args:
+        fut: a coroutine, a future, or anything that can be awaited; or a function that returns one:
+            then an await after the cancellation starts anew.
+
+    Raises:
+        TaskCanceled: on awaiting, if ``fut`` was canceled and cannot be started anew.
+
+    Cancellation: safe. One subscriber's cancellation is invisible to the others.
+
+    Source: futures-rs' ``Shared``; restarting as cats-effect's ``memoize`` was asked to.
+    """
+    if callable(fut) and not hasattr(fut, "__await__"):
+        return Shared(None, fut)
+    return Shared(as_future(fut), None)  # type: ignore[arg-type]  # it is awaitable
+
+
+def now_or_never(fut: Awaitable[T]) -> Outcome[T] | None:
+    """Poll ``fut`` once, here and now; drop it if it has no result yet.
+
+    Returns:
+        Its outcome, or None if it was pending and is dropped.
+
+    Cancellation: does not wait.
+
+    Source: futures-rs' ``now_or_never``.
+    """
+    future: Future[Any] = watched(as_future(fut))
+    cx = Context(NoopWaker(), local.executor)
+    try:
+        result = future.poll(cx)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as exc:
+        strip(exc)
+        return ended_by(exc, None)
+    if isinstance(result, Pending):
+        future.drop()
+        return None
+    return Completed(result)

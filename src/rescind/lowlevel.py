@@ -1,0 +1,39 @@
+"""For authors of futures, combinators and primitives: the poll protocol and its parts."""
+
+from rescind._core.coroutine import CoroutineFuture, as_future
+from rescind._core.executor import Executor
+from rescind._core.grace import UNSET
+from rescind._core.hostport import Host
+from rescind._core.phase import Phase
+from rescind._core.poll import PENDING, Context, Future, IntoFuture, NoopWaker, Pending, Waker
+from rescind._core.reason import CancelRequest
+from rescind._core.timers import Timer, Timers
+from rescind._core.waitlist import Waiter, WaitList
+from rescind._host.manual import ManualHost
+from rescind.combinators.children import Child, Children
+from rescind.tasks.current import effective_deadline
+
+__all__ = [
+    "PENDING",
+    "UNSET",
+    "CancelRequest",
+    "Child",
+    "Children",
+    "Context",
+    "CoroutineFuture",
+    "Executor",
+    "Future",
+    "Host",
+    "IntoFuture",
+    "ManualHost",
+    "NoopWaker",
+    "Pending",
+    "Phase",
+    "Timer",
+    "Timers",
+    "WaitList",
+    "Waiter",
+    "Waker",
+    "as_future",
+    "effective_deadline",
+]

@@ -1,0 +1,486 @@
+"""`Runtime` and `run`: from synchronous code into futures, and the ladder of the shutdown.
+
+*What it is.* A runtime owns one executor on one host. `block_on` runs a future to its end;
+`spawn` starts tasks, from any thread; `shutdown` ends them all: it accepts no more, cancels each,
+waits their grace, drops, abandons, and reports what overran (R24).
+
+*Threads.* `spawn` and `tasks` from any; the rest on the thread that made the runtime.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import signal
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from threading import get_ident
+from types import FrameType, TracebackType
+from typing import Any, Final, Literal, TypeVar, cast
+
+from rescind._core.coroutine import as_future
+from rescind._core.current import local
+from rescind._core.errors import UsageError
+from rescind._core.executor import (
+    DEFAULT_BUDGET,
+    DEFAULT_GRACE,
+    Executor,
+    Overrun,
+    RuntimeStatistics,
+)
+from rescind._core.grace import UNSET, Grace, Unset, checked_grace
+from rescind._core.hostport import Host
+from rescind._core.outcome import Canceled
+from rescind._core.reason import CancelKind, CancelReason, CancelRequest, make_reason
+from rescind._core.task import Task
+from rescind._host import bridge
+from rescind._host.asyncio import AsyncioHost
+from rescind._host.manual import ManualHost
+from rescind.tasks.owned import Owned
+
+__all__ = ["HostChoice", "Runtime", "ShutdownReport", "run"]
+
+T = TypeVar("T")
+HostChoice = Literal["asyncio", "uvloop"] | Callable[[], asyncio.AbstractEventLoop] | Host
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+bridge.install()
+
+
+@dataclass(frozen=True, slots=True)
+class ShutdownReport:
+    """What a shutdown found.
+
+    Attributes:
+        reason: why.
+        canceled: how many tasks had to be canceled.
+        overran: those whose cleanup did not end within its grace, in order.
+        seconds: how long it took, on the host's clock.
+    """
+
+    reason: CancelReason
+    canceled: int
+    overran: tuple[Overrun, ...]
+    seconds: float
+
+    def __str__(self) -> str:
+        lines = [f"{self.canceled} tasks canceled in {self.seconds:.3f} s ({self.reason.line()})"]
+        lines += [
+            f"  {late.task} overran its grace at {late.place}, after {late.seconds:.3f} s"
+            + (", and was abandoned" if late.abandoned else "")
+            for late in self.overran
+        ]
+        return "\n".join(lines)
+
+
+class Runtime:
+    """Runs futures on one thread.
+
+    Args:
+        host: ``"asyncio"``, ``"uvloop"``, a function that makes an asyncio loop, or a `Host`.
+        grace: how long the cleanup of a canceled task may take before it is dropped, in seconds;
+            None: unbounded. A task may have its own.
+        budget: how many awaits of a task may be ready in a row before it must park.
+        name: for messages.
+        handle_signals: while `block_on` runs on the main thread, let the first SIGINT or SIGTERM
+            cancel its future, the second drop it, the third raise ``KeyboardInterrupt`` at once.
+
+    Raises:
+        ValueError: ``host`` is a word that is not known, or a number is out of range.
+        ImportError: ``host="uvloop"`` without uvloop; the message says how to install it.
+
+    Example:
+        >>> import rescind
+        >>> with rescind.Runtime() as rt:
+        ...     rt.block_on(rescind.ready(42))
+        42
+    """
+
+    def __init__(
+        self,
+        *,
+        host: HostChoice = "asyncio",
+        grace: float | None = DEFAULT_GRACE,
+        budget: int = DEFAULT_BUDGET,
+        name: str | None = None,
+        handle_signals: bool = False,
+    ) -> None:
+        checked_grace(grace)
+        if isinstance(budget, bool) or not isinstance(budget, int):
+            raise TypeError(f"budget must be an int, not {budget!r}")
+        if budget < 1:
+            raise ValueError(f"budget must be at least 1, not {budget}")
+        self._host = _make_host(host)
+        self._executor = Executor(
+            self._host, grace=grace, budget=budget, name=name or f"runtime-{id(self):x}"
+        )
+        self._executor.owner = self
+        if isinstance(self._host, ManualHost):
+            self._host.executor = self._executor
+        self._handle_signals = handle_signals
+        self._signals = 0
+        self._closed = False
+        #: Called on the runtime's thread when a signal has come in, with their number so far.
+        self.on_signal: Callable[[int, Runtime], object] | None = None
+
+    # -- what it is ---------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The name, for messages."""
+        return self._executor.name
+
+    @property
+    def executor(self) -> Executor:
+        """The executor, for authors of futures."""
+        return self._executor
+
+    @property
+    def host(self) -> Host:
+        """What it rides on."""
+        return self._host
+
+    def now(self) -> float:
+        """Return the host's time, in seconds."""
+        return self._executor.now()
+
+    def tasks(self) -> list[Task[Any]]:
+        """Return the tasks that have not ended, in order of their making."""
+        return list(self._executor.tasks.values())
+
+    def statistics(self) -> RuntimeStatistics:
+        """Return a snapshot of the counters."""
+        return self._executor.statistics()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"{len(self._executor.tasks)} tasks"
+        return f"<Runtime {self.name!r} on {self._host.name}, {state}>"
+
+    # -- running ------------------------------------------------------------------------------------
+
+    def spawn(
+        self,
+        fut: Awaitable[T],
+        *,
+        name: str | None = None,
+        grace: Grace = UNSET,
+        owned: tuple[Any, ...] | list[Any] = (),
+    ) -> Task[T]:
+        """Start a task; callable from any thread. It runs while the runtime is driven.
+
+        Args:
+            fut: a coroutine, a future, or anything that can be awaited.
+            name: for messages; ``task-ID`` by default.
+            grace: for its cleanup, in seconds; by default the runtime's.
+            owned: resources handed over to it, which are closed if its body never starts (R5).
+
+        Returns:
+            The task. After a shutdown it is already `Canceled`, and its body never runs.
+        """
+        future = as_future(fut)
+        if owned:
+            future = Owned(future, tuple(owned))
+        return self._executor.spawn(future, name=name, grace=grace)
+
+    def block_on(self, fut: Awaitable[T]) -> T:
+        """Run ``fut`` as a task, and other tasks meanwhile, until it has ended.
+
+        Returns:
+            Its value.
+
+        Raises:
+            UsageError: the runtime is closed, or this thread already runs a loop.
+            TaskCanceled: it was canceled.
+            KeyboardInterrupt: it was canceled by SIGINT, with ``handle_signals``.
+            SystemExit: it was canceled by SIGTERM, with ``handle_signals``; the code is 143.
+            Deadlock: on the manual host, nothing can run any more.
+        """
+        try:
+            self._check_can_block()
+        except UsageError:
+            if inspect.iscoroutine(fut):
+                fut.close()
+            raise
+        task = self._executor.spawn(as_future(fut), name="main")
+        with self._entered():
+            task.on_end(lambda _outcome: self._host.stop())
+            with self._signals_cancel(task):
+                self._host.run(task.done)
+        outcome = task.outcome()
+        if isinstance(outcome, Canceled) and outcome.reason.kind is CancelKind.SIGNAL:
+            if outcome.reason.message == "SIGTERM":
+                raise SystemExit(128 + signal.SIGTERM)
+            raise KeyboardInterrupt
+        return task.unwrap()
+
+    def shutdown(
+        self, reason: str | CancelReason | None = None, *, grace: Grace = UNSET
+    ) -> ShutdownReport:
+        """End every task: cancel, wait the grace, drop, abandon; then close the host (R24).
+
+        Args:
+            reason: words for the tasks that are canceled.
+            grace: for all cleanups, in seconds; by default the runtime's.
+
+        Returns:
+            What had to be canceled, and what overran. A second call returns an empty report.
+        """
+        self._check_can_block()
+        full, started = self._begin_shutdown(reason), self.now()
+        count = len(self._executor.tasks)
+        with self._entered():
+            try:
+                self._cancel_all(full, grace)
+                self._host.run(self._idle)
+            finally:
+                self._finish_shutdown()
+        return self._report(full, count, started)
+
+    def __enter__(self) -> Runtime:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not self._closed:
+            self.shutdown("the runtime's block was left", grace=0 if self._signals > 1 else UNSET)
+
+    @classmethod
+    def attach(
+        cls,
+        *,
+        grace: float | None = DEFAULT_GRACE,
+        budget: int = DEFAULT_BUDGET,
+        name: str | None = None,
+    ) -> AbstractAsyncContextManager[Runtime]:
+        """Return a context manager for a runtime on the asyncio loop that is already running.
+
+        Inside, `spawn` starts rescind tasks on that loop; on leaving, they are shut down, and
+        the loop goes on. Meant for the lifespan of a web application.
+
+        Example:
+            ``async with rescind.Runtime.attach() as rt: ...``
+        """
+        return _attached(cls, grace, budget, name)
+
+    # -- inside ---------------------------------------------------------------------------------------
+
+    def _check_can_block(self) -> None:
+        if self._closed:
+            raise UsageError(f"{self!r} is closed; make a new Runtime")
+        if local.executor is not None:
+            raise UsageError(
+                f"{self!r} cannot block here: this thread already runs the runtime "
+                f"{local.executor.name!r}. Await the future instead, or block in another thread"
+            )
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        raise UsageError(
+            f"{self!r} cannot block here: this thread already runs an asyncio loop. "
+            "Await the future instead, or use 'async with Runtime.attach()'"
+        )
+
+    @contextmanager
+    def _entered(self) -> Iterator[None]:
+        executor = self._executor
+        if executor.thread is not None and executor.running:
+            raise UsageError(f"{self!r} is already running in another thread")
+        executor.thread = get_ident()
+        local.executor = executor
+        try:
+            yield
+        finally:
+            local.executor = None
+
+    def _begin_shutdown(self, reason: str | CancelReason | None) -> CancelReason:
+        full = make_reason(reason, self._executor, CancelKind.SHUTDOWN)
+        self._executor.close(full)
+        return full
+
+    def _cancel_all(self, reason: CancelReason, grace: Grace) -> None:
+        executor = self._executor
+        checked = checked_grace(grace)
+        seconds = executor.grace if isinstance(checked, Unset) else checked
+        at = None if seconds is None else executor.now() + seconds
+        executor.drain()
+        for task in list(executor.tasks.values()):
+            task.ask(CancelRequest(reason, grace_at=at, target=task))
+            task.on_end(self._stop_if_idle)
+
+    def _idle(self) -> bool:
+        return not self._executor.tasks
+
+    def _stop_if_idle(self, _outcome: object) -> None:
+        if not self._executor.tasks:
+            self._host.stop()
+
+    def _finish_shutdown(self) -> None:
+        self._closed = True
+        self._executor.stop()
+        self._host.close()
+
+    def _report(self, reason: CancelReason, count: int, started: float) -> ShutdownReport:
+        overran = tuple(self._executor.overruns)
+        return ShutdownReport(reason, count, overran, self.now() - started)
+
+    @contextmanager
+    def _signals_cancel(self, task: Task[Any]) -> Iterator[None]:
+        main = threading.current_thread() is threading.main_thread()
+        if not (self._handle_signals and main):
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+
+        def handle(number: int, _frame: FrameType | None) -> None:
+            self._signals += 1
+            if self._signals > 2:
+                raise KeyboardInterrupt
+            self._executor.post(lambda: self._on_signal(task, signal.Signals(number).name))
+
+        for number in _SIGNALS:
+            signal.signal(number, handle)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, task: Task[Any], name: str) -> None:
+        if self.on_signal is not None:
+            self.on_signal(self._signals, self)
+        now = self.now()
+        reason = CancelReason(CancelKind.SIGNAL, name, at=now)
+        if self._signals > 1:
+            grace_at: float | None = now
+        else:
+            grace = task.effective_grace
+            grace_at = None if grace is None else now + grace
+        task.ask(CancelRequest(reason, grace_at=grace_at, target=task))
+
+
+def _make_host(choice: HostChoice) -> Host:
+    if choice == "asyncio":
+        return AsyncioHost(asyncio.new_event_loop(), owned=True)
+    if choice == "uvloop":
+        try:
+            import uvloop
+        except ImportError:
+            raise ImportError("host='uvloop' needs uvloop: pip install 'rescind[uvloop]'") from None
+        return AsyncioHost(uvloop.new_event_loop(), owned=True)
+    if isinstance(choice, str):
+        raise ValueError(
+            f"host must be 'asyncio', 'uvloop', a function that makes a loop, or a Host: {choice!r}"
+        )
+    if callable(choice) and not hasattr(choice, "call_soon"):
+        loop = choice()
+        if not isinstance(loop, asyncio.AbstractEventLoop):
+            raise TypeError(f"the host function must return an asyncio event loop, not {loop!r}")
+        return AsyncioHost(loop, owned=True)
+    if not hasattr(choice, "call_soon") or not hasattr(choice, "run"):
+        raise TypeError(
+            f"host must be 'asyncio', 'uvloop', a function that makes a loop, or a Host: {choice!r}"
+        )
+    return choice
+
+
+@asynccontextmanager
+async def _attached(
+    cls: type[Runtime], grace: float | None, budget: int, name: str | None
+) -> AsyncIterator[Runtime]:
+    if local.executor is not None:
+        raise UsageError(
+            f"this thread already runs the runtime {local.executor.name!r}; use that one"
+        )
+    loop = asyncio.get_running_loop()
+    host = AsyncioHost(loop, owned=False)
+    runtime = cls(host=host, grace=grace, budget=budget, name=name)
+    executor = runtime.executor
+    executor.thread = get_ident()
+    local.executor = executor
+    try:
+        yield runtime
+    finally:
+        await _detach(runtime, loop)
+
+
+async def _detach(runtime: Runtime, loop: asyncio.AbstractEventLoop) -> None:
+    """Shut an attached runtime down without blocking its loop."""
+    # pyright: reportPrivateUsage=false
+    executor = runtime.executor
+    reason = runtime._begin_shutdown("the attached runtime's block was left")
+    done = loop.create_future()
+
+    def look(_outcome: object) -> None:
+        if not executor.tasks and not done.done():
+            done.set_result(None)
+
+    runtime._cancel_all(reason, UNSET)
+    for task in list(executor.tasks.values()):
+        task.on_end(look)
+    look(None)
+    canceled: asyncio.CancelledError | None = None
+    while not done.done():
+        try:
+            await asyncio.shield(done)
+        except asyncio.CancelledError as exc:
+            canceled = exc  # the tasks' cleanup ends first; it is bounded by their grace
+    local.executor = None
+    runtime._finish_shutdown()
+    if canceled is not None:
+        raise canceled
+
+
+def run(
+    main: Callable[..., Coroutine[Any, Any, T]] | Awaitable[T],
+    *args: Any,
+    host: HostChoice = "asyncio",
+    grace: float | None = DEFAULT_GRACE,
+    handle_signals: bool = True,
+    debug: bool | None = None,
+) -> T:
+    """Run ``main`` in a new runtime, shut that down, and return main's value.
+
+    Args:
+        main: an async function, called with ``args``; or a coroutine, or a future.
+        args: for the function.
+        host: see `Runtime`.
+        grace: see `Runtime`.
+        handle_signals: see `Runtime`.
+        debug: asyncio's debug mode: slow callbacks and awaits from a wrong thread are reported.
+            None: as ``PYTHONASYNCIODEBUG`` says.
+
+    Raises:
+        TypeError: ``main`` is neither a function nor awaitable.
+        UsageError: called where a loop already runs.
+        TaskCanceled: main was canceled. See `Runtime.block_on` for signals.
+
+    Example:
+        >>> import rescind
+        >>> async def main(name):
+        ...     await rescind.sleep(0.01)
+        ...     return f"hello {name}"
+        >>> rescind.run(main, "world")
+        'hello world'
+    """
+    with Runtime(host=host, grace=grace, handle_signals=handle_signals) as runtime:
+        if debug is not None and isinstance(runtime.host, AsyncioHost):
+            runtime.host.loop.set_debug(debug)
+        return runtime.block_on(_awaitable(main, args))
+
+
+def _awaitable(main: Any, args: tuple[Any, ...]) -> Awaitable[Any]:
+    if callable(main) and not hasattr(main, "__await__"):
+        return cast("Awaitable[Any]", main(*args))
+    if args:
+        raise TypeError(
+            f"arguments were given for {main!r}, which is no function; pass an async function"
+        )
+    return cast("Awaitable[Any]", main)

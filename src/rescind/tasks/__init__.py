@@ -1,0 +1,1 @@
+"""Between tasks: spawning, the current task, handles, joining."""
