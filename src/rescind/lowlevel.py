@@ -1,9 +1,10 @@
 """For authors of futures, combinators and primitives: the poll protocol and its parts."""
 
-from rescind._core.coroutine import CoroutineFuture, as_future
+from rescind._core.coroutine import CoroutineFuture
 from rescind._core.executor import Executor
 from rescind._core.grace import UNSET
 from rescind._core.hostport import Host
+from rescind._core.into import as_future
 from rescind._core.phase import Phase
 from rescind._core.poll import PENDING, Context, Future, IntoFuture, NoopWaker, Pending, Waker
 from rescind._core.reason import CancelRequest

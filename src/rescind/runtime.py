@@ -20,7 +20,6 @@ from threading import get_ident
 from types import FrameType, TracebackType
 from typing import Any, Final, Literal, TypeVar, cast
 
-from rescind._core.coroutine import as_future
 from rescind._core.current import local
 from rescind._core.errors import UsageError
 from rescind._core.executor import (
@@ -32,6 +31,7 @@ from rescind._core.executor import (
 )
 from rescind._core.grace import UNSET, Grace, Unset, checked_grace
 from rescind._core.hostport import Host
+from rescind._core.into import as_future
 from rescind._core.outcome import Canceled
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest, make_reason
 from rescind._core.task import Task

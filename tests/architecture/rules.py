@@ -35,6 +35,10 @@ LAYERS: dict[str, int] = {
     # One future, one task.
     "_core.cell": 2,
     "_core.coroutine": 2,
+    "_core.ending": 2,
+    "_core.gate": 2,
+    "_core.handle": 2,
+    "_core.into": 2,
     "_core.scope": 2,
     "_core.task": 2,
     "_core.watched": 2,

@@ -24,7 +24,8 @@ import logging
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
-from .coroutine import CoroutineFuture, ended_by
+from .coroutine import CoroutineFuture
+from .ending import ended_by
 from .errors import Abandoned, InternalError
 from .frames import Site, await_stack, strip
 from .grace import UNSET, Grace, Unset

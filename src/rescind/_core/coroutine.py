@@ -30,15 +30,15 @@ from __future__ import annotations
 
 import inspect
 import logging
-from asyncio import CancelledError
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from .current import foreign, local
+from .current import local
+from .ending import ended_by
 from .errors import Abandoned, Cancellation, PolledAfterCompletion, UsageError
 from .frames import await_stack, strip
-from .outcome import Canceled, Completed, Error, Outcome, also_of
-from .poll import PENDING, Context, Future, IntoFuture, Pending, take
+from .outcome import Canceled, Completed, Error, Outcome
+from .poll import PENDING, Context, Future, Pending
 from .reason import CancelKind, CancelReason, CancelRequest
 from .scope import ScopeStack
 from .watched import Watched
@@ -46,7 +46,7 @@ from .watched import Watched
 if TYPE_CHECKING:
     from .hostport import Host, Swap
 
-__all__ = ["CoroutineFuture", "as_future", "ended_by"]
+__all__ = ["CoroutineFuture"]
 
 T = TypeVar("T")
 
@@ -415,79 +415,3 @@ def _raise_all(errors: list[BaseException]) -> None:
         raise errors.pop()
     if errors:
         raise BaseExceptionGroup("several cleanups failed while a future was dropped", errors)
-
-
-def _contexts(exc: BaseException) -> Cancellation | None:
-    """Return the cancellation that ``exc`` was raised in the course of, if any."""
-    seen: set[int] = set()
-    current: BaseException | None = exc
-    while current is not None and id(current) not in seen:
-        if isinstance(current, Cancellation):
-            return current
-        seen.add(id(current))
-        current = current.__cause__ or current.__context__
-    return None
-
-
-def ended_by(exc: BaseException, request: CancelRequest | None) -> Outcome[Any]:
-    """Return the outcome of a future that raised ``exc``.
-
-    An error that was raised while cleaning up after a delivered ``request`` is listed in
-    ``Canceled.also`` (R15); one raised after the cancellation was absorbed is an `Error`.
-    """
-    if isinstance(exc, Cancellation):
-        return Canceled(exc.reason if request is None else request.reason, exc.also)
-    if isinstance(exc, CancelledError):
-        if request is not None:
-            return Canceled(request.reason)
-        return Canceled(CancelReason(CancelKind.FOREIGN, str(exc) or None))
-    if request is not None:
-        cancellation = _contexts(exc)
-        if cancellation is not None:
-            return Canceled(request.reason, (*cancellation.also, exc))
-    return Error(exc, also_of(exc))
-
-
-async def _await(awaitable: Awaitable[T]) -> T:
-    return await awaitable
-
-
-def as_future(awaitable: Awaitable[T]) -> Future[T]:
-    """Return a `Future` for anything that can be awaited, and take it over (F2).
-
-    Args:
-        awaitable: a rescind future, a coroutine, a task, an ``asyncio.Future``, a
-            ``concurrent.futures.Future``, or anything with ``__await__``.
-
-    Raises:
-        TypeError: it cannot be awaited; the message says what was probably meant.
-        UsageError: it was already awaited or given away.
-    """
-    if isinstance(awaitable, Future):
-        return take(cast("Future[T]", awaitable), "used here")
-    if inspect.iscoroutine(awaitable):
-        if inspect.getcoroutinestate(awaitable) != inspect.CORO_CREATED:
-            raise UsageError(
-                f"{awaitable!r} cannot be used here: it was already awaited or has ended. "
-                "Call the async function again for a new coroutine"
-            )
-        return take(CoroutineFuture(awaitable), "used here")
-    if isinstance(awaitable, IntoFuture):
-        return take(cast("IntoFuture[T]", awaitable).into_future(), "used here")
-    adapted = foreign.adapt(awaitable)
-    if adapted is not None:
-        return take(cast("Future[T]", adapted), "used here")
-    if hasattr(type(awaitable), "__await__") or inspect.isawaitable(awaitable):
-        return take(CoroutineFuture(_await(awaitable)), "used here")
-    if inspect.iscoroutinefunction(awaitable):
-        raise TypeError(
-            f"expected an awaitable, but got the async function {awaitable.__qualname__!r} itself; "
-            f"call it: {awaitable.__name__}(...)"
-        )
-    hint = ""
-    if callable(awaitable):
-        hint = "; to run a plain function, call it, or use a thread"
-    raise TypeError(
-        f"expected an awaitable (a coroutine, a future, a task), but got "
-        f"{type(awaitable).__qualname__}: {awaitable!r}{hint}"
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -91,9 +92,8 @@ class CancellationHandle:
         outcome = task.outcome()
         if outcome is not None:
             return outcome
-        watching = task
-        executor.post(lambda: watching.on_end(note))
-        del task, watching
+        executor.post(partial(task.on_end, note))
+        del task
         if not ended.wait(timeout):
             raise TimeoutError(f"{self.name!r} has not ended within {timeout} s")
         return seen[0]

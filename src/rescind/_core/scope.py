@@ -22,16 +22,13 @@ in again for one future with the shield's gate, and cancels a stretch of itself 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from .current import Region, local
 from .errors import Cancellation, TimedOut, UsageError
-from .frames import caller
 from .grace import checked_seconds
-from .outcome import Outcome
-from .poll import PENDING, Context, Future, Pending, Waker, take
+from .poll import Future, Waker
 from .reason import CancelKind, CancelReason, CancelRequest
 
 if TYPE_CHECKING:
@@ -40,15 +37,23 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Deadline",
-    "Gate",
-    "Opened",
+    "Mask",
     "ScopeStack",
     "cancel_requested",
     "effective_deadline",
+    "innermost",
     "pending_request",
 ]
 
-T = TypeVar("T")
+
+class Mask:
+    """A scope that holds cancellation back; what a shield is to the stack (C1)."""
+
+    __slots__ = ()
+
+    def opened_by(self, leaf: Future[Any] | None) -> bool:
+        """Is cancellation let in while ``leaf`` is awaited?"""
+        raise NotImplementedError
 
 
 class ScopeStack(Region):
@@ -64,7 +69,7 @@ class ScopeStack(Region):
 
     __slots__ = ("attention", "floor", "scopes", "unwinding", "waker")
 
-    scopes: list[Gate | Deadline]
+    scopes: list[Mask | Deadline]
     floor: int
     unwinding: bool
     attention: bool
@@ -79,7 +84,7 @@ class ScopeStack(Region):
     def masked(self, base: int, leaf: Future[Any] | None) -> bool:
         """Is a cancellation with this base held back by a shield that ``leaf`` does not open (C1)?"""
         for scope in self.scopes[base:]:
-            if isinstance(scope, Gate) and not scope.opened_by(leaf):
+            if isinstance(scope, Mask) and not scope.opened_by(leaf):
                 return True
         return False
 
@@ -116,7 +121,7 @@ class ScopeStack(Region):
                 self.floor = len(self.scopes)
                 return
 
-    def leave(self, scope: Gate | Deadline) -> None:
+    def leave(self, scope: Mask | Deadline) -> None:
         """Take ``scope`` off the stack; no check for a cancellation (C3)."""
         if scope in self.scopes:
             self.scopes.remove(scope)
@@ -125,7 +130,8 @@ class ScopeStack(Region):
         self.floor = min(self.floor, len(self.scopes))
 
 
-def _innermost(what: str) -> ScopeStack:
+def innermost(what: str) -> ScopeStack:
+    """Return the stack of the running coroutine; raise `UsageError` if rescind drives none."""
     region = local.region
     if not isinstance(region, ScopeStack):
         raise UsageError(
@@ -133,93 +139,6 @@ def _innermost(what: str) -> ScopeStack:
             "run it with rescind.run(...), spawn(...) or a combinator"
         )
     return region
-
-
-class Gate:
-    """A shield, and the gate through which cancellation is let in again for one future.
-
-    Made by `shielded`. While it is open, a cancellation from outside waits; the first park after
-    the block delivers it. It does not reach the children of combinators started inside.
-
-    Attributes:
-        where: ``file:line`` at which the shield was entered.
-    """
-
-    __slots__ = ("_stack", "where")
-
-    def __init__(self) -> None:
-        self._stack: ScopeStack | None = None
-        self.where: str | None = None
-
-    def __enter__(self) -> Gate:
-        if self._stack is not None:
-            raise UsageError(
-                "this shield was already entered; call shielded() once for each 'with'"
-            )
-        self._stack = _innermost("shielded()")
-        self.where = caller()
-        self._stack.scopes.append(self)
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._stack is not None:
-            self._stack.leave(self)
-
-    def open(self, fut: Awaitable[T]) -> Opened[T]:
-        """Return a future that runs ``fut`` with this shield, and only this one, undone.
-
-        In another coroutine than the shield's, and when opened twice, it changes nothing (P18).
-        A cancellation that waits already is delivered on entering: ``fut`` then never starts.
-
-        Cancellation: that of ``fut``.
-        """
-        from .coroutine import as_future  # the driver is built on this module
-
-        return Opened(self, as_future(fut))
-
-    def opened_by(self, leaf: Future[Any] | None) -> bool:
-        """Does awaiting ``leaf`` go through this gate?"""
-        while isinstance(leaf, Opened):
-            if leaf.gate is self:
-                return True
-            leaf = leaf.inner
-        return False
-
-
-class Opened(Future[T]):
-    """The future that `Gate.open` returns."""
-
-    __slots__ = ("_started", "_taken", "gate", "inner")
-    _native = True
-
-    def __init__(self, gate: Gate, fut: Future[T]) -> None:
-        self._taken = False
-        self._started = False
-        self.gate = gate
-        self.inner = take(fut, "opened in a gate")
-
-    def poll(self, cx: Context) -> T | Pending:
-        if not self._started:
-            if pending_request(self) is not None:
-                cx.waker.wake()
-                return PENDING
-            self._started = True
-        return self.inner.poll(cx)
-
-    def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
-        self._started = True
-        return self.inner.poll_cancel(cx, request)
-
-    def drop(self) -> None:
-        self.inner.drop()
-
-    def __repr__(self) -> str:
-        return f"gate.open({self.inner!r})"
 
 
 class Deadline(Waker):
@@ -248,7 +167,7 @@ class Deadline(Waker):
     async def __aenter__(self) -> Deadline:
         if self._stack is not None:
             raise UsageError("this deadline was already entered; call deadline() for each block")
-        self._stack = stack = _innermost("deadline()")
+        self._stack = stack = innermost("deadline()")
         stack.scopes.append(self)
         self.reschedule(self._seconds)
         return self

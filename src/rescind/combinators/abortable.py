@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from rescind._core.coroutine import as_future
 from rescind._core.errors import TaskCanceled
 from rescind._core.executor import Executor
 from rescind._core.frames import caller
+from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.poll import Context, Future, Pending, Waker
 from rescind._core.reason import CancelKind, CancelReason

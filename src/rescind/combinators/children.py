@@ -23,11 +23,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from rescind._core.cell import Cell
-from rescind._core.coroutine import CoroutineFuture, as_future
+from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import local
 from rescind._core.errors import UsageError
 from rescind._core.frames import site
 from rescind._core.grace import UNSET, Grace, Unset
+from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Error, Outcome
 from rescind._core.poll import Context, Future
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest

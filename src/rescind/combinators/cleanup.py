@@ -16,13 +16,15 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
-from rescind._core.coroutine import CoroutineFuture, as_future, ended_by
+from rescind._core.coroutine import CoroutineFuture
+from rescind._core.ending import ended_by
 from rescind._core.errors import Cancellation
 from rescind._core.frames import strip
+from rescind._core.gate import Gate
+from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Completed, Error, Outcome, attach
 from rescind._core.poll import PENDING, Context, Future, NoopWaker, Pending, polled_after_end
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
-from rescind._core.scope import Gate
 from rescind._core.watched import watched
 from rescind.combinators.children import raise_all
 

@@ -13,11 +13,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
 from rescind._core.cell import Cell
-from rescind._core.coroutine import as_future, ended_by
 from rescind._core.current import local
+from rescind._core.ending import ended_by
 from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
 from rescind._core.frames import strip
+from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.poll import PENDING, Context, Future, IntoFuture, NoopWaker, Pending
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from rescind._core.coroutine import as_future, ended_by
 from rescind._core.current import Region, local
+from rescind._core.ending import ended_by
+from rescind._core.gate import Gate
+from rescind._core.into import as_future
 from rescind._core.outcome import Completed, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending, polled_after_end
 from rescind._core.reason import CancelRequest
-from rescind._core.scope import Gate
 from rescind._core.watched import watched
 
 __all__ = ["Shield", "shield", "shielded"]

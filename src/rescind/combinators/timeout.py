@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Literal, TypeVar
 
-from rescind._core.coroutine import as_future, ended_by
+from rescind._core.ending import ended_by
 from rescind._core.errors import Abandoned, TimedOut
 from rescind._core.frames import strip
 from rescind._core.grace import UNSET, Grace, Unset, checked_grace, checked_seconds
+from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending, polled_after_end
 from rescind._core.reason import CancelKind, CancelRequest

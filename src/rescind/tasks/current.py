@@ -6,11 +6,11 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rescind._core import scope
-from rescind._core.coroutine import as_future
 from rescind._core.current import local
 from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
 from rescind._core.grace import UNSET, Grace
+from rescind._core.into import as_future
 from rescind._core.poll import PENDING, Context, Future, Pending
 from rescind._core.reason import CancelReason, make_reason
 from rescind._core.task import Task

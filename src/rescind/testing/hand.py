@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
-from rescind._core.coroutine import as_future, ended_by
+from rescind._core.ending import ended_by
 from rescind._core.executor import Executor
+from rescind._core.into import as_future
 from rescind._core.outcome import Completed, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest

@@ -1,0 +1,115 @@
+"""`Gate`: a shield inside one coroutine, and its gate for one future (R12).
+
+*What it is.* The scope with which a coroutine holds cancellation back, for the stack of its
+driver (`scope.ScopeStack`), and the future with which it lets it in again.
+
+*What it is not.* A part of the stack's module: a gate takes any awaitable, so it stands above the
+driver of coroutines, which is built on the stack.
+
+*Threads.* The executor's thread only.
+
+*Source.* cats-effect's ``uncancelable`` and ``poll``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from types import TracebackType
+from typing import Any, TypeVar
+
+from .errors import UsageError
+from .frames import caller
+from .into import as_future
+from .outcome import Outcome
+from .poll import PENDING, Context, Future, Pending, take
+from .reason import CancelRequest
+from .scope import Mask, ScopeStack, innermost, pending_request
+
+__all__ = ["Gate", "Opened"]
+
+T = TypeVar("T")
+
+
+class Gate(Mask):
+    """A shield, and the gate through which cancellation is let in again for one future.
+
+    Made by `shielded`. While it is open, a cancellation from outside waits; the first park after
+    the block delivers it. It does not reach the children of combinators started inside.
+
+    Attributes:
+        where: ``file:line`` at which the shield was entered.
+    """
+
+    __slots__ = ("_stack", "where")
+
+    def __init__(self) -> None:
+        self._stack: ScopeStack | None = None
+        self.where: str | None = None
+
+    def __enter__(self) -> Gate:
+        if self._stack is not None:
+            raise UsageError(
+                "this shield was already entered; call shielded() once for each 'with'"
+            )
+        self._stack = innermost("shielded()")
+        self.where = caller()
+        self._stack.scopes.append(self)
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._stack is not None:
+            self._stack.leave(self)
+
+    def open(self, fut: Awaitable[T]) -> Opened[T]:
+        """Return a future that runs ``fut`` with this shield, and only this one, undone.
+
+        In another coroutine than the shield's, and when opened twice, it changes nothing (P18).
+        A cancellation that waits already is delivered on entering: ``fut`` then never starts.
+
+        Cancellation: that of ``fut``.
+        """
+        return Opened(self, as_future(fut))
+
+    def opened_by(self, leaf: Future[Any] | None) -> bool:
+        """Does awaiting ``leaf`` go through this gate?"""
+        while isinstance(leaf, Opened):
+            if leaf.gate is self:
+                return True
+            leaf = leaf.inner
+        return False
+
+
+class Opened(Future[T]):
+    """The future that `Gate.open` returns."""
+
+    __slots__ = ("_started", "_taken", "gate", "inner")
+    _native = True
+
+    def __init__(self, gate: Gate, fut: Future[T]) -> None:
+        self._taken = False
+        self._started = False
+        self.gate = gate
+        self.inner = take(fut, "opened in a gate")
+
+    def poll(self, cx: Context) -> T | Pending:
+        if not self._started:
+            if pending_request(self) is not None:
+                cx.waker.wake()
+                return PENDING
+            self._started = True
+        return self.inner.poll(cx)
+
+    def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
+        self._started = True
+        return self.inner.poll_cancel(cx, request)
+
+    def drop(self) -> None:
+        self.inner.drop()
+
+    def __repr__(self) -> str:
+        return f"gate.open({self.inner!r})"

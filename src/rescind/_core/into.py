@@ -1,0 +1,67 @@
+"""`as_future`: a `Future` for anything that can be awaited.
+
+*What it is.* The door through which coroutines, tasks and the awaitables of other worlds come
+into a combinator, a task or a runtime; and the place that says what is wrong with the rest.
+
+*Threads.* Any: it only wraps, and polls nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable
+from typing import TypeVar, cast
+
+from .coroutine import CoroutineFuture
+from .current import foreign
+from .errors import UsageError
+from .poll import Future, IntoFuture, take
+
+__all__ = ["as_future"]
+
+T = TypeVar("T")
+
+
+async def _await(awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+def as_future(awaitable: Awaitable[T]) -> Future[T]:
+    """Return a `Future` for anything that can be awaited, and take it over (F2).
+
+    Args:
+        awaitable: a rescind future, a coroutine, a task, an ``asyncio.Future``, a
+            ``concurrent.futures.Future``, or anything with ``__await__``.
+
+    Raises:
+        TypeError: it cannot be awaited; the message says what was probably meant.
+        UsageError: it was already awaited or given away.
+    """
+    if isinstance(awaitable, Future):
+        return take(cast("Future[T]", awaitable), "used here")
+    if inspect.iscoroutine(awaitable):
+        if inspect.getcoroutinestate(awaitable) != inspect.CORO_CREATED:
+            raise UsageError(
+                f"{awaitable!r} cannot be used here: it was already awaited or has ended. "
+                "Call the async function again for a new coroutine"
+            )
+        return take(CoroutineFuture(awaitable), "used here")
+    if isinstance(awaitable, IntoFuture):
+        return take(cast("IntoFuture[T]", awaitable).into_future(), "used here")
+    adapted = foreign.adapt(awaitable)
+    if adapted is not None:
+        return take(cast("Future[T]", adapted), "used here")
+    if hasattr(type(awaitable), "__await__") or inspect.isawaitable(awaitable):
+        return take(CoroutineFuture(_await(awaitable)), "used here")
+    if inspect.iscoroutinefunction(awaitable):
+        raise TypeError(
+            f"expected an awaitable, but got the async function {awaitable.__qualname__!r} itself; "
+            f"call it: {awaitable.__name__}(...)"
+        )
+    hint = ""
+    if callable(awaitable):
+        hint = "; to run a plain function, call it, or use a thread"
+    raise TypeError(
+        f"expected an awaitable (a coroutine, a future, a task), but got "
+        f"{type(awaitable).__qualname__}: {awaitable!r}{hint}"
+    )
