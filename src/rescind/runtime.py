@@ -12,14 +12,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import signal
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from threading import get_ident
-from types import FrameType, TracebackType
-from typing import Any, Final, Literal, TypeVar, cast
+from types import TracebackType
+from typing import Any, Final, TypeVar, cast
 
+from rescind._attach import attached
 from rescind._core.current import local
 from rescind._core.errors import UsageError
 from rescind._core.executor import (
@@ -37,15 +37,17 @@ from rescind._core.reason import CancelKind, CancelReason, CancelRequest, make_r
 from rescind._core.task import Task
 from rescind._host import bridge
 from rescind._host.asyncio import AsyncioHost
+from rescind._host.choice import HostChoice, make_host
 from rescind._host.manual import ManualHost
+from rescind._host.signals import instead_of_signals
 from rescind.tasks.owned import Owned
 
 __all__ = ["HostChoice", "Runtime", "ShutdownReport", "run"]
 
 T = TypeVar("T")
-HostChoice = Literal["asyncio", "uvloop"] | Callable[[], asyncio.AbstractEventLoop] | Host
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+#: How many signals are answered with a cancellation; the next one interrupts at once.
+_PATIENCE: Final = 2
 
 bridge.install()
 
@@ -113,7 +115,7 @@ class Runtime:
             raise TypeError(f"budget must be an int, not {budget!r}")
         if budget < 1:
             raise ValueError(f"budget must be at least 1, not {budget}")
-        self._host = _make_host(host)
+        self._host = make_host(host)
         self._executor = Executor(
             self._host, grace=grace, budget=budget, name=name or f"runtime-{id(self):x}"
         )
@@ -267,7 +269,7 @@ class Runtime:
         Example:
             ``async with rescind.Runtime.attach() as rt: ...``
         """
-        return _attached(cls, grace, budget, name)
+        return attached(cls, grace, budget, name)
 
     # -- inside ---------------------------------------------------------------------------------------
 
@@ -289,7 +291,7 @@ class Runtime:
         )
 
     @contextmanager
-    def _entered(self) -> Iterator[None]:
+    def _entered(self) -> Generator[None]:
         executor = self._executor
         if executor.thread is not None and executor.running:
             raise UsageError(f"{self!r} is already running in another thread")
@@ -332,26 +334,19 @@ class Runtime:
         return ShutdownReport(reason, count, overran, self.now() - started)
 
     @contextmanager
-    def _signals_cancel(self, task: Task[Any]) -> Iterator[None]:
-        main = threading.current_thread() is threading.main_thread()
-        if not (self._handle_signals and main):
+    def _signals_cancel(self, task: Task[Any]) -> Generator[None]:
+        if not self._handle_signals:
             yield
             return
-        before = {number: signal.getsignal(number) for number in _SIGNALS}
 
-        def handle(number: int, _frame: FrameType | None) -> None:
+        def handle(name: str) -> None:
             self._signals += 1
-            if self._signals > 2:
+            if self._signals > _PATIENCE:
                 raise KeyboardInterrupt
-            self._executor.post(lambda: self._on_signal(task, signal.Signals(number).name))
+            self._executor.post(lambda: self._on_signal(task, name))
 
-        for number in _SIGNALS:
-            signal.signal(number, handle)
-        try:
+        with instead_of_signals(handle):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def _on_signal(self, task: Task[Any], name: str) -> None:
         if self.on_signal is not None:
@@ -364,78 +359,6 @@ class Runtime:
             grace = task.effective_grace
             grace_at = None if grace is None else now + grace
         task.ask(CancelRequest(reason, grace_at=grace_at, target=task))
-
-
-def _make_host(choice: HostChoice) -> Host:
-    if choice == "asyncio":
-        return AsyncioHost(asyncio.new_event_loop(), owned=True)
-    if choice == "uvloop":
-        try:
-            import uvloop
-        except ImportError:
-            raise ImportError("host='uvloop' needs uvloop: pip install 'rescind[uvloop]'") from None
-        return AsyncioHost(uvloop.new_event_loop(), owned=True)
-    if isinstance(choice, str):
-        raise ValueError(
-            f"host must be 'asyncio', 'uvloop', a function that makes a loop, or a Host: {choice!r}"
-        )
-    if callable(choice) and not hasattr(choice, "call_soon"):
-        loop = choice()
-        if not isinstance(loop, asyncio.AbstractEventLoop):
-            raise TypeError(f"the host function must return an asyncio event loop, not {loop!r}")
-        return AsyncioHost(loop, owned=True)
-    if not hasattr(choice, "call_soon") or not hasattr(choice, "run"):
-        raise TypeError(
-            f"host must be 'asyncio', 'uvloop', a function that makes a loop, or a Host: {choice!r}"
-        )
-    return choice
-
-
-@asynccontextmanager
-async def _attached(
-    cls: type[Runtime], grace: float | None, budget: int, name: str | None
-) -> AsyncIterator[Runtime]:
-    if local.executor is not None:
-        raise UsageError(
-            f"this thread already runs the runtime {local.executor.name!r}; use that one"
-        )
-    loop = asyncio.get_running_loop()
-    host = AsyncioHost(loop, owned=False)
-    runtime = cls(host=host, grace=grace, budget=budget, name=name)
-    executor = runtime.executor
-    executor.thread = get_ident()
-    local.executor = executor
-    try:
-        yield runtime
-    finally:
-        await _detach(runtime, loop)
-
-
-async def _detach(runtime: Runtime, loop: asyncio.AbstractEventLoop) -> None:
-    """Shut an attached runtime down without blocking its loop."""
-    # pyright: reportPrivateUsage=false
-    executor = runtime.executor
-    reason = runtime._begin_shutdown("the attached runtime's block was left")
-    done = loop.create_future()
-
-    def look(_outcome: object) -> None:
-        if not executor.tasks and not done.done():
-            done.set_result(None)
-
-    runtime._cancel_all(reason, UNSET)
-    for task in list(executor.tasks.values()):
-        task.on_end(look)
-    look(None)
-    canceled: asyncio.CancelledError | None = None
-    while not done.done():
-        try:
-            await asyncio.shield(done)
-        except asyncio.CancelledError as exc:
-            canceled = exc  # the tasks' cleanup ends first; it is bounded by their grace
-    local.executor = None
-    runtime._finish_shutdown()
-    if canceled is not None:
-        raise canceled
 
 
 def run(

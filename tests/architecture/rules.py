@@ -49,6 +49,7 @@ LAYERS: dict[str, int] = {
     # Event loops.
     "_host.*": 4,
     # What users call.
+    "_attach": 5,
     "blocking": 5,
     "combinators.*": 5,
     "runtime": 5,
