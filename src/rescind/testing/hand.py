@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from rescind._core.ending import ended_by
 from rescind._core.executor import Executor
+from rescind._core.frames import strip
 from rescind._core.into import as_future
 from rescind._core.outcome import Completed, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
@@ -58,6 +59,7 @@ def poll_once(fut: Awaitable[T], cx: Context | None = None) -> Outcome[T] | Pend
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as exc:
+        strip(exc)
         return ended_by(exc, None)
     return PENDING if isinstance(result, Pending) else Completed(result)
 
