@@ -163,6 +163,15 @@ class CancelRequest(IntoFuture["Outcome[Any]"]):
         self.grace_at = grace_at
         return True
 
+    def settled(self) -> CancelRequest:
+        """Return this request for its ended target to keep: without the way back to the target."""
+        if self._target is None:
+            return self
+        kept = CancelRequest(self._reasons[0], grace_at=self.grace_at)
+        kept._reasons = self._reasons
+        kept.foreign = self.foreign
+        return kept
+
     def follow(
         self,
         kind: CancelKind = CancelKind.PARENT,
