@@ -323,6 +323,8 @@ class Cell(Waker, Generic[T]):
         # The context refers to the cell: without this, every cell would be a reference cycle.
         self.cx.waker = _NOBODY
         self.cx.cell = None
+        if self.request is not None:
+            self.request = self.request.settled()
         timer, self._grace_timer = self._grace_timer, None
         if timer is not None:
             timer.cancel()
