@@ -85,7 +85,8 @@ class Child(Cell[Any]):
         super().__init__(
             future, cx.executor, parent=cx.cell, grace=owner.grace, deadline_at=cx.deadline_at
         )
-        self._owner = owner
+        # None once it has ended: the owner holds its children, and this would close the circle.
+        self._owner: Children | None = owner
         self.index = index
         self.key = key
 
@@ -98,10 +99,14 @@ class Child(Cell[Any]):
         return f"child {self.index}{what}"
 
     def _enqueue(self) -> None:
-        self._owner.enqueue(self)
+        owner = self._owner
+        if owner is not None:
+            owner.enqueue(self)
 
     def _ended(self, outcome: Outcome[Any]) -> None:
-        self._owner.note_end(self)
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            owner.note_end(self)
 
 
 class Children:
