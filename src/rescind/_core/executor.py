@@ -210,9 +210,16 @@ class Executor:
         name = cell.name or repr(cell.future)
         self.overruns.append(Overrun(name, first, place, seconds, abandoned))
 
-    def keep_abandoned(self, error: Abandoned) -> None:
-        """Keep what was abandoned from the collector, which would resume it once more."""
+    def keep_abandoned(self, error: Abandoned) -> bool:
+        """Keep what was abandoned from the collector, which would resume it once more.
+
+        Returns:
+            False if it is kept already: it passes through the drop of each cell that it hung in.
+        """
+        if any(error is kept for kept in self.abandoned):
+            return False
         self.abandoned.append(error)
+        return True
 
     def post(self, call: Callable[[], object]) -> None:
         """Call ``call()`` in the next turn; callable from any thread (E4)."""
