@@ -298,10 +298,10 @@ class Cell(Waker, Generic[T]):
     def _keep_abandoned(self, errors: list[BaseException]) -> None:
         executor = self.cx.executor
         for error in errors:
-            if isinstance(error, Abandoned):
+            if isinstance(error, Abandoned) and (
+                executor is None or executor.keep_abandoned(error)
+            ):
                 _log.warning("%s", error)
-                if executor is not None:
-                    executor.keep_abandoned(error)
 
     # -- the end ------------------------------------------------------------------------------------
 
