@@ -1,4 +1,4 @@
-"""`Children`: what every combinator is made of: cells, polled in the parent's task when they are woken.
+"""`Children`: what every combinator is made of: cells, polled in the parent's task when woken.
 
 *What it is.* A small executor inside a future. Each child is a cell with its own waker, context
 variables and asyncio identity (R18); a wake-up queues the child here, and wakes the parent.
@@ -8,7 +8,8 @@ variables and asyncio identity (R18); a wake-up queues the child here, and wakes
      ``biased``, in argument order.
  B2  A child's outcome is reported once, by `step`, in the order of their ends.
  B3  A canceled child is driven until its cleanup is done, or dropped when its grace is over; its
-     grace never ends later than that of the request under which the parent itself is canceled (R10).
+     grace never ends later than that of the request under which the parent itself is canceled
+     (R10).
  B4  Dropping drops every child, even if one raises.
 
 *Threads.* The executor's thread; children's wakers from any.
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from rescind._core.cell import Cell
 from rescind._core.coroutine import CoroutineFuture
@@ -130,7 +131,7 @@ class Children:
         # Wakes the parent; the latest one.
         self._waker: Any = None
 
-    # -- growing ---------------------------------------------------------------------------------
+    # -- growing ----------------------------------------------------------------------------------
 
     def start(self, futures: Iterable[Future[Any]], cx: Context) -> None:
         """Make a cell for each future, queued for its first poll."""
@@ -158,7 +159,7 @@ class Children:
         self.alive -= 1
         self._ended.append(child)
 
-    # -- driving -----------------------------------------------------------------------------------
+    # -- driving ----------------------------------------------------------------------------------
 
     def step(self, cx: Context) -> Iterable[Child]:
         """Step the children that are woken now; yield each that has ended, once (B1, B2).
@@ -188,10 +189,10 @@ class Children:
         if ready:
             cx.waker.wake()
 
-    # -- canceling ----------------------------------------------------------------------------------
+    # -- canceling --------------------------------------------------------------------------------
 
     def cancel(self, children: Iterable[Child], reason: CancelReason, cx: Context) -> None:
-        """Ask each child that has not ended to cancel; all are marked before any is stepped (R13)."""
+        """Ask each child that has not ended to cancel; mark all before one is stepped (R13)."""
         enclosing = enclosing_grace(cx.cell)
         executor = cx.executor
         for child in children:
@@ -218,7 +219,10 @@ class Children:
         errors: list[BaseException] = []
         for child in self.cells:
             if child.ended is None:
-                child.drop_now(request)
+                try:
+                    child.drop_now(request)
+                except (KeyboardInterrupt, SystemExit):
+                    pass  # it is in the outcome too, and raised when all are dropped (B4)
                 outcome = child.ended
                 if isinstance(outcome, (Error, Canceled)):
                     errors += outcome.also
@@ -255,7 +259,7 @@ def place() -> str | None:
     region = local.region
     if not isinstance(region, CoroutineFuture):
         return None
-    found = site(region.coroutine)
+    found = site(cast("CoroutineFuture[object]", region).coroutine)
     return None if found is None else str(found)
 
 

@@ -1,4 +1,4 @@
-"""`race` and `race_ok`: the first to end wins; the losers are drained before anybody learns of it."""
+"""`race` and `race_ok`: the first to end wins; the losers are drained before that is told."""
 
 from __future__ import annotations
 
@@ -72,12 +72,35 @@ class Race(Parallel[T]):
         assert winner is not None and winner.ended is not None
         outcome: Outcome[T] = winner.ended
         for child in self._children.cells:
-            if isinstance(outcome, Error) and child is not winner:
+            if child is winner:
+                continue
+            if isinstance(outcome, Error):
                 _note_failure(outcome.exception, child, self._what)
+            elif child.request is not None:
+                self._log_failure(child)
         return outcome.unwrap()
 
     def _despite(self) -> Outcome[T] | None:
         return None if self._winner is None else self._winner.ended
+
+    def _log_failure(self, loser: Child) -> None:
+        """Log how a loser failed after it was canceled: there is no exception to keep it (R15)."""
+        outcome = loser.ended
+        failures: tuple[BaseException, ...] = ()
+        if isinstance(outcome, (Error, Canceled)):
+            failures = outcome.also
+        if isinstance(outcome, Error):
+            failures = (outcome.exception, *failures)
+        for exc in failures:
+            _log.error("%s of %r failed after it had lost", _label(loser), self, exc_info=exc)
+
+    def drop(self) -> None:
+        winner = None if self._given else self._winner
+        try:
+            super().drop()
+        finally:
+            if winner is not None and isinstance(winner.ended, Completed):
+                self._hand_back(winner.ended.value)
 
 
 class RaceOk(Race[T]):
@@ -132,8 +155,8 @@ def race(
         futs: at least one coroutine, future, task, or other awaitable.
         biased: poll woken children in argument order.
         grace: for the losers' cleanup, in seconds; by default the task's.
-        on_undelivered: called with the value of a loser that completed after all; without it
-            such a value is discarded.
+        on_undelivered: called with the value of a loser that completed after all, or of the winner
+            if the race is dropped meanwhile; without it such a value is discarded.
 
     Returns:
         The winner's value; its exception is raised.
