@@ -204,7 +204,9 @@ class AsyncioFuture(Future[None]):
 
     Cancellation: the asyncio future is canceled; one tick later, when its callbacks have run and
     so the library that owns it knows, the await raises (R30). If it ended otherwise meanwhile,
-    its result is delivered (R7).
+    its result is delivered (R7). A future without callbacks but ours has nobody to tell: then the
+    await raises at once. Within that tick somebody could hand the waiter a value that it would
+    lose: httpcore's pool lost connections so.
     """
 
     __slots__ = ("_asked", "_cx", "_registered", "_taken", "future")
@@ -239,7 +241,11 @@ class AsyncioFuture(Future[None]):
             self._register(future)
         if not self._asked:
             self._asked = True
+            nobody_to_tell = _has_one_callback(future)
             future.cancel(msg=request.reason.line())
+            if nobody_to_tell and future.cancelled():
+                self._leave()
+                return Canceled(request.reason)
         return PENDING
 
     def drop(self) -> None:
@@ -277,4 +283,18 @@ class AsyncioFuture(Future[None]):
             cx.executor.wake_directly(cx.waker)
 
     def __repr__(self) -> str:
-        return f"asyncio's {self.future!r}"
+        future = self.future
+        if isinstance(future, asyncio.Task):
+            return f"the asyncio task {future.get_name()!r}"
+        kind = type(future).__name__.lstrip("_")
+        return "an asyncio future" if kind == "Future" else f"an asyncio {kind}"
+
+
+def _has_one_callback(future: asyncio.Future[Any]) -> bool:
+    """Is ours the only callback?
+
+    asyncio keeps them private (``Future._callbacks``); where that is absent or has changed its shape,
+    the answer is no, and the tick is waited for.
+    """
+    callbacks = getattr(future, "_callbacks", None)
+    return isinstance(callbacks, list) and len(cast("list[object]", callbacks)) == 1
