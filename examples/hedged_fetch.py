@@ -26,7 +26,7 @@ PAGES = 40
 AT_ONCE = 4
 HEDGE = 0.05  # seconds before the next mirror is asked, too
 PAGE_DEADLINE = 0.6
-WHOLE_DEADLINE = 1.5
+WHOLE_DEADLINE = 1.2
 
 
 # -- the mirrors ---------------------------------------------------------------------------------
@@ -36,12 +36,12 @@ Answer = Callable[[int], Awaitable[int | None]]  # page -> status, or None: hang
 
 async def good(page: int) -> int:
     await rescind.sleep(0.02 + page * 7 % 6 * 0.01)
-    return 404 if page % 10 == 9 else 200
+    return 404 if page % 10 == 4 else 200
 
 
 async def slow(page: int) -> int:
-    await rescind.sleep(0.15 + page * 3 % 8 * 0.1)
-    return 500 if page % 10 == 9 else 200
+    await rescind.sleep(0.1 + page * 3 % 8 * 0.1)
+    return 500 if page % 10 == 4 else 200
 
 
 async def failing(page: int) -> int | None:
