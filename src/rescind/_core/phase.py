@@ -5,29 +5,27 @@ writes a phase. Whoever wants to know what can happen to a task reads `SPEC`.
 
 *What it is not.* It knows nothing of futures, queues or time.
 
-*State diagram.* "queued" phases have one entry in a ready queue, "running" ones are on the stack::
+*State diagram.* "queued" phases have one entry in a ready queue, "running" ones are on the stack.
+What is not drawn changes nothing, or cannot happen (a test compares this with `SPEC`)::
 
-                    WAKE                      START: poll
-      NEW ────────────────────┐  ┌───────► RUNNING ── WAKE ──► RUNNING_WOKEN
-       │                      ▼  │          │    │                   │ PENDING: enqueue
-       │   START: poll      READY ◄─────────┼────┼───────────────────┘
-       ├─────────────────────►           PENDING └─ REQUEST ──► RUNNING_REQUESTED
-       │                      ▲             ▼                        │ PENDING: enqueue
-       │                      └─ WAKE ── PARKED                      │
-       │  REQUEST                           │ REQUEST: enqueue       │
-       └──────────────► REQUESTED ◄─────────┴────────────────────────┘
-                            │ START: cancel
-                            ▼
-          ┌──────────► CANCELING ── WAKE ──► CANCELING_WOKEN
-          │ START:       │ PENDING              │ PENDING: enqueue
-          │ cancel       ▼                      │
-          │           CLEANING                  │
-          │              │ WAKE: enqueue        │
-          └──── CLEANING_READY ◄────────────────┘
+    NEW, READY ── START: poll ──► RUNNING ── PENDING ──► PARKED ── WAKE: enqueue ──► READY
+    RUNNING ── WAKE ──► RUNNING_WOKEN ── PENDING: enqueue ──► READY
 
-      EXPIRE: queued ──► OVERDUE; parked ──► OVERDUE: enqueue; running ──► DOOMED
-      OVERDUE ── START: drop ──► DROPPING ◄── PENDING: drop ── DOOMED
-      running, DOOMED, DROPPING ── END: finish ──► DONE
+    NEW, READY ── REQUEST ──► REQUESTED
+    PARKED ── REQUEST: enqueue ──► REQUESTED
+    RUNNING, RUNNING_WOKEN ── REQUEST ──► RUNNING_REQUESTED ── PENDING: enqueue ──► REQUESTED
+
+    REQUESTED, CLEANING_READY ── START: cancel ──► CANCELING
+    CANCELING ── PENDING ──► CLEANING ── WAKE: enqueue ──► CLEANING_READY
+    CANCELING ── WAKE ──► CANCELING_WOKEN ── PENDING: enqueue ──► CLEANING_READY
+
+    queued ── EXPIRE ──► OVERDUE ── START: drop ──► DROPPING
+    PARKED, CLEANING ── EXPIRE: enqueue ──► OVERDUE
+    running ── EXPIRE ──► DOOMED ── PENDING: drop ──► DROPPING
+    running, DOOMED, DROPPING ── END: finish ──► DONE
+
+    queued = NEW, READY, REQUESTED, CLEANING_READY
+    running = RUNNING, RUNNING_WOKEN, RUNNING_REQUESTED, CANCELING, CANCELING_WOKEN
 
 *Invariants.*
  S1  A queued phase has exactly one entry in a ready queue; no other phase has a live one.

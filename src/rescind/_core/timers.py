@@ -95,7 +95,7 @@ class Timers:
             if waker is None:
                 self._canceled -= 1
                 continue
-            timer._heap = None  # pyright: ignore[reportPrivateUsage]
+            timer._heap = None
             timer.waker = None
             timer.fired = True
             fired += 1
@@ -106,6 +106,7 @@ class Timers:
         """Count one canceled timer, and prune if they are more than half (T1)."""
         self._canceled += 1
         if self._canceled > _PRUNE_MIN and self._canceled * 2 > len(self._heap):
-            self._heap = [entry for entry in self._heap if entry[2].waker is not None]
+            # In place: a waker that `fire` is calling may be what cancels.
+            self._heap[:] = [entry for entry in self._heap if entry[2].waker is not None]
             heapq.heapify(self._heap)
             self._canceled = 0
