@@ -15,7 +15,7 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
-from threading import get_ident
+from threading import Lock, get_ident
 from types import TracebackType
 from typing import Any, Final, TypeVar, cast
 
@@ -125,10 +125,12 @@ class Runtime:
         self._handle_signals = handle_signals
         self._signals = 0
         self._closed = False
+        # Held by the thread that runs it: there is one at a time.
+        self._running = Lock()
         #: Called on the runtime's thread when a signal has come in, with their number so far.
         self.on_signal: Callable[[int, Runtime], object] | None = None
 
-    # -- what it is ---------------------------------------------------------------------------------
+    # -- what it is -------------------------------------------------------------------------------
 
     @property
     def name(self) -> str:
@@ -161,7 +163,7 @@ class Runtime:
         state = "closed" if self._closed else f"{len(self._executor.tasks)} tasks"
         return f"<Runtime {self.name!r} on {self._host.name}, {state}>"
 
-    # -- running ------------------------------------------------------------------------------------
+    # -- running ----------------------------------------------------------------------------------
 
     def spawn(
         self,
@@ -201,13 +203,13 @@ class Runtime:
             Deadlock: on the manual host, nothing can run any more.
         """
         try:
-            self._check_can_block()
+            self._take()
         except UsageError:
             if inspect.iscoroutine(fut):
                 fut.close()
             raise
-        task = self._executor.spawn(as_future(fut), name="main")
         with self._entered():
+            task = self._executor.spawn(as_future(fut), name="main")
             task.on_end(lambda _outcome: self._host.stop())
             with self._signals_cancel(task):
                 self._host.run(task.done)
@@ -230,16 +232,18 @@ class Runtime:
         Returns:
             What had to be canceled, and what overran. A second call returns an empty report.
         """
-        self._check_can_block()
-        full, started = self._begin_shutdown(reason), self.now()
-        count = len(self._executor.tasks)
+        if self._closed:
+            return ShutdownReport(make_reason(reason, self._executor, CancelKind.SHUTDOWN), 0, (), 0.0)
+        self._take()
         with self._entered():
+            full, started = self._begin_shutdown(reason), self.now()
+            count = len(self._executor.tasks)
             try:
                 self._cancel_all(full, grace)
                 self._host.run(self._idle)
             finally:
                 self._finish_shutdown()
-        return self._report(full, count, started)
+            return self._report(full, count, started)
 
     def __enter__(self) -> Runtime:
         return self
@@ -271,7 +275,13 @@ class Runtime:
         """
         return attached(cls, grace, budget, name)
 
-    # -- inside ---------------------------------------------------------------------------------------
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _take(self) -> None:
+        """Become the thread that runs it, until `_entered` is left; refuse what would hang."""
+        self._check_can_block()
+        if not self._running.acquire(blocking=False):
+            raise UsageError(f"{self!r} is already running in another thread")
 
     def _check_can_block(self) -> None:
         if self._closed:
@@ -293,14 +303,14 @@ class Runtime:
     @contextmanager
     def _entered(self) -> Generator[None]:
         executor = self._executor
-        if executor.thread is not None and executor.running:
-            raise UsageError(f"{self!r} is already running in another thread")
         executor.thread = get_ident()
         local.executor = executor
         try:
+            executor.drain()  # what was spawned before comes first
             yield
         finally:
             local.executor = None
+            self._running.release()
 
     def _begin_shutdown(self, reason: str | CancelReason | None) -> CancelReason:
         full = make_reason(reason, self._executor, CancelKind.SHUTDOWN)
@@ -399,11 +409,13 @@ def run(
         return runtime.block_on(_awaitable(main, args))
 
 
-def _awaitable(main: Any, args: tuple[Any, ...]) -> Awaitable[Any]:
+def _awaitable(
+    main: Callable[..., Coroutine[Any, Any, T]] | Awaitable[T], args: tuple[Any, ...]
+) -> Awaitable[T]:
     if callable(main) and not hasattr(main, "__await__"):
-        return cast("Awaitable[Any]", main(*args))
+        return main(*args)
     if args:
         raise TypeError(
             f"arguments were given for {main!r}, which is no function; pass an async function"
         )
-    return cast("Awaitable[Any]", main)
+    return cast("Awaitable[T]", main)

@@ -1,10 +1,11 @@
-"""Time: `now`, `sleep`, `sleep_until`, `interval`, `yield_now`, `checkpoint`; and the simplest futures.
+"""Time: `now`, `sleep`, `sleep_until`, `interval`, `yield_now`, `checkpoint`; and simple futures.
 
-All times are the host's, in seconds: a loop's monotonic clock, or the virtual one of the manual host.
+All times are the host's, in seconds: a loop's monotonic clock, or the manual host's virtual one.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable
 from typing import Literal, NoReturn, TypeVar
 
@@ -72,7 +73,7 @@ def sleep_until(at: float) -> Future[None]:
     """
     if isinstance(at, bool) or not isinstance(at, (int, float)):
         raise TypeError(f"sleep_until needs a host time in seconds, not {at!r}")
-    if at != at:
+    if math.isnan(at):
         raise ValueError(f"sleep_until needs a host time in seconds, not NaN: {at!r}")
     return Sleep(None, float(at))
 
@@ -245,8 +246,8 @@ def interval(period: float, *, missed: Missed = "burst") -> Interval:
     Args:
         period: seconds between ticks; more than 0.
         missed: what follows when a tick was late by more than a period: ``"burst"`` catches up at
-            once, ``"delay"`` counts the period anew from the late tick, ``"skip"`` leaves the missed
-            ones out and keeps the rhythm.
+            once, ``"delay"`` counts the period anew from the late tick, ``"skip"`` leaves
+            the missed ones out and keeps the rhythm.
 
     Raises:
         ValueError: the period is not positive, or ``missed`` is not known.
@@ -287,7 +288,7 @@ class Interval(AsyncIterator[float]):
         """Count the period anew from now: the next tick is one period away."""
         self._next_at = now() + self.period
 
-    def __anext__(self) -> Future[float]:  # type: ignore[override]  # a future is awaitable
+    def __anext__(self) -> Future[float]:
         return self.tick()
 
     def due(self, at: float) -> float:

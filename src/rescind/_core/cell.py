@@ -8,8 +8,8 @@ of the grace ladder: request, grace, drop, abandon (R10).
 *Invariants.*
  L1  Only `_apply` and `step` write the phase, and only as the table says.
  L2  The future is stepped inside the cell's own `contextvars` context.
- L3  Once the cell is DONE it has an outcome, for ever the same, and holds neither the future, nor the
-     context, nor a timer: a waker that is kept keeps no frame alive (R2).
+ L3  Once the cell is DONE it has an outcome, for ever the same, and holds neither the future,
+     nor the context, nor a timer: a waker that is kept keeps no frame alive (R2).
  L4  Nothing that a future raises is lost: it is the outcome, or in the outcome's ``also``.
 
 *Threads.* `wake` from any thread; everything else on the executor's.
@@ -27,19 +27,20 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 from .coroutine import CoroutineFuture
 from .ending import ended_by
 from .errors import Abandoned, InternalError
-from .frames import Site, await_stack, strip
+from .frames import strip
 from .grace import UNSET, Grace, Unset
 from .outcome import Canceled, Completed, Error, Outcome
 from .phase import TABLE, Action, Event, Phase
 from .poll import PENDING, Context, Future, NoopWaker, Waker
 from .reason import CancelRequest
+from .waiting import place_of
 from .watched import watched
 
 if TYPE_CHECKING:
     from .executor import Executor
     from .timers import Timer
 
-__all__ = ["Cell", "describe_wait", "stack_of"]
+__all__ = ["Cell"]
 
 T = TypeVar("T")
 
@@ -71,7 +72,10 @@ class _GraceBell(Waker):
 
 
 class Cell(Waker, Generic[T]):
-    """A future, its phase and its outcome. Subclasses say where it queues, and who is told of its end."""
+    """A future, its phase and its outcome.
+
+    Subclasses say where it queues, and who is told of its end.
+    """
 
     __slots__ = (
         "__weakref__",
@@ -82,6 +86,7 @@ class Cell(Waker, Generic[T]):
         "ended",
         "future",
         "grace",
+        "overran",
         "parent",
         "phase",
         "request",
@@ -117,10 +122,12 @@ class Cell(Waker, Generic[T]):
         self.started = False
         # Did it return a value although a cancellation was raised inside (R11)?
         self.absorbed = False
+        # Was its cleanup still under way when its grace was over, or was cut short (R24)?
+        self.overran = False
         # Rings when the grace is over; None if none runs.
         self._grace_timer: Timer | None = None
 
-    # -- for subclasses ------------------------------------------------------------------------
+    # -- for subclasses ---------------------------------------------------------------------------
 
     @property
     def name(self) -> str | None:
@@ -134,7 +141,7 @@ class Cell(Waker, Generic[T]):
     def _ended(self, outcome: Outcome[T]) -> None:
         """Tell those who wait for the end. The cell is DONE, its future is gone."""
 
-    # -- scheduling ------------------------------------------------------------------------------
+    # -- scheduling -------------------------------------------------------------------------------
 
     def wake(self) -> None:
         executor = self.cx.executor
@@ -148,7 +155,7 @@ class Cell(Waker, Generic[T]):
             self._enqueue()
 
     def step(self) -> None:
-        """Do what is due: poll the future, or cancel it, or drop it. Called once per queue entry."""
+        """Do what is due: poll the future, cancel it or drop it. Called once per queue entry."""
         entry = TABLE[self.phase][_START]
         if entry is None:
             raise InternalError(f"a cell in phase {self.phase.name} came up in a ready queue")
@@ -161,19 +168,18 @@ class Cell(Waker, Generic[T]):
             return
         future, context = self.future, self.context
         assert future is not None and context is not None
+        outcome: Outcome[T] | None = None  # None: it is pending
         try:
             if action == _POLL:
                 self.started = True
                 value = context.run(future.poll, self.cx)
                 if value is not PENDING:
-                    outcome: Outcome[T] = Completed(cast("T", value))
+                    outcome = Completed(value)
             else:
                 request = self.request
                 assert request is not None
                 ended = context.run(future.poll_cancel, self.cx, request)
-                value = PENDING
                 if ended is not PENDING:
-                    value = None
                     outcome = ended
                     self.absorbed = (
                         isinstance(outcome, Completed)
@@ -186,10 +192,9 @@ class Cell(Waker, Generic[T]):
             raise
         except BaseException as exc:
             strip(exc)
-            value = None
             outcome = ended_by(exc, self.request if action != _POLL else None)
-        if value is not PENDING:
-            self._finish(outcome)  # pyright: ignore[reportPossiblyUnbound]
+        if outcome is not None:
+            self._finish(outcome)
             return
         entry = TABLE[self.phase][_PENDING]
         assert entry is not None
@@ -218,7 +223,7 @@ class Cell(Waker, Generic[T]):
         return self.phase in _CANCELING
 
     def ask(self, request: CancelRequest) -> None:
-        """Mark it as canceled; delivery follows when it is stepped (S3). A no-op once it is DONE."""
+        """Mark it as canceled; delivery follows in a step (S3). A no-op once it is DONE."""
         if self.phase == Phase.DONE:
             return
         if self.request is None:
@@ -245,6 +250,7 @@ class Cell(Waker, Generic[T]):
 
     def expire(self) -> None:
         """Drop it, as soon as it is off the stack: the grace is over (R10)."""
+        self.overran = self.canceling or self._grace_timer is not None
         self._apply(Event.EXPIRE)
 
     def drop_now(self, request: CancelRequest) -> None:
@@ -264,7 +270,7 @@ class Cell(Waker, Generic[T]):
         also: list[BaseException] = []
         fatal: BaseException | None = None
         abandoned = False
-        place = self._warn_overrun() if self._grace_timer is not None else None
+        place = self._warn_overrun() if self.overran or self._grace_timer is not None else None
         try:
             context.run(future.drop)
         except BaseException as exc:
@@ -284,14 +290,14 @@ class Cell(Waker, Generic[T]):
 
     def _warn_overrun(self) -> str:
         """Say at which await the cleanup was stuck when its grace was over; return the place."""
-        sites = stack_of(self.future)
-        place = f"{sites[-1]} in {sites[-1].function}" if sites else "an unknown place"
+        place = place_of(self.future)
         assert self.request is not None
         _log.warning(
             "the cleanup of %s overran its grace and is dropped; it was stuck at %s. Canceled: %s",
             self.name or repr(self.future),
             place,
             self.request.reason,
+            extra={"overrun": True},
         )
         return place
 
@@ -303,7 +309,7 @@ class Cell(Waker, Generic[T]):
             ):
                 _log.warning("%s", error)
 
-    # -- the end ------------------------------------------------------------------------------------
+    # -- the end ----------------------------------------------------------------------------------
 
     def _apply(self, event: Event) -> None:
         """Take the transition, and queue if it says so; the other actions belong to `step`."""
@@ -333,32 +339,6 @@ class Cell(Waker, Generic[T]):
 
 def _flatten(exc: BaseException) -> list[BaseException]:
     if isinstance(exc, BaseExceptionGroup) and "while a future was dropped" in exc.message:
-        return [error for inner in exc.exceptions for error in _flatten(inner)]
+        group = cast("BaseExceptionGroup[BaseException]", exc)
+        return [error for inner in group.exceptions for error in _flatten(inner)]
     return [exc]
-
-
-def stack_of(future: Future[Any] | None) -> list[Site]:
-    """Return where a parked future is, outermost place first, through its coroutines' leaves."""
-    sites: list[Site] = []
-    while isinstance(future, CoroutineFuture):
-        sites += await_stack(future.coroutine)
-        future = cast("Future[Any] | None", future.leaf)
-        inner = getattr(future, "inner", None)
-        if inner is not None and not isinstance(future, CoroutineFuture):
-            future = inner
-    return sites
-
-
-def describe_wait(cell: Cell[Any]) -> str:
-    """Return, in words, what a cell waits for, and where."""
-    future: Any = cell.future
-    if future is None:
-        return "nothing: it has ended"
-    place = ""
-    sites = stack_of(future)
-    if sites:
-        place = f" at {sites[-1]} in {sites[-1].function}"
-    leaf = future
-    while isinstance(leaf, CoroutineFuture) and leaf.leaf is not None:
-        leaf = leaf.leaf
-    return f"{leaf!r}{place}"

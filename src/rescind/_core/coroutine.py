@@ -110,7 +110,7 @@ class CoroutineFuture(Future[T], ScopeStack):
         self._swap: Swap | None = None
         self._host: Host | None = None
 
-    # -- what others may ask ----------------------------------------------------------------
+    # -- what others may ask ----------------------------------------------------------------------
 
     @property
     def coroutine(self) -> Coroutine[Any, Any, T]:
@@ -135,7 +135,7 @@ class CoroutineFuture(Future[T], ScopeStack):
     def __repr__(self) -> str:
         return f"<coroutine {_name_of(self._coro)}>"
 
-    # -- Future -------------------------------------------------------------------------------
+    # -- Future -----------------------------------------------------------------------------------
 
     def poll(self, cx: Context) -> T | Pending:
         if self.request is not None:
@@ -158,7 +158,7 @@ class CoroutineFuture(Future[T], ScopeStack):
         except BaseException as exc:
             strip(exc)
             return ended_by(exc, request)
-        return PENDING if value is PENDING else Completed(cast("T", value))
+        return PENDING if value is PENDING else Completed(value)
 
     def drop(self) -> None:
         if self._state == _ENDED:
@@ -191,7 +191,7 @@ class CoroutineFuture(Future[T], ScopeStack):
         except BaseException:
             _log.warning("%r failed while it was dropped unfinished", self, exc_info=True)
 
-    # -- driving -------------------------------------------------------------------------------
+    # -- driving ----------------------------------------------------------------------------------
 
     def _step(self, cx: Context) -> T | Pending:
         """Enter the region and the identity, and drive (D6)."""
@@ -223,7 +223,7 @@ class CoroutineFuture(Future[T], ScopeStack):
         executor = cx.executor
         coro = self._coro
         leaf = self._leaf
-        value: Any = None
+        value: object = None
         error: BaseException | None = None
         while True:
             if leaf is not None:
@@ -318,7 +318,7 @@ class CoroutineFuture(Future[T], ScopeStack):
     def _adopt(self, yielded: object, cx: Context) -> Future[Any]:
         """Return the leaf for what the coroutine yielded; raise `TypeError` if it is none."""
         if isinstance(yielded, Future):
-            leaf = cast("Future[Any]", yielded)
+            leaf = cast("Future[object]", yielded)
             return leaf if leaf._native else Watched(leaf)
         executor = cx.executor
         if executor is not None:
@@ -333,7 +333,7 @@ class CoroutineFuture(Future[T], ScopeStack):
             f"{where}; await a rescind future, or run on an asyncio host for asyncio's awaitables"
         )
 
-    # -- beginning and end ----------------------------------------------------------------------
+    # -- beginning and end ------------------------------------------------------------------------
 
     def _start(self, cx: Context) -> None:
         if self._state == _RUNNING:
@@ -397,7 +397,7 @@ class CoroutineFuture(Future[T], ScopeStack):
 
 
 def _coroutines(coro: object) -> tuple[object, ...]:
-    """Return the coroutine and those that it awaits, so that they can be kept from the collector."""
+    """Return the coroutine and those that it awaits, so that the collector can be kept off."""
     chain: list[object] = []
     current: Any = coro
     while inspect.iscoroutine(current):

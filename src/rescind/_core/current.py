@@ -2,7 +2,8 @@
 
 *What it is.* While a future is polled, the code inside may ask "which coroutine am I in?"
 (`shielded`, `deadline`, `await fut` itself) and "am I being canceled?". Polls nest on the
-stack, so the answer is a chain: each `Region` knows the one that polls it. Nothing outlives the poll.
+stack, so the answer is a chain: each `Region` knows the one that polls it. Nothing outlives the
+poll.
 
 *What it is not.* A context variable: it says who drives, not what the user stored.
 

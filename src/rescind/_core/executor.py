@@ -22,13 +22,13 @@ it fires timers, takes the tasks that are ready, steps each, and re-arms the hos
 from __future__ import annotations
 
 import contextvars
+import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from .cell import describe_wait
 from .current import local
 from .grace import UNSET, Grace
 from .outcome import Completed, Error, Outcome
@@ -36,6 +36,7 @@ from .poll import Future, Waker
 from .reason import CancelKind, CancelReason, CancelRequest
 from .task import Task
 from .timers import Timer, Timers
+from .waiting import describe_waits
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -134,8 +135,9 @@ class Executor:
         self.abandoned: list[Abandoned] = []
         # The reason for closing; None while tasks may be spawned (E6).
         self.closed: CancelReason | None = None
-        # Has the host gone, so that nothing can run any more?
+        # Has the host gone, so that nothing can run any more? Written under the lock.
         self.stopped = False
+        self._stopping = threading.RLock()
         # What it belongs to: a Runtime, for `current_runtime`.
         self.owner: Any = None
         # Cleanups that overran their grace, in order (R24).
@@ -163,7 +165,7 @@ class Executor:
             0,
         )
 
-    # -- for tasks and futures ------------------------------------------------------------------------
+    # -- for tasks and futures --------------------------------------------------------------------
 
     def now(self) -> float:
         """Return the host's time, in seconds."""
@@ -226,7 +228,7 @@ class Executor:
         self._inbox.append(call)
         self.host.call_soon_threadsafe(self._on_post)
 
-    # -- spawning ---------------------------------------------------------------------------------------
+    # -- spawning ---------------------------------------------------------------------------------
 
     def spawn(
         self,
@@ -238,10 +240,14 @@ class Executor:
     ) -> Task[T]:
         """Make a task of ``future`` and queue it; callable from any thread."""
         task: Task[T] = Task(future, self, name=name, context=context, grace=grace)
-        if get_ident() == self.thread or self.stopped:
+        if get_ident() == self.thread and not self.stopped:
             self._admit(task)
-        else:
+            return task
+        if not self.stopped:
             self.post(lambda: self._admit(task))
+        if self.stopped:  # perhaps only now: then nobody empties the inbox any more
+            with self._stopping:
+                self._admit(task)
         return task
 
     def _admit(self, task: Task[Any]) -> None:
@@ -249,15 +255,16 @@ class Executor:
             return
         self._counts["spawned"] += 1
         self.tasks[task.id] = task
-        self.enqueue(task)
-        if self.closed is not None:
+        if self.closed is None:
+            self.enqueue(task)
+        else:
             born = CancelReason(
                 CancelKind.SHUTDOWN, "spawned after the shutdown", at=self.now(), cause=self.closed
             )
             task.ask(CancelRequest(born))
             task.drop_now(task.request or CancelRequest(born))
 
-    # -- running ----------------------------------------------------------------------------------------
+    # -- running ----------------------------------------------------------------------------------
 
     @property
     def running(self) -> bool:
@@ -358,7 +365,7 @@ class Executor:
         self._alarm_at = at
         self._alarm = self.host.call_at(at, self._on_alarm)
 
-    # -- the end ------------------------------------------------------------------------------------------
+    # -- the end ----------------------------------------------------------------------------------
 
     def close(self, reason: CancelReason) -> None:
         """Accept no more tasks (E6)."""
@@ -367,8 +374,9 @@ class Executor:
 
     def stop(self) -> None:
         """Take back what is armed at the host, which is about to be closed; nothing runs after."""
-        self.stopped = True
-        self.drain()
+        with self._stopping:
+            self.stopped = True
+            self.drain()
         for handle in (self._soon, self._alarm):
             if handle is not None:
                 handle.cancel()
@@ -386,6 +394,6 @@ class Executor:
         )
 
     def describe_hang(self) -> str:
-        """Return, one line per task, what each waits for."""
-        lines = [f"  {task.name} waits for {describe_wait(task)}" for task in self.tasks.values()]
+        """Return a table: each task, what it waits for, and where; equal ones on one line."""
+        lines = describe_waits((task.name, task) for task in list(self.tasks.values()))
         return "\n".join(lines) or "  (no task)"

@@ -7,14 +7,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType, TracebackType
-from typing import Any
+from typing import Any, cast
 
-__all__ = ["Site", "await_stack", "caller", "site", "strip"]
+__all__ = ["Site", "await_stack", "caller", "from_library", "shortened", "site", "site_of", "strip"]
 
 _PACKAGE = __name__.partition(".")[0]
+_STDLIB = os.path.join(os.path.dirname(os.__file__), "")
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,22 @@ class Site:
 
 
 def _ours(frame: FrameType) -> bool:
-    name = frame.f_globals.get("__name__", "")
+    name: str = frame.f_globals.get("__name__", "")
     return name == _PACKAGE or name.startswith(_PACKAGE + ".")
+
+
+def from_library(file: str) -> bool:
+    """Is this file of the standard library, of an installed package, or no file at all?"""
+    return file.startswith((_STDLIB, "<frozen ")) or not _INSTALLED.isdisjoint(file.split(os.sep))
+
+
+def shortened(where: str) -> str:
+    """Shorten ``file:line`` to a path relative to the current directory, where that is shorter."""
+    try:
+        relative = os.path.relpath(where)
+    except (OSError, ValueError):
+        return where
+    return relative if len(relative) < len(where) and not relative.startswith("..") else where
 
 
 def caller() -> str | None:
@@ -57,7 +74,8 @@ def await_stack(awaitable: object) -> list[Site]:
         if isinstance(current, CoroutineType):
             frame, current = current.cr_frame, current.cr_await
         elif isinstance(current, GeneratorType):
-            frame, current = current.gi_frame, current.gi_yieldfrom
+            frame = current.gi_frame
+            current = cast("object", current.gi_yieldfrom)
         elif isinstance(current, AsyncGeneratorType):
             frame, current = current.ag_frame, current.ag_await
         else:
@@ -84,3 +102,12 @@ def strip(exc: BaseException) -> None:
     while tb is not None and _ours(tb.tb_frame):
         tb = tb.tb_next
     exc.__traceback__ = tb
+
+
+def site_of(frame: FrameType | None) -> Site | None:
+    """Return the nearest place on this stack that is not rescind's own, or None if all is."""
+    while frame is not None and _ours(frame):
+        frame = frame.f_back
+    if frame is None:
+        return None
+    return Site(frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_qualname)

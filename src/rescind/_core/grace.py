@@ -24,7 +24,7 @@ class Unset(enum.Enum):
 UNSET: Final = Unset.UNSET
 """Inherit: from the task, then the group, then the runtime."""
 
-Grace: TypeAlias = float | None | Unset
+Grace: TypeAlias = float | Unset | None
 
 
 def checked_seconds(value: float, what: str) -> float:

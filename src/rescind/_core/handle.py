@@ -72,15 +72,18 @@ class CancellationHandle:
                 had ended, and its outcome went with the last reference to it: keep the `Task`.
         """
         executor = self._executor
-        if executor.thread == get_ident() and executor.running:
-            raise UsageError(
-                f"waiting for {self.name!r} would block the thread that runs it; await the task"
-            )
         task = self._task()
         if task is None:
             raise UsageError(
                 f"{self.name!r} has ended, and its outcome is gone with the last reference to it; "
                 "keep the Task as long as the outcome is wanted"
+            )
+        outcome = task.outcome()
+        if outcome is not None:
+            return outcome
+        if executor.thread == get_ident():
+            raise UsageError(
+                f"waiting for {self.name!r} would block the thread that runs it; await the task"
             )
         ended = threading.Event()
         seen: list[Outcome[Any]] = []
@@ -89,10 +92,10 @@ class CancellationHandle:
             seen.append(outcome)
             ended.set()
 
-        outcome = task.outcome()
+        executor.post(partial(task.on_end, note))
+        outcome = task.outcome()  # it may have been the last thing that the runtime did
         if outcome is not None:
             return outcome
-        executor.post(partial(task.on_end, note))
         del task
         if not ended.wait(timeout):
             raise TimeoutError(f"{self.name!r} has not ended within {timeout} s")

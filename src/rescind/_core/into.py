@@ -38,7 +38,7 @@ def as_future(awaitable: Awaitable[T]) -> Future[T]:
         UsageError: it was already awaited or given away.
     """
     if isinstance(awaitable, Future):
-        return take(cast("Future[T]", awaitable), "used here")
+        return take(awaitable, "used here")
     if inspect.iscoroutine(awaitable):
         if inspect.getcoroutinestate(awaitable) != inspect.CORO_CREATED:
             raise UsageError(
@@ -47,7 +47,7 @@ def as_future(awaitable: Awaitable[T]) -> Future[T]:
             )
         return take(CoroutineFuture(awaitable), "used here")
     if isinstance(awaitable, IntoFuture):
-        return take(cast("IntoFuture[T]", awaitable).into_future(), "used here")
+        return take(awaitable.into_future(), "used here")
     adapted = foreign.adapt(awaitable)
     if adapted is not None:
         return take(cast("Future[T]", adapted), "used here")

@@ -203,14 +203,14 @@ def polled_after_end(future: Future[Any]) -> NoReturn:
 
 def take(future: F, what: str) -> F:
     """Mark ``future`` as owned (F2) and return it; raise `UsageError` if it already was."""
-    if future._taken:  # pyright: ignore[reportPrivateUsage]
+    if future._taken:
         raise UsageError(
             f"{future!r} cannot be {what}: it was already awaited, spawned or given to a "
             "combinator. A future is single-use; make a new one, or use rescind.shared(...) "
             "to await one result several times"
         )
     try:
-        future._taken = True  # pyright: ignore[reportPrivateUsage]
+        future._taken = True
     except AttributeError:
         # A slotted subclass of the user's without the slot: it cannot be marked.
         pass

@@ -1,4 +1,4 @@
-"""Why something was canceled: `CancelKind`, `CancelReason`, and the `CancelRequest` that carries it.
+"""Why something was canceled: `CancelKind`, `CancelReason`, and the `CancelRequest` around it.
 
 *What it is.* A reason is data with lineage: who asked, where in the source, when, and the
 reason it follows from. A request is one cancellation of one future under way: all reasons, in
@@ -16,13 +16,12 @@ order, and the time until which its cleanup may take.
 from __future__ import annotations
 
 import enum
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .current import local
 from .errors import UsageError
-from .frames import caller
+from .frames import caller, shortened
 from .poll import IntoFuture
 
 if TYPE_CHECKING:
@@ -85,20 +84,11 @@ class CancelReason:
         if self.by:
             text += f", by {self.by}"
         if self.where:
-            text += f", at {_short(self.where)}"
+            text += f", at {shortened(self.where)}"
         return text
 
     def __str__(self) -> str:
         return "\n  because ".join(link.line() for link in self.chain())
-
-
-def _short(where: str) -> str:
-    """Shorten ``file:line`` to a path relative to the current directory, where that is shorter."""
-    try:
-        relative = os.path.relpath(where)
-    except (OSError, ValueError):
-        return where
-    return relative if len(relative) < len(where) and not relative.startswith("..") else where
 
 
 class Cancelable:

@@ -82,7 +82,7 @@ class ScopeStack(Region):
         return self.floor > 0 or self.unwinding or self.masked(0, None)
 
     def masked(self, base: int, leaf: Future[Any] | None) -> bool:
-        """Is a cancellation with this base held back by a shield that ``leaf`` does not open (C1)?"""
+        """Is a cancellation with this base held back by a shield, with ``leaf`` awaited (C1)?"""
         for scope in self.scopes[base:]:
             if isinstance(scope, Mask) and not scope.opened_by(leaf):
                 return True

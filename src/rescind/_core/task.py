@@ -3,8 +3,8 @@
 *What it is.* A cell with an identity, a place in its executor's ready queue, and those who wait for
 its end. The executor holds it strongly from spawn to end: it is never lost to the collector.
 
-*What it is not.* A future: it runs whether or not anybody awaits it, and to stop waiting for it does
-not stop it (R17).
+*What it is not.* A future: it runs whether or not anybody awaits it, and to stop waiting for it
+does not stop it (R17).
 
 *Invariants.*
  K1  Exactly one outcome, the same for every joiner, before or after the end (R15).
@@ -60,8 +60,17 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
     Cancellation: safe. A canceled joiner leaves the task as it is; see `join_or_cancel`.
     """
 
-    __slots__ = ("_detached", "_executor", "_joiners", "_name", "_observed", "_on_end", "_tb")
-    __slots__ += ("created_at", "id")
+    __slots__ = (
+        "_detached",
+        "_executor",
+        "_joiners",
+        "_name",
+        "_observed",
+        "_on_end",
+        "_tb",
+        "created_at",
+        "id",
+    )
 
     def __init__(
         self,
@@ -121,7 +130,7 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
     def __repr__(self) -> str:
         return f"<Task {self.id} {self.name!r} {self.phase.name.lower()}>"
 
-    # -- cancellation ---------------------------------------------------------------------------
+    # -- cancellation -----------------------------------------------------------------------------
 
     def cancel(
         self, reason: str | CancelReason | None = None, *, grace: Grace = UNSET
@@ -162,7 +171,7 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         """Say that nobody will join: an error is then logged when it happens."""
         self._detached = True
 
-    # -- waiting for the end -----------------------------------------------------------------------
+    # -- waiting for the end ----------------------------------------------------------------------
 
     def join(self) -> Future[Outcome[T]]:
         """Return a future of the outcome; it never raises for what the task did.
@@ -176,7 +185,7 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         return JoinValue(self)
 
     def on_end(self, callback: Callable[[Outcome[Any]], None]) -> None:
-        """Call ``callback(outcome)`` on the runtime's thread at the end; at once if it has ended."""
+        """Call ``callback(outcome)`` at the end, on the runtime's thread; now if it has ended."""
         self._observed = True
         if self.ended is not None:
             callback(self.ended)
@@ -201,7 +210,7 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         assert isinstance(outcome, Error)
         raise outcome.exception.with_traceback(self._tb)
 
-    # -- Cell ----------------------------------------------------------------------------------------
+    # -- Cell -------------------------------------------------------------------------------------
 
     def _enqueue(self) -> None:
         self._executor.enqueue(self)

@@ -11,7 +11,8 @@ Every primitive that makes somebody wait uses it.
 
 *Threads.* The executor's thread only; the wakers it wakes may belong to anyone.
 
-*Source.* trio's parking lot, tokio's ``Notify``; asyncio lost such wake-ups (cpython #90155, #112202).
+*Source.* trio's parking lot, tokio's ``Notify``; asyncio lost such wake-ups (cpython #90155,
+#112202).
 """
 
 from __future__ import annotations
@@ -61,25 +62,25 @@ class WaitList:
         waiter = self._first
         while waiter is not None:
             yield waiter
-            waiter = waiter._next  # pyright: ignore[reportPrivateUsage]
+            waiter = waiter._next
 
     def join(self, waker: Waker) -> Waiter:
         """Append a new waiter and return it."""
         waiter = Waiter(waker)
-        waiter._list = self  # pyright: ignore[reportPrivateUsage]
+        waiter._list = self
         last = self._last
         if last is None:
             self._first = waiter
         else:
-            last._next = waiter  # pyright: ignore[reportPrivateUsage]
-            waiter._prev = last  # pyright: ignore[reportPrivateUsage]
+            last._next = waiter
+            waiter._prev = last
         self._last = waiter
         self._length += 1
         return waiter
 
     def leave(self, waiter: Waiter) -> bool:
         """Take a waiter out; return True if it had been woken, and so owes a hand-over (W3)."""
-        if waiter._list is self:  # pyright: ignore[reportPrivateUsage]
+        if waiter._list is self:
             self._unlink(waiter)
             return False
         return waiter.woken
@@ -106,7 +107,6 @@ class WaitList:
         return woken
 
     def _unlink(self, waiter: Waiter) -> None:
-        # pyright: reportPrivateUsage=false
         before, after = waiter._prev, waiter._next
         if before is None:
             self._first = after

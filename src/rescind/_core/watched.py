@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from .errors import PolledAfterCompletion, UsageError
 from .outcome import Canceled, Completed, Error, Outcome
@@ -158,6 +158,6 @@ class Watched(Future[T]):
         return repr(self.inner)
 
 
-def watched(future: Future[Any]) -> Future[Any]:
+def watched(future: Future[T]) -> Future[T]:
     """Return ``future`` itself if it is rescind's own, else a `Watched` around it."""
-    return future if future._native else Watched(future)  # pyright: ignore[reportPrivateUsage]
+    return future if future._native else Watched(future)

@@ -77,7 +77,7 @@ class AsyncioHost:
         """Return a new identity; that of a task's own coroutine is in ``asyncio.all_tasks()``."""
         identity = Identity(coroutine, self.loop, name, root)
         if root:
-            asyncio_tasks._register_task(identity)  # pyright: ignore
+            asyncio_tasks._register_task(identity)  # type: ignore[arg-type]  # it is like one
         return identity
 
     def retire(self, identity: Identity) -> None:
@@ -129,7 +129,8 @@ class AsyncioHost:
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
     """Cancel the asyncio tasks that are left, as ``asyncio.Runner`` does."""
-    left = [task for task in asyncio.all_tasks(loop) if isinstance(task, asyncio.Future)]
+    tasks = cast("set[asyncio.Task[Any] | Identity]", asyncio.all_tasks(loop))
+    left = [task for task in tasks if isinstance(task, asyncio.Future)]
     if not left:
         return
     for task in left:
@@ -153,18 +154,17 @@ class _SwapFunction(Protocol):
 def _swap_for(loop: asyncio.AbstractEventLoop) -> Swap:
     """Return the function that makes an identity current on ``loop``."""
     if sys.version_info >= (3, 12):
-        swap = cast("_SwapFunction", asyncio_tasks._swap_current_task)  # pyright: ignore
+        swap = cast("_SwapFunction", asyncio_tasks._swap_current_task)
         return partial(swap, loop)
-    return partial(_leave_and_enter, loop)
+    current: dict[Any, Any] = vars(asyncio_tasks)["_current_tasks"]
+    return partial(_exchange, current, loop)
 
 
-def _leave_and_enter(loop: asyncio.AbstractEventLoop, identity: Any) -> Any:
-    # CPython 3.11 has no swap: leave the outer one, then enter the inner.
-    previous: Any = asyncio.current_task(loop)
-    if previous is not None:
-        asyncio_tasks._leave_task(loop, previous)  # pyright: ignore
+def _exchange(current: dict[Any, Any], loop: asyncio.AbstractEventLoop, identity: Any) -> Any:
+    # CPython 3.11 has no swap function: this is what its _leave_task and _enter_task do.
+    previous = current.pop(loop, None)
     if identity is not None:
-        asyncio_tasks._enter_task(loop, identity)  # pyright: ignore
+        current[loop] = identity
     return previous
 
 
@@ -293,7 +293,7 @@ class AsyncioFuture(Future[None]):
 def _has_one_callback(future: asyncio.Future[Any]) -> bool:
     """Is ours the only callback?
 
-    asyncio keeps them private (``Future._callbacks``); where that is absent or has changed its shape,
+    asyncio keeps them private (``Future._callbacks``); where that is absent or has another shape,
     the answer is no, and the tick is waited for.
     """
     callbacks = getattr(future, "_callbacks", None)

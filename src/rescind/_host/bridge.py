@@ -1,8 +1,8 @@
 """Between rescind and other drivers: futures awaited in plain asyncio code, and foreign awaitables.
 
 *What it is.* `drive` lets any future be awaited in a coroutine that a stock ``asyncio.Task``
-drives (R31): the future is polled there, and parks on an ``asyncio.Future``. A cancellation by asyncio
-becomes ``poll_cancel`` with a reason of kind ``FOREIGN``; it is drained, then it propagates.
+drives (R31): the future is polled there, and parks on an ``asyncio.Future``. A cancellation by
+asyncio becomes ``poll_cancel`` with a reason of kind ``FOREIGN``; it is drained, and propagates.
 
 *What it is not.* A runtime: nothing is spawned. Timers need an executor; each loop gets one when it
 is first needed, and its runtime's if it has one.
@@ -17,7 +17,7 @@ import concurrent.futures
 import weakref
 from collections.abc import Generator
 from threading import get_ident
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from rescind._core.cell import Cell
 from rescind._core.current import foreign, local
@@ -37,7 +37,7 @@ _implicit = weakref.WeakKeyDictionary()
 
 
 def executor_here() -> Executor | None:
-    """Return the executor of this thread: the runtime's, or the implicit one of the running loop."""
+    """Return the executor of this thread: the runtime's, or the implicit one of its loop."""
     if local.executor is not None:
         return local.executor
     try:
@@ -170,7 +170,7 @@ class ThreadFuture(Future[T]):
 
 def _adapt(awaitable: object) -> Future[Any] | None:
     if isinstance(awaitable, concurrent.futures.Future):
-        return ThreadFuture(awaitable)
+        return ThreadFuture(cast("concurrent.futures.Future[object]", awaitable))
     return None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, cast
 
 from rescind._core.hostport import Host
 from rescind._host.asyncio import AsyncioHost

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
 if TYPE_CHECKING:
     from rescind._core.coroutine import CoroutineFuture
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Identity"]
 
 
+@final
 class Identity:
     """Stands for a driven coroutine in asyncio's world.
 
@@ -55,7 +56,7 @@ class Identity:
         self._callbacks: list[tuple[Callable[[Any], object], contextvars.Context | None]] | None
         self._callbacks = None
 
-    # -- asyncio's own requests (R29) ---------------------------------------------------------------
+    # -- asyncio's own requests (R29) -------------------------------------------------------------
 
     def cancel(self, msg: object = None) -> bool:
         """Ask as ``asyncio.Task.cancel`` does: once, at the current await; counted."""
@@ -94,7 +95,7 @@ class Identity:
         message, self._message = self._message, None
         return asyncio.CancelledError() if message is None else asyncio.CancelledError(message)
 
-    # -- what a task can be asked ---------------------------------------------------------------------
+    # -- what a task can be asked -----------------------------------------------------------------
 
     def done(self) -> bool:
         """Has the coroutine ended?"""
@@ -127,7 +128,7 @@ class Identity:
     def get_stack(self, *, limit: int | None = None) -> list[Any]:
         """Return the frames of the suspended coroutine, outermost first."""
         frames: list[Any] = []
-        current = self._coro
+        current: Any = self._coro
         while current is not None and (limit is None or len(frames) < limit):
             frame = getattr(current, "cr_frame", None)
             if frame is None:
@@ -161,7 +162,7 @@ class Identity:
         self._driver = None
         self._fut_waiter = None
         if self._registered:
-            asyncio.tasks._unregister_task(self)  # pyright: ignore
+            asyncio.tasks._unregister_task(self)  # type: ignore[arg-type]  # it is like one
         callbacks, self._callbacks = self._callbacks, None
         for callback, context in callbacks or ():
             if not self._loop.is_closed():

@@ -41,8 +41,16 @@ _DROPPED: Final = CancelReason(CancelKind.PARENT, "the future was dropped")
 class Finalize(Future[T]):
     """The future that `finalize` and `on_cancel` return."""
 
-    __slots__ = ("_finalizer", "_given", "_only_canceled", "_outcome", "_running", "_started")
-    __slots__ += ("_taken", "inner")
+    __slots__ = (
+        "_finalizer",
+        "_given",
+        "_only_canceled",
+        "_outcome",
+        "_running",
+        "_started",
+        "_taken",
+        "inner",
+    )
     _native = True
 
     def __init__(self, inner: Future[T], finalizer: Finalizer[T], *, only_canceled: bool) -> None:

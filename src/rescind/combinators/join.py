@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Iterable
 from typing import Any, TypeVar, cast, overload
 
 from rescind._core.errors import TaskCanceled
-from rescind._core.outcome import Canceled, Completed, Error, Outcome, attach
+from rescind._core.outcome import Canceled, Completed, Error, Outcome, also_of, attach
 from rescind._core.poll import Context, Future
 from rescind._core.reason import CancelKind
 from rescind.combinators.children import Child, futures_of, parent_reason
@@ -56,7 +56,7 @@ class JoinAll(Parallel[tuple[Any, ...]]):
     def _despite(self) -> Outcome[tuple[Any, ...]] | None:
         error = self._error()
         if error is not None:
-            return Error(error)
+            return Error(error, also_of(error))
         if all(isinstance(child.ended, Completed) for child in self._children.cells):
             return Completed(self._values())
         return None

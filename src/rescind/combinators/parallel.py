@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from rescind._core.grace import UNSET, Grace, checked_grace
 from rescind._core.outcome import Canceled, Error, Outcome
@@ -14,6 +14,9 @@ from rescind.combinators.children import Child, Children, raise_all
 __all__ = ["Parallel"]
 
 T = TypeVar("T")
+
+#: How many of the children waited for are named in a repr.
+_SHOWN: Final = 3
 
 
 class Parallel(Future[T]):
@@ -49,7 +52,7 @@ class Parallel(Future[T]):
         """Return the result that the children reached although the parent was canceled, if any."""
         return None
 
-    # -- Future --------------------------------------------------------------------------------------
+    # -- Future -----------------------------------------------------------------------------------
 
     def poll(self, cx: Context) -> T | Pending:
         children = self._children
@@ -110,5 +113,5 @@ class Parallel(Future[T]):
         if self._futures is not None:
             return f"{self._what} of {len(self._futures)}"
         waiting = [repr(child.future) for child in self._children.cells if child.ended is None]
-        shown = ", ".join(waiting[:3]) + (", …" if len(waiting) > 3 else "")
+        shown = ", ".join(waiting[:_SHOWN]) + (", …" if len(waiting) > _SHOWN else "")
         return f"{self._what} of {len(self._children.cells)}, waiting for {shown or 'nothing'}"

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from rescind._core.errors import TaskCanceled, UsageError
 from rescind._core.grace import UNSET, Grace
-from rescind._core.outcome import Canceled, Completed, Error, Outcome, attach
+from rescind._core.outcome import Canceled, Completed, Error, Outcome, also_of, attach
 from rescind._core.poll import Context, Future
 from rescind._core.reason import CancelKind
 from rescind.combinators.children import Child, futures_of, parent_reason
@@ -71,20 +71,31 @@ class Race(Parallel[T]):
         winner = self._winner
         assert winner is not None and winner.ended is not None
         outcome: Outcome[T] = winner.ended
+        self._keep_failures(outcome)
+        return outcome.unwrap()
+
+    def _despite(self) -> Outcome[T] | None:
+        winner = self._winner
+        if winner is None or winner.ended is None:
+            return None
+        outcome: Outcome[T] = winner.ended
+        self._keep_failures(outcome)
+        if isinstance(outcome, Error):
+            return Error(outcome.exception, also_of(outcome.exception))
+        return outcome
+
+    def _keep_failures(self, outcome: Outcome[T]) -> None:
+        """Keep how losers failed: with the winner's exception, or else in the log (R15)."""
         for child in self._children.cells:
-            if child is winner:
+            if child is self._winner:
                 continue
             if isinstance(outcome, Error):
                 _note_failure(outcome.exception, child, self._what)
             elif child.request is not None:
                 self._log_failure(child)
-        return outcome.unwrap()
-
-    def _despite(self) -> Outcome[T] | None:
-        return None if self._winner is None else self._winner.ended
 
     def _log_failure(self, loser: Child) -> None:
-        """Log how a loser failed after it was canceled: there is no exception to keep it (R15)."""
+        """Log how a loser failed after it was canceled."""
         outcome = loser.ended
         failures: tuple[BaseException, ...] = ()
         if isinstance(outcome, (Error, Canceled)):

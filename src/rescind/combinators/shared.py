@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from rescind._core.cell import Cell
 from rescind._core.current import local
@@ -84,7 +84,7 @@ class Shared(IntoFuture[T], Generic[T]):
         return None if self._cell is None else self._cell.ended
 
     def cell(self, cx: Context) -> _SharedCell[T]:
-        """Return the run to subscribe to; start one if there is none, or anew after a cancellation."""
+        """Return the run to subscribe to; start the first, or another after a cancellation."""
         cell = self._cell
         if cell is not None:
             if cell.cx.executor is not cx.executor:
@@ -200,7 +200,7 @@ def shared(fut: Awaitable[T] | Callable[[], Awaitable[T]]) -> Shared[T]:
     """
     if callable(fut) and not hasattr(fut, "__await__"):
         return Shared(None, fut)
-    return Shared(as_future(fut), None)  # type: ignore[arg-type]  # it is awaitable
+    return Shared(as_future(cast("Awaitable[T]", fut)), None)
 
 
 def now_or_never(fut: Awaitable[T]) -> Outcome[T] | None:

@@ -86,7 +86,7 @@ def shield(fut: Awaitable[T]) -> Future[T]:
 
 
 def shielded() -> Gate:
-    """Return a context manager inside which cancellation is held back: ``with shielded() as gate:``.
+    """Return a context manager that holds cancellation back: ``with shielded() as gate: ...``.
 
     ``await gate.open(fut)`` lets it in again for that one future, undoing only this shield.
     Leaving the block checks nothing: the next park delivers. Children of combinators and spawned

@@ -27,8 +27,18 @@ OnOverrun = Literal["wait", "drop", "detach"]
 class Timeout(Future[T]):
     """The future that `timeout` returns."""
 
-    __slots__ = ("_at", "_cx", "_given", "_grace", "_on_overrun", "_request", "_seconds", "_taken")
-    __slots__ += ("_timer", "inner")
+    __slots__ = (
+        "_at",
+        "_cx",
+        "_given",
+        "_grace",
+        "_on_overrun",
+        "_request",
+        "_seconds",
+        "_taken",
+        "_timer",
+        "inner",
+    )
     _native = True
 
     def __init__(
@@ -40,7 +50,7 @@ class Timeout(Future[T]):
         self._seconds = seconds
         self._grace = grace
         self._on_overrun: OnOverrun = on_overrun
-        # The timer of the deadline, then of the grace; None before the first poll, or if neither runs.
+        # The timer of the deadline, then of the grace; None while neither runs.
         self._timer: Timer | None = None
         self._at = 0.0
         # What the inner future is polled with: it carries the deadline.

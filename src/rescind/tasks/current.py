@@ -94,8 +94,12 @@ def spawn(
 
     Cancellation: spawning does not wait.
     """
-    executor = here("spawn()")
     future = as_future(fut)
+    try:
+        executor = here("spawn()")
+    except UsageError:
+        future.drop()
+        raise
     if owned:
         future = Owned(future, tuple(owned))
     return executor.spawn(future, name=name, grace=grace)

@@ -19,8 +19,8 @@ T = TypeVar("T")
 class Owned(Future[T]):
     """Runs a future; if that is canceled before its first poll, closes the resources instead.
 
-    A resource is closed by its ``aclose``, or its ``close``, the last one first, all of them even if
-    one raises. Once the future was polled, the resources are its own business.
+    A resource is closed by its ``aclose``, or its ``close``, the last one first, all of them even
+    if one raises. Once the future was polled, the resources are its own business.
 
     Cancellation: before the first poll, waits for ``aclose``; afterwards that of the future.
     """

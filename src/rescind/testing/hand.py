@@ -69,7 +69,7 @@ def poll_cancel_once(
     cx: Context | None = None,
     request: CancelRequest | str = "canceled by hand",
 ) -> Outcome[T] | Pending:
-    """Call ``poll_cancel`` once; a str makes a new request of kind ``EXPLICIT`` with that message."""
+    """Call ``poll_cancel`` once; a str makes a request of kind ``EXPLICIT`` with that message."""
     if isinstance(request, str):
         request = CancelRequest(CancelReason(CancelKind.EXPLICIT, request))
     return fut.poll_cancel(context() if cx is None else cx, request)

@@ -1,0 +1,195 @@
+"""What a cell waits for, and where: for dumps, hangs, warnings, and whoever pressed Ctrl-C.
+
+*What it is.* Since a coroutine's leaf is always known, so is what it waits for: nothing has to be
+recorded for it. Reads only; nothing here keeps a frame.
+
+*Threads.* The executor's thread, between two steps or in a signal handler of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .coroutine import CoroutineFuture
+from .frames import Site, await_stack, from_library, shortened
+from .phase import Phase
+
+if TYPE_CHECKING:
+    from .cell import Cell
+    from .poll import Future
+
+__all__ = ["Wait", "describe_wait", "describe_waits", "place_of", "stack_of", "waits_of"]
+
+_ON_STACK = frozenset(
+    {
+        Phase.RUNNING,
+        Phase.RUNNING_WOKEN,
+        Phase.RUNNING_REQUESTED,
+        Phase.CANCELING,
+        Phase.CANCELING_WOKEN,
+        Phase.DOOMED,
+        Phase.DROPPING,
+    }
+)
+_CLEANING = frozenset({Phase.CLEANING, Phase.CLEANING_READY})
+
+#: How many lines a description has at most; the rest is counted.
+_SHOWN = 20
+_NAME_WIDTH = 24
+_WHAT_WIDTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """One line of a description.
+
+    Attributes:
+        name: the task's name; for a child, which one of its parent's it is.
+        what: what it waits for, such as ``sleep(5)``; or that it runs, or has not started.
+        site: the innermost place in the program's own code, or None if there is none.
+        inside: the place in a library where it waits in truth, if that is another one.
+        depth: 0 for a task, 1 for a child of the combinator it awaits, and so on.
+        cleaning: was it canceled, so that it is its cleanup that waits?
+    """
+
+    name: str
+    what: str
+    site: Site | None
+    inside: Site | None
+    depth: int
+    cleaning: bool
+
+    @property
+    def place(self) -> str:
+        """Where, in words; empty if unknown."""
+        if self.site is None:
+            return ""
+        text = f"at {shortened(str(self.site))} in {self.site.function}"
+        return text if self.inside is None else f"{text} (inside {self.inside.function})"
+
+
+def stack_of(future: Future[Any] | None) -> list[Site]:
+    """Return where a parked future is, outermost place first, through its coroutines' leaves."""
+    sites: list[Site] = []
+    current: Any = future
+    while current is not None:
+        if isinstance(current, CoroutineFuture):
+            sites += await_stack(current.coroutine)
+            current = current.leaf
+        else:
+            current = getattr(current, "inner", None)
+    return sites
+
+
+def place_of(future: Future[Any] | None) -> str:
+    """Return the place in the program's own code where a parked future is, in words."""
+    site, inside = _own(stack_of(future))
+    if site is None:
+        return "an unknown place"
+    return f"{site} in {site.function}" + (f" (inside {inside.function})" if inside else "")
+
+
+def _own(sites: list[Site]) -> tuple[Site | None, Site | None]:
+    """Return the innermost site that is no library's, and the innermost of all if it differs."""
+    if not sites:
+        return None, None
+    for site in reversed(sites):
+        if not from_library(site.file):
+            return site, None if site is sites[-1] else sites[-1]
+    return sites[-1], None
+
+
+def waits_of(cell: Cell[Any], name: str, depth: int = 0) -> list[Wait]:
+    """Return what a cell waits for; then, if that is a combinator, what its children wait for."""
+    future: Any = cell.future
+    if future is None:
+        return [Wait(name, "nothing: it has ended", None, None, depth, False)]
+    site, inside = _own(stack_of(future))
+    leaf, children = _leaf(future)
+    if cell.phase in _ON_STACK:
+        what = "nothing: it is running"
+    elif not cell.started and cell.phase != Phase.PARKED:
+        what, site = "its first poll", None
+    elif children:
+        what = f"{len(children)} children"
+    else:
+        what = _line(repr(leaf))
+    cleaning = cell.phase in _CLEANING
+    waits = [Wait(name, what, site, inside, depth, cleaning)]
+    for index, child in children:
+        inner: Any = child.future
+        waits += waits_of(child, f"child {index}: {_line(_bare(repr(inner)))}", depth + 1)
+    return waits
+
+
+def _leaf(future: Any) -> tuple[Any, list[tuple[int, Cell[Any]]]]:
+    """Return what is awaited in truth, and its children that have not ended, if it has any."""
+    leaf = future
+    while True:
+        if isinstance(leaf, CoroutineFuture):
+            if leaf.leaf is None:
+                return leaf, []
+            leaf = leaf.leaf
+            continue
+        children = getattr(leaf, "_children", None)
+        if children is not None:
+            cells: Iterable[Cell[Any]] = children.cells
+            return leaf, [(i, cell) for i, cell in enumerate(cells) if cell.ended is None]
+        inner = getattr(leaf, "inner", None)
+        if not isinstance(inner, CoroutineFuture) and getattr(inner, "_children", None) is None:
+            return leaf, []
+        if isinstance(inner, CoroutineFuture) and inner.leaf is None:
+            return leaf, []
+        leaf = inner
+
+
+def _bare(text: str) -> str:
+    return text[len("<coroutine ") : -1] if text.startswith("<coroutine ") else text
+
+
+def _line(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _WHAT_WIDTH else text[: _WHAT_WIDTH - 1] + "…"
+
+
+def describe_wait(cell: Cell[Any]) -> str:
+    """Return, on one line, what a cell waits for, and where."""
+    wait = waits_of(cell, "")[0]
+    what = f"{wait.what}, in its cleanup" if wait.cleaning else wait.what
+    return f"{what} {wait.place}".rstrip()
+
+
+def describe_waits(tasks: Iterable[tuple[str, Cell[Any]]]) -> list[str]:
+    """Return a table: a line for each task, and for each child that it waits for.
+
+    Tasks that wait for the same thing at the same place share a line.
+    """
+    groups: dict[tuple[tuple[object, ...], ...], tuple[list[Wait], int]] = {}
+    for name, cell in tasks:
+        waits = waits_of(cell, name)
+        key = tuple(
+            (w.what, w.site, w.inside, w.cleaning, w.depth and w.name) for w in waits
+        )
+        first, count = groups.get(key, (waits, 0))
+        groups[key] = (first, count + 1)
+    rows: list[tuple[str, str, str]] = []
+    for waits, count in groups.values():
+        for wait in waits:
+            name = "  " * wait.depth + wait.name
+            if count > 1 and wait.depth == 0:
+                name += f" (and {count - 1} more)"
+            what = f"cleanup: {wait.what}" if wait.cleaning else wait.what
+            rows.append((name, what, wait.place))
+    return _table(rows)
+
+
+def _table(rows: list[tuple[str, str, str]]) -> list[str]:
+    shown = rows if len(rows) <= _SHOWN + 1 else rows[:_SHOWN]
+    names = min(_NAME_WIDTH, max((len(name) for name, _, _ in shown), default=0))
+    whats = min(_WHAT_WIDTH, max((len(what) for _, what, _ in shown), default=0))
+    lines = [f"  {name:{names}}  {what:{whats}}  {at}".rstrip() for name, what, at in shown]
+    if len(rows) > len(shown):
+        lines.append(f"  … and {len(rows) - len(shown)} lines more")
+    return lines
