@@ -302,10 +302,9 @@ def tables(report: Report) -> list[tuple[str, list[str], list[list[str]]]]:
 
 
 def by(reasons: Iterable[CancelReason]) -> str:
-    """Name the first requester, and how many others there were."""
-    names = sorted({(root(reason).by or "a timer").partition(" 'page")[0] for reason in reasons})
-    tasks = [name for name in names if name.startswith("task")]
-    return f"{len(tasks)} tasks" if len(tasks) > 1 else names[0]
+    """Name who asked, or say how many did."""
+    names = {root(reason).by or "a timer" for reason in reasons}
+    return f"{len(names)} tasks" if len(names) > 1 else names.pop()
 
 
 def show(report: Report) -> None:
