@@ -19,6 +19,7 @@ import sys
 from typing import TypeVar
 
 from .errors import PolledAfterCompletion, UsageError
+from .frames import strip
 from .outcome import Canceled, Completed, Error, Outcome
 from .poll import PENDING, Context, Future, Pending, Waker
 from .reason import CancelRequest
@@ -88,9 +89,13 @@ class Watched(Future[T]):
             raise PolledAfterCompletion(f"{self.inner!r} was canceled after it had ended")
         try:
             outcome = self.inner.poll_cancel(self._enter(cx, "canceling"), request)
-        except BaseException:
+        except (KeyboardInterrupt, SystemExit):
             self._end()
             raise
+        except BaseException as exc:
+            strip(exc)
+            self._end()
+            return Canceled(request.reason, (exc,))  # R15: the cleanup failed, and that is kept
         finally:
             self._polling = False
         if outcome is PENDING:
