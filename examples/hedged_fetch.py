@@ -242,9 +242,9 @@ def why(reason: CancelReason) -> str:
         case CancelReason(kind=CancelKind.RACE_LOST):
             return "lost the race"
         case CancelReason(kind=CancelKind.DEADLINE, by=None):
-            return "deadline of the whole"
+            return "deadline for all"
         case CancelReason(kind=CancelKind.DEADLINE):
-            return "deadline of the page"
+            return "deadline of its page"
         case other:
             return other.kind.value
 
@@ -294,8 +294,8 @@ def tables(report: Report) -> list[tuple[str, list[str], list[list[str]]]]:
             mirrors,
         ),
         (
-            "who canceled the requests, and why",
-            ["why", "it was", "requests", "by", "cleanup, median ms", "max ms"],
+            "who canceled the requests, why, and how long they took to clean up",
+            ["why", "it was", "requests", "by", "median ms", "max ms"],
             canceled,
         ),
     ]
