@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -68,18 +69,17 @@ class ByHand:
         self.host = ManualHost()
         self.runtime = Runtime(host=self.host, **options)
         self.executor = self.runtime.executor
+        self.executor.thread = threading.get_ident()  # it is this thread's from the beginning
 
     def turn(self, times: int = 1) -> None:
         """Run what is ready, the given number of times."""
         for _ in range(times):
-            with self.runtime._entered():
-                self.executor.turn()
+            self.executor.turn()
 
     def settle(self) -> None:
         """Run until nothing is ready any more; no time passes."""
-        with self.runtime._entered():
-            while self.executor._ready or self.executor._deferred or self.executor._inbox:
-                self.executor.turn()
+        while self.executor._ready or self.executor._deferred or self.executor._inbox:
+            self.executor.turn()
 
     def pass_time(self, seconds: float) -> None:
         """Let virtual time pass, and run what becomes ready meanwhile."""
@@ -92,10 +92,11 @@ class ByHand:
         self.runtime.block_on(wait())
         self.settle()
 
-    @property
-    def polls(self) -> int:
-        """How many steps were made so far."""
-        return self.runtime.statistics().steps
+    def steps_of(self, times: int = 1) -> int:
+        """Turn, and return how many steps that took."""
+        before = self.runtime.statistics().steps
+        self.turn(times)
+        return self.runtime.statistics().steps - before
 
 
 @contextmanager
