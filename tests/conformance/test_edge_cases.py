@@ -603,7 +603,7 @@ def test_join_racing_cancel_has_one_outcome_for_each_order(
         task = rt.runtime.spawn(body())
         joiner = rt.runtime.spawn(task.join())
         rt.turn()
-        act = {"set": lambda: flag.set(1), "cancel": lambda: task.cancel(), "turn": rt.turn}
+        act = {"set": lambda: flag.set(1), "cancel": task.cancel, "turn": rt.turn}
         for what in order:
             act[what]()
         rt.settle()
