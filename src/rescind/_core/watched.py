@@ -64,9 +64,10 @@ class Watched(Future[T]):
             raise PolledAfterCompletion(f"{self.inner!r} was polled after it had ended")
         if self._state == "canceling":
             raise UsageError(f"{self.inner!r} was polled after poll_cancel had begun (R4)")
+        self._claim("polled")
         # No local may refer to the context: `_check_stored` counts the references to it.
         try:
-            result = self.inner.poll(self._enter(cx, "polled"))
+            result = self.inner.poll(self._enter(cx))
         except BaseException:
             self._end()
             raise
@@ -87,8 +88,9 @@ class Watched(Future[T]):
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
         if self._state == "ended":
             raise PolledAfterCompletion(f"{self.inner!r} was canceled after it had ended")
+        self._claim("canceling")
         try:
-            outcome = self.inner.poll_cancel(self._enter(cx, "canceling"), request)
+            outcome = self.inner.poll_cancel(self._enter(cx), request)
         except (KeyboardInterrupt, SystemExit):
             self._end()
             raise
@@ -116,11 +118,14 @@ class Watched(Future[T]):
             self._end()
             self.inner.drop()
 
-    def _enter(self, cx: Context, state: str) -> Context:
+    def _claim(self, state: str) -> None:
+        """Refuse a poll from inside the poll, which goes on unharmed by it (R1)."""
         if self._polling:
             raise UsageError(f"{self.inner!r} was polled from inside its own poll")
         self._polling = True
         self._state = state
+
+    def _enter(self, cx: Context) -> Context:
         own = self._cx
         if own is None:
             own = self._cx = Context(_WatchedWaker(cx.waker))
