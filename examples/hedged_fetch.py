@@ -14,8 +14,9 @@ import contextlib
 import statistics
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import httpx
 
@@ -59,15 +60,18 @@ class Mirror:
     url: str = ""
     requests: int = 0
     abandoned: int = 0  # the client had gone before there was an answer
+    opened: int = 0  # connections, and how many of them were closed
+    closed: int = 0
 
 
 @contextlib.asynccontextmanager
-async def serving(mirror: Mirror) -> AsyncIterator[Mirror]:
+async def serving(mirror: Mirror) -> AsyncGenerator[Mirror]:
     """Serve on a free port; each connection is a rescind task, canceled at the end."""
     connections: list[Task[None]] = []
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        name = f"{mirror.name} connection {len(connections) + 1}"
+        mirror.opened += 1
+        name = f"{mirror.name} connection {mirror.opened}"
         connections.append(rescind.spawn(serve(mirror, reader, writer), name=name))
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
@@ -96,7 +100,7 @@ async def serve(mirror: Mirror, reader: asyncio.StreamReader, writer: asyncio.St
                 case "gone":
                     mirror.abandoned += 1
                     return
-                case status:
+                case int(status):
                     body = f"page {page} of {mirror.name}".encode()
                     writer.write(b"HTTP/1.1 %d -\r\n" % status)
                     writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
@@ -106,10 +110,11 @@ async def serve(mirror: Mirror, reader: asyncio.StreamReader, writer: asyncio.St
     finally:
         writer.close()
         with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
+            await rescind.shield(writer.wait_closed())  # also if the server closes meanwhile
+        mirror.closed += 1
 
 
-async def gone(reader: asyncio.StreamReader) -> str:
+async def gone(reader: asyncio.StreamReader) -> Literal["gone"]:
     await reader.read(1)  # a client that waits for an answer sends nothing: this is its end
     return "gone"
 
@@ -232,6 +237,17 @@ def ending(outcome: Outcome[str]) -> str:
             return f"stopped, {WHOLE_DEADLINE} s were over"
 
 
+def fate(attempt: Attempt) -> str:
+    """Say in a word what became of a request."""
+    match attempt.outcome:
+        case Completed():
+            return "won"
+        case Error():
+            return "failed"
+        case _:
+            return "canceled" if attempt.sent else "spared"
+
+
 def root(reason: CancelReason) -> CancelReason:
     return reason.chain()[-1]
 
@@ -251,29 +267,19 @@ def why(reason: CancelReason) -> str:
 
 def tables(report: Report) -> list[tuple[str, list[str], list[list[str]]]]:
     """Return title, header and rows of each table."""
-    attempts = report.attempts
-    mirrors = [
-        [
-            mirror.name,
-            *(
-                str(sum(a.mirror == mirror.name and test(a) for a in attempts))
-                for test in (
-                    lambda a: a.sent,
-                    lambda a: isinstance(a.outcome, Completed),
-                    lambda a: isinstance(a.outcome, Error),
-                    lambda a: a.sent and isinstance(a.outcome, Canceled),
-                    lambda a: not a.sent,
-                )
-            ),
-            str(mirror.abandoned),
-        ]
-        for mirror in report.mirrors
-    ]
+    fates = Counter((attempt.mirror, fate(attempt)) for attempt in report.attempts)
+    mirrors: list[list[str]] = []
+    for mirror in report.mirrors:
+        counts = [fates[mirror.name, word] for word in ("won", "failed", "canceled")]
+        spared = fates[mirror.name, "spared"]
+        cells = [sum(counts), *counts, spared, mirror.abandoned]
+        mirrors.append([mirror.name, *map(str, cells)])
     groups: dict[tuple[str, bool], list[tuple[CancelReason, float]]] = {}
-    for a in attempts:
-        if isinstance(a.outcome, Canceled):
-            reason = a.outcome.reason
-            groups.setdefault((why(reason), a.sent), []).append((reason, a.cleanup))
+    for attempt in report.attempts:
+        if isinstance(attempt.outcome, Canceled):
+            reason = attempt.outcome.reason
+            group = groups.setdefault((why(reason), attempt.sent), [])
+            group.append((reason, attempt.cleanup))
     canceled = [
         [
             cause,
@@ -333,7 +339,10 @@ async def main() -> Report:
     if stopped:
         print(f"\nwhy the last page was stopped:\n{stopped[-1].reason}")
     won = sum(isinstance(outcome, Completed) for outcome in report.pages.values())
-    print(f"\n{won} of {PAGES} pages in {report.seconds:.2f} s; every socket is closed")
+    opened = sum(mirror.opened for mirror in report.mirrors)
+    closed = sum(mirror.closed for mirror in report.mirrors)
+    print(f"\n{won} of {PAGES} pages in {report.seconds:.2f} s")
+    print(f"{opened} connections opened, {closed} closed")
     return report
 
 

@@ -36,7 +36,8 @@ async def created_and_never_awaited() -> None:
         child = as_future(work("the child", 0.01))
         child.drop()  # or let it go out of scope: the same
         print(f"  dropped as a future: {len(caught)} warnings")
-        work("the child", 0.01)
+        forgotten = work("the child", 0.01)
+        del forgotten
         warning = str(caught[0].message).partition("\n")[0]
         print(f"  dropped as a bare coroutine, Python warns: {warning}")
 
