@@ -331,7 +331,7 @@ def show(report: Report) -> None:
             Console(width=max(Console().width, 100)).print(table)
 
 
-async def main() -> Report:
+async def main() -> None:
     print(f"{PAGES} pages from three mirrors, {AT_ONCE} at a time, {WHOLE_DEADLINE} s for all")
     report = await collect()
     show(report)
@@ -343,7 +343,6 @@ async def main() -> Report:
     closed = sum(mirror.closed for mirror in report.mirrors)
     print(f"\n{won} of {PAGES} pages in {report.seconds:.2f} s")
     print(f"{opened} connections opened, {closed} closed")
-    return report
 
 
 if __name__ == "__main__":
