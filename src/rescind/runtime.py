@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import signal
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextlib import AbstractAsyncContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+)
 from threading import Lock, get_ident
 from types import TracebackType
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from rescind._attach import attached
 from rescind._core.current import local
@@ -26,7 +29,6 @@ from rescind._core.executor import (
     DEFAULT_BUDGET,
     DEFAULT_GRACE,
     Executor,
-    Overrun,
     RuntimeStatistics,
 )
 from rescind._core.grace import UNSET, Grace, Unset, checked_grace
@@ -39,43 +41,15 @@ from rescind._host import bridge
 from rescind._host.asyncio import AsyncioHost
 from rescind._host.choice import HostChoice, make_host
 from rescind._host.manual import ManualHost
-from rescind._host.signals import instead_of_signals
+from rescind._host.signals import SignalLadder, SignalNotice, ended_by_signal
+from rescind._shutdown import ShutdownReport
 from rescind.tasks.owned import Owned
 
-__all__ = ["HostChoice", "Runtime", "ShutdownReport", "run"]
+__all__ = ["HostChoice", "Runtime", "ShutdownReport", "SignalNotice", "run"]
 
 T = TypeVar("T")
 
-#: How many signals are answered with a cancellation; the next one interrupts at once.
-_PATIENCE: Final = 2
-
 bridge.install()
-
-
-@dataclass(frozen=True, slots=True)
-class ShutdownReport:
-    """What a shutdown found.
-
-    Attributes:
-        reason: why.
-        canceled: how many tasks had to be canceled.
-        overran: those whose cleanup did not end within its grace, in order.
-        seconds: how long it took, on the host's clock.
-    """
-
-    reason: CancelReason
-    canceled: int
-    overran: tuple[Overrun, ...]
-    seconds: float
-
-    def __str__(self) -> str:
-        lines = [f"{self.canceled} tasks canceled in {self.seconds:.3f} s ({self.reason.line()})"]
-        lines += [
-            f"  {late.task} overran its grace at {late.place}, after {late.seconds:.3f} s"
-            + (", and was abandoned" if late.abandoned else "")
-            for late in self.overran
-        ]
-        return "\n".join(lines)
 
 
 class Runtime:
@@ -89,6 +63,8 @@ class Runtime:
         name: for messages.
         handle_signals: while `block_on` runs on the main thread, let the first SIGINT or SIGTERM
             cancel its future, the second drop it, the third raise ``KeyboardInterrupt`` at once.
+            In a `shutdown` the first changes nothing, the second drops all tasks. A handler that
+            the program has set itself stays, and what it ignores stays ignored.
 
     Raises:
         ValueError: ``host`` is a word that is not known, or a number is out of range.
@@ -123,12 +99,12 @@ class Runtime:
         if isinstance(self._host, ManualHost):
             self._host.executor = self._executor
         self._handle_signals = handle_signals
-        self._signals = 0
+        self._signals = SignalLadder(self._executor, self._notify)
         self._closed = False
         # Held by the thread that runs it: there is one at a time.
         self._running = Lock()
-        #: Called on the runtime's thread when a signal has come in, with their number so far.
-        self.on_signal: Callable[[int, Runtime], object] | None = None
+        #: Called on the runtime's thread when a signal has come in, before it takes effect.
+        self.on_signal: Callable[[SignalNotice, Runtime], object] | None = None
 
     # -- what it is -------------------------------------------------------------------------------
 
@@ -141,6 +117,11 @@ class Runtime:
     def executor(self) -> Executor:
         """The executor, for authors of futures."""
         return self._executor
+
+    @property
+    def signals(self) -> SignalLadder:
+        """How many signals the last `block_on` saw, and which was the first."""
+        return self._signals
 
     @property
     def host(self) -> Host:
@@ -201,7 +182,17 @@ class Runtime:
             KeyboardInterrupt: it was canceled by SIGINT, with ``handle_signals``.
             SystemExit: it was canceled by SIGTERM, with ``handle_signals``; the code is 143.
             Deadlock: on the manual host, nothing can run any more.
+
+        What went wrong in the cleanup after a signal is in the notes of what is raised.
         """
+        task = self.drive(fut)
+        outcome = task.outcome()
+        if isinstance(outcome, Canceled) and outcome.reason.kind is CancelKind.SIGNAL:
+            raise ended_by_signal(outcome)
+        return task.unwrap()
+
+    def drive(self, fut: Awaitable[T]) -> Task[T]:
+        """Do what `block_on` does, but return the ended task, and raise nothing for its outcome."""
         try:
             self._take()
         except UsageError:
@@ -211,14 +202,10 @@ class Runtime:
         with self._entered():
             task = self._executor.spawn(as_future(fut), name="main")
             task.on_end(lambda _outcome: self._host.stop())
-            with self._signals_cancel(task):
+            self._signals.reset()
+            with self._ladder(lambda: [task]):
                 self._host.run(task.done)
-        outcome = task.outcome()
-        if isinstance(outcome, Canceled) and outcome.reason.kind is CancelKind.SIGNAL:
-            if outcome.reason.message == "SIGTERM":
-                raise SystemExit(128 + signal.SIGTERM)
-            raise KeyboardInterrupt
-        return task.unwrap()
+        return task
 
     def shutdown(
         self, reason: str | CancelReason | None = None, *, grace: Grace = UNSET
@@ -233,14 +220,17 @@ class Runtime:
             What had to be canceled, and what overran. A second call returns an empty report.
         """
         if self._closed:
-            return ShutdownReport(make_reason(reason, self._executor, CancelKind.SHUTDOWN), 0, (), 0.0)
+            return ShutdownReport(
+                make_reason(reason, self._executor, CancelKind.SHUTDOWN), 0, (), 0.0
+            )
         self._take()
         with self._entered():
             full, started = self._begin_shutdown(reason), self.now()
             count = len(self._executor.tasks)
             try:
-                self._cancel_all(full, grace)
-                self._host.run(self._idle)
+                with self._ladder(self.tasks, shutdown=True):
+                    self._cancel_all(full, grace)
+                    self._host.run(self._idle)
             finally:
                 self._finish_shutdown()
             return self._report(full, count, started)
@@ -255,7 +245,8 @@ class Runtime:
         traceback: TracebackType | None,
     ) -> None:
         if not self._closed:
-            self.shutdown("the runtime's block was left", grace=0 if self._signals > 1 else UNSET)
+            hurry = self._signals.count > 1
+            self.shutdown("the runtime's block was left", grace=0 if hurry else UNSET)
 
     @classmethod
     def attach(
@@ -286,19 +277,7 @@ class Runtime:
     def _check_can_block(self) -> None:
         if self._closed:
             raise UsageError(f"{self!r} is closed; make a new Runtime")
-        if local.executor is not None:
-            raise UsageError(
-                f"{self!r} cannot block here: this thread already runs the runtime "
-                f"{local.executor.name!r}. Await the future instead, or block in another thread"
-            )
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return
-        raise UsageError(
-            f"{self!r} cannot block here: this thread already runs an asyncio loop. "
-            "Await the future instead, or use 'async with Runtime.attach()'"
-        )
+        _check_thread(repr(self))
 
     @contextmanager
     def _entered(self) -> Generator[None]:
@@ -343,32 +322,16 @@ class Runtime:
         overran = tuple(self._executor.overruns)
         return ShutdownReport(reason, count, overran, self.now() - started)
 
-    @contextmanager
-    def _signals_cancel(self, task: Task[Any]) -> Generator[None]:
+    def _ladder(
+        self, targets: Callable[[], list[Task[Any]]], *, shutdown: bool = False
+    ) -> AbstractContextManager[None]:
         if not self._handle_signals:
-            yield
-            return
+            return nullcontext()
+        return self._signals.instead(targets, shutdown=shutdown)
 
-        def handle(name: str) -> None:
-            self._signals += 1
-            if self._signals > _PATIENCE:
-                raise KeyboardInterrupt
-            self._executor.post(lambda: self._on_signal(task, name))
-
-        with instead_of_signals(handle):
-            yield
-
-    def _on_signal(self, task: Task[Any], name: str) -> None:
+    def _notify(self, notice: SignalNotice) -> None:
         if self.on_signal is not None:
-            self.on_signal(self._signals, self)
-        now = self.now()
-        reason = CancelReason(CancelKind.SIGNAL, name, at=now)
-        if self._signals > 1:
-            grace_at: float | None = now
-        else:
-            grace = task.effective_grace
-            grace_at = None if grace is None else now + grace
-        task.ask(CancelRequest(reason, grace_at=grace_at, target=task))
+            self.on_signal(notice, self)
 
 
 def run(
@@ -403,10 +366,33 @@ def run(
         >>> rescind.run(main, "world")
         'hello world'
     """
+    try:
+        _check_thread("rescind.run()")  # before there is a loop that would have to be closed
+    except UsageError:
+        if inspect.iscoroutine(main):
+            main.close()
+        raise
     with Runtime(host=host, grace=grace, handle_signals=handle_signals) as runtime:
         if debug is not None and isinstance(runtime.host, AsyncioHost):
             runtime.host.loop.set_debug(debug)
         return runtime.block_on(_awaitable(main, args))
+
+
+def _check_thread(what: str) -> None:
+    """Refuse to block a thread that runs something already."""
+    if local.executor is not None:
+        raise UsageError(
+            f"{what} cannot block here: this thread already runs the runtime "
+            f"{local.executor.name!r}. Await the future instead, or block in another thread"
+        )
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise UsageError(
+        f"{what} cannot block here: this thread already runs an asyncio loop. "
+        "Await the future instead, or use 'async with Runtime.attach()'"
+    )
 
 
 def _awaitable(

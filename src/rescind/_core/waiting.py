@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .coroutine import CoroutineFuture
 from .frames import Site, await_stack, from_library, shortened
@@ -76,8 +76,9 @@ def stack_of(future: Future[Any] | None) -> list[Site]:
     current: Any = future
     while current is not None:
         if isinstance(current, CoroutineFuture):
-            sites += await_stack(current.coroutine)
-            current = current.leaf
+            driver = cast("CoroutineFuture[object]", current)
+            sites += await_stack(driver.coroutine)
+            current = driver.leaf
         else:
             current = getattr(current, "inner", None)
     return sites
@@ -126,12 +127,13 @@ def waits_of(cell: Cell[Any], name: str, depth: int = 0) -> list[Wait]:
 
 def _leaf(future: Any) -> tuple[Any, list[tuple[int, Cell[Any]]]]:
     """Return what is awaited in truth, and its children that have not ended, if it has any."""
-    leaf = future
+    leaf: Any = future
     while True:
         if isinstance(leaf, CoroutineFuture):
-            if leaf.leaf is None:
-                return leaf, []
-            leaf = leaf.leaf
+            driver = cast("CoroutineFuture[object]", leaf)
+            if driver.leaf is None:
+                return driver, []
+            leaf = driver.leaf
             continue
         children = getattr(leaf, "_children", None)
         if children is not None:
@@ -142,7 +144,7 @@ def _leaf(future: Any) -> tuple[Any, list[tuple[int, Cell[Any]]]]:
             return leaf, []
         if isinstance(inner, CoroutineFuture) and inner.leaf is None:
             return leaf, []
-        leaf = inner
+        leaf = cast("Any", inner)
 
 
 def _bare(text: str) -> str:
@@ -169,9 +171,7 @@ def describe_waits(tasks: Iterable[tuple[str, Cell[Any]]]) -> list[str]:
     groups: dict[tuple[tuple[object, ...], ...], tuple[list[Wait], int]] = {}
     for name, cell in tasks:
         waits = waits_of(cell, name)
-        key = tuple(
-            (w.what, w.site, w.inside, w.cleaning, w.depth and w.name) for w in waits
-        )
+        key = tuple((w.what, w.site, w.inside, w.cleaning, w.depth and w.name) for w in waits)
         first, count = groups.get(key, (waits, 0))
         groups[key] = (first, count + 1)
     rows: list[tuple[str, str, str]] = []

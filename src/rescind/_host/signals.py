@@ -3,8 +3,8 @@
 *What it is.* The first signal cancels, the second drops, the third raises ``KeyboardInterrupt`` in
 whatever runs. Before any of this happens it says so, to whoever asked to be told.
 
-*What it is not.* In the way of others: a handler that the program has set itself stays, and a signal
-that is ignored (as in a job in the background) stays ignored.
+*What it is not.* In the way of others: a handler that the program has set itself stays, and a
+signal that is ignored (as in a job in the background) stays ignored.
 
 *Invariants.*
  G1  A request takes effect in a turn, never inside the signal handler: that interrupts any two
@@ -27,12 +27,13 @@ from typing import Any, Final
 
 from rescind._core.executor import Executor
 from rescind._core.frames import Site, site_of
+from rescind._core.outcome import Canceled
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
 from rescind._core.task import Task
 
-__all__ = ["SignalLadder", "SignalNotice"]
+__all__ = ["SignalLadder", "SignalNotice", "ended_by_signal"]
 
-_DEFAULTS: Final = {
+_DEFAULTS: Final[dict[signal.Signals, Any]] = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGTERM: signal.SIG_DFL,
 }
@@ -95,7 +96,9 @@ class SignalLadder:
         def on_signal(number: int, frame: FrameType | None) -> None:
             self._handle(signal.Signals(number).name, frame, targets, shutdown)
 
-        ours = [number for number, default in _DEFAULTS.items() if signal.getsignal(number) == default]
+        ours = [
+            number for number, default in _DEFAULTS.items() if signal.getsignal(number) == default
+        ]
         for number in ours:
             signal.signal(number, on_signal)
         try:
@@ -136,3 +139,13 @@ class SignalLadder:
                 grace = 0.0 if notice.count > 1 else task.effective_grace
                 grace_at = None if grace is None else now + grace
                 task.ask(CancelRequest(reason, grace_at=grace_at, target=task))
+
+
+def ended_by_signal(outcome: Canceled) -> BaseException:
+    """Return what stands for the end by a signal: as if Python had handled it itself."""
+    ended: BaseException = KeyboardInterrupt()
+    if outcome.reason.message == "SIGTERM":
+        ended = SystemExit(128 + signal.SIGTERM)
+    for error in outcome.also:
+        ended.add_note(f"while cleaning up: {error!r}")
+    return ended
