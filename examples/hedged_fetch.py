@@ -257,10 +257,10 @@ def why(reason: CancelReason) -> str:
     match root(reason):
         case CancelReason(kind=CancelKind.RACE_LOST):
             return "lost the race"
-        case CancelReason(kind=CancelKind.DEADLINE, by=None):
-            return "deadline for all"
-        case CancelReason(kind=CancelKind.DEADLINE):
+        case CancelReason(kind=CancelKind.DEADLINE, by=by) if by and "'page" in by:
             return "deadline of its page"
+        case CancelReason(kind=CancelKind.DEADLINE):
+            return "deadline for all"
         case other:
             return other.kind.value
 
@@ -309,7 +309,7 @@ def tables(report: Report) -> list[tuple[str, list[str], list[list[str]]]]:
 
 def by(reasons: Iterable[CancelReason]) -> str:
     """Name who asked, or say how many did."""
-    names = {root(reason).by or "a timer" for reason in reasons}
+    names = {root(reason).by or "nobody" for reason in reasons}
     return f"{len(names)} tasks" if len(names) > 1 else names.pop()
 
 

@@ -22,6 +22,7 @@ in again for one future with the shield's gate, and cancels a stretch of itself 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from .current import Region, local
 from .errors import Cancellation, TimedOut, UsageError
 from .grace import checked_seconds
 from .poll import Future, Waker
-from .reason import CancelKind, CancelReason, CancelRequest
+from .reason import CancelKind, CancelReason, CancelRequest, make_reason
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -153,12 +154,23 @@ class Deadline(Waker):
         delivered: was that raised inside the block?
     """
 
-    __slots__ = ("_seconds", "_stack", "_timer", "at", "delivered", "floor_before", "request")
+    __slots__ = (
+        "_entered",
+        "_seconds",
+        "_stack",
+        "_timer",
+        "at",
+        "delivered",
+        "floor_before",
+        "request",
+    )
 
     def __init__(self, seconds: float) -> None:
         self._seconds = checked_seconds(seconds, "the deadline")
         self._stack: ScopeStack | None = None
         self._timer: Timer | None = None
+        # The reason without its words: the task and the line that entered the block (R14).
+        self._entered: CancelReason | None = None
         self.at = float("inf")
         self.request: CancelRequest | None = None
         self.delivered = False
@@ -170,6 +182,8 @@ class Deadline(Waker):
         self._stack = stack = innermost("deadline()")
         stack.scopes.append(self)
         self.reschedule(self._seconds)
+        assert stack.cx is not None  # or it could not have been scheduled
+        self._entered = make_reason(None, stack.cx.runtime("deadline()"), CancelKind.DEADLINE)
         return self
 
     async def __aexit__(
@@ -218,14 +232,11 @@ class Deadline(Waker):
 
     def wake(self) -> None:
         """Expire: called by the timer."""
-        stack = self._stack
-        if stack is None:
+        stack, entered = self._stack, self._entered
+        if stack is None or entered is None:
             return
-        self.request = CancelRequest(
-            CancelReason(
-                CancelKind.DEADLINE, f"the deadline of {self._seconds:g} s has passed", at=self.at
-            )
-        )
+        words = f"the deadline of {self._seconds:g} s has passed"
+        self.request = CancelRequest(replace(entered, message=words, at=self.at))
         stack.attention = True
         if stack.waker is not None:
             stack.waker.wake()
