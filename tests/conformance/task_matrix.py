@@ -44,7 +44,7 @@ SECOND = "second request"
 GRACE = 30.0
 
 
-# -- the programs ----------------------------------------------------------------
+# -- the programs ------------------------------------------------------------------------------
 
 
 class Local:
@@ -161,7 +161,7 @@ async def refuses(run: Run) -> str:
     return "gave in"
 
 
-# -- the dimensions ----------------------------------------------------------------
+# -- the dimensions ----------------------------------------------------------------------------
 
 
 class Kind(Enum):
@@ -282,7 +282,7 @@ def cells(kind: Kind, when: When, wrap: Wrap = Wrap.PLAIN) -> Iterator[Cell]:
         yield Cell(kind, use, when, source, wrap)
 
 
-# -- what is seen ----------------------------------------------------------------
+# -- what is seen ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -330,7 +330,7 @@ class Seen:
     reasons: tuple[str, ...]
 
 
-# -- the player ----------------------------------------------------------------
+# -- the player --------------------------------------------------------------------------------
 
 
 class Joiner:
@@ -515,7 +515,7 @@ def _bury(run: Run, executor: Any) -> None:
     executor.abandoned.clear()
 
 
-# -- the oracle ----------------------------------------------------------------
+# -- the oracle --------------------------------------------------------------------------------
 
 
 class Fate(Enum):

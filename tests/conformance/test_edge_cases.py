@@ -38,11 +38,13 @@ from rescind.testing import CountingWaker, context, poll_cancel_once, poll_once
 
 from .support import Boom, CleanupBoom, Flag, by_hand, logged, settle
 
-# -- canceled before the first poll --------------------------------------------------------------
+# -- canceled before the first poll ------------------------------------------------------------
 
 
 def test_cancel_before_first_poll_runs_nothing_of_a_coroutine() -> None:
-    """Tokio, async-task: the queue entry destroys it; the outcome says why, and the body never ran."""
+    """Tokio, async-task: the queue entry destroys it; the outcome says why, and the body
+    never ran.
+    """
     trace: list[str] = []
 
     async def body() -> None:
@@ -65,7 +67,9 @@ def test_cancel_before_first_poll_drops_a_hand_written_future_unpolled() -> None
 
 
 def test_poll_cancel_of_an_unstarted_body_does_not_run_it_to_its_first_await() -> None:
-    """Holk's prototype runs the prefix of the body here, and panics if it never awaits; we do not."""
+    """Holk's prototype runs the prefix of the body here, and panics if it never awaits; we
+    do not.
+    """
     trace: list[str] = []
 
     async def no_await() -> None:
@@ -129,7 +133,7 @@ def test_cancel_from_a_thread_before_the_first_poll_runs_nothing(host: Any) -> N
         assert ("Canceled", []) == (runtime.block_on(main()), trace)
 
 
-# -- canceled while idle ---------------------------------------------------------------------------
+# -- canceled while idle -----------------------------------------------------------------------
 
 
 def test_cancel_while_idle_takes_one_step_and_no_resumption() -> None:
@@ -160,7 +164,24 @@ def test_cancel_while_idle_asks_the_leaf_for_its_value_first() -> None:
         assert (Completed("there"), 2, 0) == (task.outcome(), flag.polls, flag.drops)
 
 
-# -- canceled during the poll -----------------------------------------------------------------------
+@pytest.mark.xfail(
+    strict=True,
+    reason="a hand-written future that is a task by itself is not polled once more before it is "
+    "canceled, as the leaf of a coroutine is; so a value that it has is dropped",
+)
+def test_cancel_of_a_woken_hand_written_task_keeps_the_value_that_is_there() -> None:
+    """R7, R16: wake and cancel in one turn: the value is not lost, whoever wrote the future."""
+    with by_hand() as rt:
+        flag = Flag()
+        task = rt.runtime.spawn(flag)
+        rt.turn()
+        flag.set("there")
+        task.cancel()
+        rt.turn()
+        assert (Completed("there"), 0) == (task.outcome(), flag.drops)
+
+
+# -- canceled during the poll ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ends", [False, True], ids=["then parks", "then ends"])
@@ -207,11 +228,13 @@ def test_cancel_during_the_poll_is_seen_by_a_computation_that_asks() -> None:
         assert [None, "now"] == seen
 
 
-# -- canceled after the end, canceled twice ----------------------------------------------------------
+# -- canceled after the end, canceled twice ----------------------------------------------------
 
 
 def test_cancel_of_a_finished_task_says_that_it_was_not_accepted() -> None:
-    """Tokio: a no-op, join is Ok; here it also says so, and awaiting it gives the outcome at once."""
+    """Tokio: a no-op, join is Ok; here it also says so, and awaiting it gives the outcome
+    at once.
+    """
 
     async def main() -> object:
         task = spawn(ready("value"))
@@ -224,7 +247,9 @@ def test_cancel_of_a_finished_task_says_that_it_was_not_accepted() -> None:
 
 
 def test_a_second_cancel_continues_the_same_cleanup() -> None:
-    """Holk cancel_while_canceling: the cleanup runs once; both reasons are kept, the first stands."""
+    """Holk cancel_while_canceling: the cleanup runs once; both reasons are kept, the first
+    stands.
+    """
     trace: list[str] = []
     gate = Flag()
 
@@ -266,7 +291,7 @@ def test_a_hundred_cancels_take_one_step() -> None:
         assert (1, 1, 100) == (rt.steps_of(), flag.drops, len(task.cancel_reasons))
 
 
-# -- a task that ignores its cancellation --------------------------------------------------------------
+# -- a task that ignores its cancellation ------------------------------------------------------
 
 
 class Stubborn(Future[None]):
@@ -309,7 +334,9 @@ def test_a_poll_cancel_that_never_ends_is_dropped_when_its_grace_is_over() -> No
 
 
 def test_a_hanging_cleanup_is_dropped_with_a_warning_that_names_its_await() -> None:
-    """R10: the finally block of the dropped coroutine is closed; the warning says where it was stuck."""
+    """R10: the finally block of the dropped coroutine is closed; the warning says where it was
+    stuck.
+    """
     trace: list[str] = []
 
     async def stuck_cleanup() -> None:
@@ -432,7 +459,7 @@ def test_a_hot_loop_over_ready_futures_is_canceled_because_its_budget_makes_it_p
         assert ("Canceled", True) == (type(task.outcome()).__name__, rounds % 16 == 0)
 
 
-# -- failures in drop, in cleanup, in poll ---------------------------------------------------------------
+# -- failures in drop, in cleanup, in poll -----------------------------------------------------
 
 
 class DropFails(Flag):
@@ -537,7 +564,9 @@ def test_a_future_that_completed_is_not_dropped() -> None:
 
 
 def test_an_exception_in_poll_ends_this_task_and_no_other() -> None:
-    """Tokio: join says so; other tasks go on; the future that raised is neither polled nor dropped."""
+    """Tokio: join says so; other tasks go on; the future that raised is neither polled nor
+    dropped.
+    """
     flag = Flag()
     boom = Boom("poll")
     with by_hand() as rt:
@@ -577,7 +606,7 @@ def test_the_exception_of_a_task_is_raised_in_each_joiner_with_its_own_traceback
         assert (1, 1) == rt.runtime.block_on(main())
 
 
-# -- races -------------------------------------------------------------------------------------------
+# -- races -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -650,7 +679,9 @@ def test_cancels_from_threads_racing_completion_lose_no_joiner(host: Any) -> Non
 
 
 def test_race_with_a_task_that_has_already_ended_takes_its_value() -> None:
-    """Tokio select: a completed branch may panic when polled again; joining an ended task is safe."""
+    """Tokio select: a completed branch may panic when polled again; joining an ended task
+    is safe.
+    """
 
     async def main() -> object:
         done = spawn(ready("done"))
@@ -662,7 +693,9 @@ def test_race_with_a_task_that_has_already_ended_takes_its_value() -> None:
 
 
 def test_race_given_a_future_that_was_used_says_so_instead_of_hanging() -> None:
-    """Futures-rs needs a fused future here; a future is single-use, and the second use is refused."""
+    """Futures-rs needs a fused future here; a future is single-use, and the second use is
+    refused.
+    """
 
     async def main() -> None:
         used = ready(1)
@@ -675,7 +708,7 @@ def test_race_given_a_future_that_was_used_says_so_instead_of_hanging() -> None:
         assert 0 == rt.runtime.statistics().alive
 
 
-# -- handles, runtimes, cycles ---------------------------------------------------------------------------
+# -- handles, runtimes, cycles -----------------------------------------------------------------
 
 
 def test_a_dropped_handle_detaches_and_the_output_dies_at_the_end() -> None:
@@ -729,7 +762,9 @@ def test_an_unconsumed_output_that_fails_in_its_finalizer_harms_nobody() -> None
 
 
 def test_leaving_the_runtime_cancels_what_is_pending_for_shutdown() -> None:
-    """Tokio: every pending task is destroyed, polled or not; handles read canceled, with a reason."""
+    """Tokio: every pending task is destroyed, polled or not; handles read canceled, with a
+    reason.
+    """
     trace: list[str] = []
 
     async def parked(name: str) -> None:
@@ -753,7 +788,9 @@ def test_leaving_the_runtime_cancels_what_is_pending_for_shutdown() -> None:
 
 
 def test_a_runtime_that_is_collected_drops_its_tasks() -> None:
-    """Async-executor: dropping the executor destroys its tasks; nothing is polled, nothing leaks."""
+    """Async-executor: dropping the executor destroys its tasks; nothing is polled, nothing
+    leaks.
+    """
     trace: list[str] = []
 
     class Leaf(Flag):
@@ -800,7 +837,9 @@ def test_joining_after_the_runtime_is_gone_gives_the_outcome() -> None:
 
 
 def test_spawning_after_the_shutdown_gives_a_canceled_task_whose_body_never_runs() -> None:
-    """Tokio: spawn during or after shutdown destroys the future unpolled, and the handle says so."""
+    """Tokio: spawn during or after shutdown destroys the future unpolled, and the handle
+    says so.
+    """
     flag = Flag()
     with by_hand() as rt:
         pass
@@ -883,7 +922,7 @@ def test_a_canceled_joiner_leaves_the_task_and_a_canceled_task_leaves_its_joiner
         )
 
 
-# -- wakes in odd places -----------------------------------------------------------------------------------
+# -- wakes in odd places -----------------------------------------------------------------------
 
 
 class WakesInDrop(Flag):
@@ -929,7 +968,9 @@ def test_a_drop_may_spawn_and_cancel_other_tasks() -> None:
 
 
 def test_a_drop_that_cancels_its_own_task_changes_nothing() -> None:
-    """Tokio: shutdown inside the destructor is legal; the inner call returns, the outer finishes."""
+    """Tokio: shutdown inside the destructor is legal; the inner call returns, the outer
+    finishes.
+    """
     with by_hand() as rt:
 
         class Again(Flag):

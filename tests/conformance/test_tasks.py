@@ -27,7 +27,7 @@ from rescind.testing import CountingWaker, context, poll_once
 
 from .support import Boom, Flag, by_hand, logged, settle
 
-# -- tokio task_abort ------------------------------------------------------------------------------
+# -- tokio task_abort --------------------------------------------------------------------------
 
 
 def test_cancel_of_a_sleeping_task_raises_nothing(host: Any) -> None:
@@ -112,7 +112,7 @@ def test_the_text_of_a_canceled_join_tells_who_and_why() -> None:
         assert [True, True, True, True] == found
 
 
-# -- tokio task_id, runtime/tests/task ------------------------------------------------------------------
+# -- tokio task_id, runtime/tests/task ---------------------------------------------------------
 
 
 def test_ids_are_unique_and_the_same_inside_and_outside() -> None:
@@ -247,7 +247,7 @@ def test_a_task_that_yields_for_ever_dies_at_shutdown() -> None:
     assert "Canceled" == type(task.outcome()).__name__
 
 
-# -- async-task basic, cancel, join, ready ---------------------------------------------------------------
+# -- async-task basic, cancel, join, ready -----------------------------------------------------
 
 
 def test_cancel_that_waits_gives_the_value_of_a_task_that_had_ended() -> None:
@@ -316,7 +316,9 @@ def test_to_stop_waiting_for_a_cancel_withdraws_nothing() -> None:
 
 
 def test_a_task_can_be_awaited_again_and_again() -> None:
-    """Async-task join panics on a second await; here a task is no future, and gives its value again."""
+    """Async-task join panics on a second await; here a task is no future, and gives its value
+    again.
+    """
 
     async def main() -> list[int]:
         task = spawn(ready(7))
@@ -371,7 +373,7 @@ def test_wake_and_cancel_in_one_turn_schedule_once(order: str) -> None:
         assert (1, 1) == (rt.steps_of(), flag.drops)
 
 
-# -- wakers: async-task waker_*, embassy, shuttle --------------------------------------------------------
+# -- wakers: async-task waker_*, embassy, shuttle ----------------------------------------------
 
 
 class SelfWaking(Future[str]):
@@ -481,7 +483,9 @@ def test_a_waker_that_outlives_its_task_does_nothing(ending: str) -> None:
 
 
 def test_a_kept_waker_keeps_no_frame_of_an_ended_task() -> None:
-    """Async-task drop_last_waker: a waker clone keeps a little memory, and nothing of the future."""
+    """Async-task drop_last_waker: a waker clone keeps a little memory, and nothing of the
+    future.
+    """
 
     class Local:
         pass
@@ -514,7 +518,9 @@ def test_a_kept_waker_keeps_no_frame_of_an_ended_task() -> None:
 
 
 def test_a_parked_task_that_nobody_refers_to_is_not_lost() -> None:
-    """Async-task drop_last_task destroys it; here the runtime holds it, and shutdown ends it (R25)."""
+    """Async-task drop_last_task destroys it; here the runtime holds it, and shutdown ends
+    it (R25).
+    """
     trace: list[str] = []
 
     async def body() -> None:
@@ -554,7 +560,7 @@ def test_spurious_wakes_resume_no_user_code() -> None:
         assert (1, 2, 12) == (before, resumed, flag.polls)
 
 
-# -- shuttle, maitake: where exactly a cancel lands -------------------------------------------------------
+# -- shuttle, maitake: where exactly a cancel lands --------------------------------------------
 
 
 @pytest.mark.parametrize("awaits", range(4))
