@@ -41,6 +41,7 @@ LAYERS: dict[str, int] = {
     "_core.into": 2,
     "_core.scope": 2,
     "_core.task": 2,
+    "_core.waiting": 2,
     "_core.watched": 2,
     # Many tasks.
     "_core.executor": 3,
@@ -50,6 +51,7 @@ LAYERS: dict[str, int] = {
     "_host.*": 4,
     # What users call.
     "_attach": 5,
+    "_shutdown": 5,
     "blocking": 5,
     "combinators.*": 5,
     "runtime": 5,
