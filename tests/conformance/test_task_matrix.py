@@ -19,7 +19,6 @@ from .task_matrix import Cell, Kind, When, Wrap, cells, differences, play
 @pytest.fixture
 def no_collector() -> Iterator[None]:
     """Let nothing but reference counts free what is freed."""
-    gc.collect()
     gc.disable()
     try:
         yield
