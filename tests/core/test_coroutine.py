@@ -288,7 +288,7 @@ def test_request_is_delivered_at_the_park_of_a_spent_budget() -> None:
 
         task = bench.spawn(main())
         bench.idle()
-        # The step in which it was asked for, then one whose leaves are ready too: R7 delivers those.
+        # The step in which it was asked for, then one whose leaves are ready too (R7).
         polled = [entry for n in range(6) for entry in (f"leaf {n}: poll", n)]
         assert [*polled, "leaf 6: cancel", "leaf 6: drop"] == trace
         assert task.done()
