@@ -8,6 +8,7 @@ recorded for it. Reads only; nothing here keeps a frame.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -37,8 +38,9 @@ _CLEANING = frozenset({Phase.CLEANING, Phase.CLEANING_READY})
 
 #: How many lines a description has at most; the rest is counted.
 _SHOWN = 20
-_NAME_WIDTH = 24
+_NAME_WIDTH = 36
 _WHAT_WIDTH = 40
+_COROUTINE = re.compile(r"<coroutine ([^>]*)>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +112,17 @@ def waits_of(cell: Cell[Any], name: str, depth: int = 0) -> list[Wait]:
     site, inside = _own(stack_of(future))
     leaf, children = _leaf(future)
     if cell.phase in _ON_STACK:
-        what = "nothing: it is running"
+        what = "nothing: running"
     elif not cell.started and cell.phase != Phase.PARKED:
         what, site = "its first poll", None
     elif children:
-        what = f"{len(children)} children"
+        what = _line(repr(leaf).partition(",")[0])  # whom it waits for follows, line by line
     else:
         what = _line(repr(leaf))
     cleaning = cell.phase in _CLEANING
     waits = [Wait(name, what, site, inside, depth, cleaning)]
     for index, child in children:
-        inner: Any = child.future
-        waits += waits_of(child, f"child {index}: {_line(_bare(repr(inner)))}", depth + 1)
+        waits += waits_of(child, _label(index, child), depth + 1)
     return waits
 
 
@@ -147,8 +148,12 @@ def _leaf(future: Any) -> tuple[Any, list[tuple[int, Cell[Any]]]]:
         leaf = cast("Any", inner)
 
 
-def _bare(text: str) -> str:
-    return text[len("<coroutine ") : -1] if text.startswith("<coroutine ") else text
+def _label(index: int, child: Cell[Any]) -> str:
+    """Return how a child is called: by its place among the arguments, and its coroutine's name."""
+    text = repr(child.future)
+    if "<coroutine " not in text:
+        return f"child {index}"
+    return f"child {index}: {_COROUTINE.sub(r'\1', ' '.join(text.split()))}"
 
 
 def _line(text: str) -> str:
@@ -178,6 +183,8 @@ def describe_waits(tasks: Iterable[tuple[str, Cell[Any]]]) -> list[str]:
     for waits, count in groups.values():
         for wait in waits:
             name = "  " * wait.depth + wait.name
+            if len(name) > _NAME_WIDTH:
+                name = name[: _NAME_WIDTH - 1] + "…"
             if count > 1 and wait.depth == 0:
                 name += f" (and {count - 1} more)"
             what = f"cleanup: {wait.what}" if wait.cleaning else wait.what

@@ -1,0 +1,90 @@
+"""The commands, as click sees them: options are read here, and acted upon elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import click
+
+from rescind._core.executor import DEFAULT_GRACE
+from rescind._version import __version__
+from rescind.cli import say
+from rescind.cli.program import execute
+from rescind.cli.target import load
+
+__all__ = ["cli", "main"]
+
+
+def _seconds(_ctx: click.Context, _param: click.Parameter, text: str) -> float | None:
+    """Return the number of seconds, or None for ``none``: no limit."""
+    if text.lower() == "none":
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise click.BadParameter(
+            f"{text!r} is no number of seconds; give one that is not negative, or 'none' "
+            "for no limit."
+        )
+    return seconds
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="rescind", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Run async programs whose futures are polled, and see what cancels them."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+@cli.command(context_settings={"allow_interspersed_args": False})
+@click.argument("target", metavar="SCRIPT|MODULE:FUNC")
+@click.argument("arguments", metavar="[ARGS]...", nargs=-1, type=click.UNPROCESSED)
+@click.option(
+    "--grace",
+    callback=_seconds,
+    default=str(DEFAULT_GRACE),
+    metavar="SECONDS",
+    help="How long cleanup may take after a cancellation; 'none' for no limit. Default: "
+    f"{DEFAULT_GRACE:g}.",
+)
+@click.option("--uvloop", is_flag=True, help="Run on uvloop.")
+@click.option(
+    "--debug", is_flag=True, help="Use asyncio's debug mode, and show tracebacks in full."
+)
+def run(
+    target: str, arguments: tuple[str, ...], grace: float | None, uvloop: bool, debug: bool
+) -> int:
+    """Run the async function main of SCRIPT, or FUNC of MODULE.
+
+    It is called with ARGS if it takes any; sys.argv has them as well. What it returns, if that is
+    an int, is the exit code.
+
+    The first Ctrl-C cancels it and says what is being waited for while it cleans up; the second
+    drops it.
+    """
+    return execute(load(target, arguments, debug=debug), grace=grace, uvloop=uvloop, debug=debug)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    try:
+        code: object = cli.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="rescind",
+            standalone_mode=False,
+        )
+    except click.UsageError as exc:
+        command = exc.ctx.command_path if exc.ctx is not None else "rescind"
+        say.error(f"{exc.format_message()} See '{command} --help'.")
+        return exc.exit_code
+    except click.ClickException as exc:
+        say.error(exc.format_message())
+        return exc.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    return code if isinstance(code, int) else 0
