@@ -153,7 +153,7 @@ def _label(index: int, child: Cell[Any]) -> str:
     text = repr(child.future)
     if "<coroutine " not in text:
         return f"child {index}"
-    return f"child {index}: {_COROUTINE.sub(r'\1', ' '.join(text.split()))}"
+    return f"child {index}: " + _COROUTINE.sub(r"\1", " ".join(text.split()))
 
 
 def _line(text: str) -> str:
