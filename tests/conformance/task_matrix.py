@@ -6,7 +6,9 @@ task follows from the moment of the request, and each kind of program has one en
 
 from __future__ import annotations
 
+import gc
 import itertools
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
@@ -42,6 +44,11 @@ from .support import Boom, CleanupBoom, Flag, Logged, settle
 FIRST = "first request"
 SECOND = "second request"
 GRACE = 30.0
+
+#: From Python 3.12 on, the frame in the traceback of an exception that left a coroutine refers to
+#: the frames that had resumed it (`f_back`): the runtime's own, and through them the task. So a
+#: task that failed goes with the collector's youngest generation, not with its last reference.
+CYCLES = sys.version_info >= (3, 12)
 
 
 # -- the programs ------------------------------------------------------------------------------
@@ -473,6 +480,8 @@ async def play(cell: Cell, log: Logged) -> Seen:
     del joiners, handle, asker
     ask.__defaults__ = ()
     task = leaver = late = None
+    if CYCLES and cell.kind in (Kind.RAISES, Kind.RAISES_IN_CLEANUP):
+        gc.collect(0)
     after = runtime.statistics()
     counted = tuple(
         (name, moved)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import weakref
 from typing import Any
@@ -677,3 +678,29 @@ def test_a_thread_waits_for_a_task_through_its_handle(host: Any) -> None:
     with host() as runtime:
         runtime.block_on(main())
         assert [("Canceled", ["cleaned"])] == seen
+
+
+@pytest.mark.xfail(
+    sys.version_info >= (3, 12),
+    strict=True,
+    reason="from Python 3.12 on the frames of an error refer to the runtime's, and these to the "
+    "task: `step` and `turn` still name it when they have returned",
+)
+def test_a_task_that_failed_goes_with_the_last_reference_to_it() -> None:
+    """K3: an error that nobody saw is logged when the last handle is gone, not at a collection."""
+
+    async def fails() -> None:
+        raise Boom("unseen")
+
+    gc.collect()
+    gc.disable()
+    try:
+        with by_hand() as rt, logged() as log:
+            gone = weakref.ref(rt.runtime.spawn(fails()))
+            rt.settle()
+            assert (None, [True]) == (
+                gone(),
+                ["nobody joined it" in message for message in log.take()],
+            )
+    finally:
+        gc.enable()
