@@ -398,6 +398,28 @@ def test_cancel_requested_in_a_child_is_the_childs_own_request() -> None:
     assert (None, True) == (seen[0], len(seen) == 2)
 
 
+@pytest.mark.parametrize("place", ["task", "race in a task", "shielded task", "race", "shield"])
+def test_self_cancel_that_is_no_part_of_a_coroutine_cancels_too(place: str) -> None:
+    """P2: the task's future may be `self_cancel` itself, or a combinator around it."""
+
+    async def awaiting(fut: Any) -> str:
+        await fut
+        return "went on"
+
+    fut: Any = rescind.self_cancel("why")
+    if "race" in place:
+        fut = rescind.race(fut, rescind.never())
+    elif "shield" in place:
+        fut = rescind.shield(fut)
+    with Bench() as bench:
+        task = bench.spawn(fut if "task" in place else awaiting(fut))
+        bench.idle()
+        outcome = task.outcome()
+        how = outcome.reason.message if isinstance(outcome, Canceled) else outcome
+        expected = {"shielded task": Completed(None), "shield": Completed("went on")}
+        assert expected.get(place, "why") == how
+
+
 def test_cancel_requested_outside_everything_is_none() -> None:
     """No task, no request."""
     assert rescind.cancel_requested() is None

@@ -274,7 +274,13 @@ def pending_request(leaf: Future[Any] | None = None) -> CancelRequest | None:
                 return None if cell.canceling else cell.request
             cell = cell.parent
         region, leaf = outer, None
-    return None
+    return _pending_of_task()
+
+
+def _pending_of_task() -> CancelRequest | None:
+    """Return the pending request of the running task: its future may be no coroutine at all."""
+    task = None if local.executor is None else local.executor.current
+    return None if task is None or task.canceling else task.request
 
 
 def cancel_requested() -> CancelRequest | None:

@@ -11,7 +11,7 @@ from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
 from rescind._core.grace import UNSET, Grace
 from rescind._core.into import as_future
-from rescind._core.poll import PENDING, Context, Future, Pending
+from rescind._core.poll import PENDING, Context, Future, Pending, polled_after_end
 from rescind._core.reason import CancelReason, make_reason
 from rescind._core.task import Task
 from rescind._host.bridge import executor_here
@@ -139,21 +139,28 @@ def self_cancel(reason: str | CancelReason | None = None) -> Future[None]:
 class SelfCancel(Future[None]):
     """The future that `self_cancel` returns."""
 
-    __slots__ = ("_asked", "_reason", "_taken")
+    __slots__ = ("_asked", "_given", "_parked", "_reason", "_taken")
     _native = True
 
     def __init__(self, reason: str | CancelReason | None) -> None:
         self._taken = False
         self._asked = False
+        self._given = False
+        # Did it park? Then the request is on its way here, and it never has an output.
+        self._parked = False
         self._reason = reason
 
     def poll(self, cx: Context) -> Pending | None:
+        if self._given:
+            polled_after_end(self)
         if not self._asked:
             self._asked = True
             task = current_task()
             task.cancel(make_reason(self._reason, task.executor))
-        if scope.pending_request(self) is None:
+        if not self._parked and scope.pending_request(self) is None:
+            self._given = True
             return None  # shielded, or being cleaned up already
+        self._parked = True
         cx.waker.wake()
         return PENDING
 
