@@ -46,8 +46,8 @@ SECOND = "second request"
 GRACE = 30.0
 
 #: From Python 3.12 on, the frame in the traceback of an exception that left a coroutine refers to
-#: the frames that had resumed it (`f_back`): the runtime's own, and through them the task. So a
-#: task that failed goes with the collector's youngest generation, not with its last reference.
+#: the frames that had resumed it (`f_back`). A task's own let go of it; those of a combinator
+#: refer to the combinator, and so to the exception: it goes with the collector's next round.
 CYCLES = sys.version_info >= (3, 12)
 
 
@@ -480,7 +480,7 @@ async def play(cell: Cell, log: Logged) -> Seen:
     del joiners, handle, asker
     ask.__defaults__ = ()
     task = leaver = late = None
-    if CYCLES and cell.kind in (Kind.RAISES, Kind.RAISES_IN_CLEANUP):
+    if CYCLES and cell.wrap not in (Wrap.PLAIN, Wrap.AWAITED):
         gc.collect(0)
     after = runtime.statistics()
     counted = tuple(

@@ -33,12 +33,6 @@ from rescind.testing import CountingWaker, context, poll_once
 
 from .support import Boom, Flag, by_hand, settle
 
-LOSES_A_READY_VALUE = pytest.mark.xfail(
-    strict=True,
-    reason="a hand-written future that is a child or a task by itself is not polled once more "
-    "before it is canceled, as the leaf of a coroutine is; so a value that it has is dropped",
-)
-
 
 def drive(future: Future[Any]) -> Any:
     """Poll by hand for as long as that wakes: losers are canceled in a round of their own."""
@@ -86,7 +80,6 @@ def test_aborted_before_the_first_poll_never_polls() -> None:
     assert ("TaskCanceled", 0, 1) == (type(outcome.exception).__name__, flag.polls, flag.drops)
 
 
-@LOSES_A_READY_VALUE
 def test_abort_of_a_future_that_is_ready_keeps_its_value() -> None:
     """Futures-rs: ties go to the abort; here completion wins, since the value would be lost
     (R16).

@@ -164,11 +164,6 @@ def test_cancel_while_idle_asks_the_leaf_for_its_value_first() -> None:
         assert (Completed("there"), 2, 0) == (task.outcome(), flag.polls, flag.drops)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a hand-written future that is a task by itself is not polled once more before it is "
-    "canceled, as the leaf of a coroutine is; so a value that it has is dropped",
-)
 def test_cancel_of_a_woken_hand_written_task_keeps_the_value_that_is_there() -> None:
     """R7, R16: wake and cancel in one turn: the value is not lost, whoever wrote the future."""
     with by_hand() as rt:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 import threading
 import weakref
 from typing import Any
@@ -680,12 +679,6 @@ def test_a_thread_waits_for_a_task_through_its_handle(host: Any) -> None:
         assert [("Canceled", ["cleaned"])] == seen
 
 
-@pytest.mark.xfail(
-    sys.version_info >= (3, 12),
-    strict=True,
-    reason="from Python 3.12 on the frames of an error refer to the runtime's, and these to the "
-    "task: `step` and `turn` still name it when they have returned",
-)
 def test_a_task_that_failed_goes_with_the_last_reference_to_it() -> None:
     """K3: an error that nobody saw is logged when the last handle is gone, not at a collection."""
 
