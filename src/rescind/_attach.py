@@ -37,6 +37,7 @@ async def attached(
     loop = asyncio.get_running_loop()
     host = AsyncioHost(loop, owned=False)
     runtime = cls(host=host, grace=grace, budget=budget, name=name)
+    runtime._running.acquire()  # no other thread may run it
     executor = runtime.executor
     executor.thread = get_ident()
     local.executor = executor

@@ -157,7 +157,7 @@ class CoroutineFuture(Future[T], ScopeStack):
             raise
         except BaseException as exc:
             strip(exc)
-            return ended_by(exc, request)
+            return ended_by(exc, self.request)
         return PENDING if value is PENDING else Completed(value)
 
     def drop(self) -> None:

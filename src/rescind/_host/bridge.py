@@ -24,6 +24,7 @@ from rescind._core.current import foreign, local
 from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
+from rescind._core.phase import Phase
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
 from rescind._host.asyncio import AsyncioHost
@@ -92,10 +93,14 @@ def drive(future: Future[T]) -> Generator[Any, Any, T]:
                 # One request, however often the host repeats it (anyio does, each tick).
                 if canceled is None:
                     canceled = exc
+                    if cell.phase is Phase.READY:
+                        cell.step()  # it was woken first: what it has is delivered (R7)
                     reason = CancelReason(
                         CancelKind.FOREIGN, str(exc) or None, task.get_name(), None, executor.now()
                     )
                     cell.ask(CancelRequest(reason, grace_at=_grace_at(executor)))
+                    if cell.ended is not None:
+                        break
         return _settle(cell.ended, canceled, task)
     finally:
         canceled = None
