@@ -142,14 +142,18 @@ def checkpoint() -> Future[None]:
 class Checkpoint(Future[None]):
     """The future that `checkpoint` returns."""
 
-    __slots__ = ("_taken",)
+    __slots__ = ("_given", "_taken")
     _native = True
 
     def __init__(self) -> None:
         self._taken = False
+        self._given = False
 
     def poll(self, cx: Context) -> Pending | None:
+        if self._given:
+            polled_after_end(self)
         if scope.pending_request(self) is None:
+            self._given = True
             return None
         cx.waker.wake()
         return PENDING
@@ -301,31 +305,39 @@ class Interval(AsyncIterator[float]):
         """Take the tick that is due, at host time ``at``."""
         due = self.due(at)
         following = due + self.period
-        if following <= at:
+        if following < at:
             if self._missed == "delay":
                 following = at + self.period
             elif self._missed == "skip":
-                following = due + ((at - due) // self.period + 1) * self.period
+                following = due + math.ceil((at - due) / self.period) * self.period
         self._next_at = following
 
 
 class _Tick(Future[float]):
-    __slots__ = ("_interval", "_sleep", "_taken")
+    __slots__ = ("_given", "_interval", "_sleep", "_taken")
     _native = True
 
     def __init__(self, owner: Interval) -> None:
         self._taken = False
+        self._given = False
         self._interval = owner
         self._sleep: Sleep | None = None
 
     def poll(self, cx: Context) -> float | Pending:
         executor = cx.runtime("interval")
-        if self._sleep is None:
-            self._sleep = Sleep(None, self._interval.due(executor.now()))
-        if self._sleep.poll(cx) is PENDING:
-            return PENDING
-        at = executor.now()
-        due = self._interval.due(at)
+        if self._given:
+            polled_after_end(self)
+        while True:
+            if self._sleep is None:
+                self._sleep = Sleep(None, self._interval.due(executor.now()))
+            if self._sleep.poll(cx) is PENDING:
+                return PENDING
+            at = executor.now()
+            due = self._interval.due(at)
+            if due <= at:
+                break
+            self._sleep = None  # meanwhile it was reset, or another took that tick
+        self._given = True
         self._interval.advance(at)
         return due
 

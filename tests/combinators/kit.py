@@ -103,6 +103,11 @@ class Probe(Future[Any]):
         return self.name
 
 
+def cancels(log: list[str]) -> list[str]:
+    """Return the entries that are no polls: whether a child is looked at once more is not said."""
+    return [entry for entry in log if not entry.endswith(".poll")]
+
+
 class Hand:
     """Polls one future by hand, with or without a clock, and counts the wakes of its owner."""
 
@@ -275,7 +280,9 @@ class CancelAtPark(Future[Any]):
         self._grace = grace
 
     def poll(self, cx: Context) -> Any:
-        if self._woken and self.parks == self._park and not self.asked:
+        if self.asked:
+            return PENDING  # the look before the cancellation: the inner future has its own
+        if self._woken and self.parks == self._park:
             self._ask(cx)
             cx.waker.wake()
             return PENDING

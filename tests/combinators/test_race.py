@@ -29,6 +29,7 @@ from tests.combinators.kit import (
     Ledger,
     Probe,
     by_hand,
+    cancels,
     kinds,
     sweep,
     virtual,
@@ -58,17 +59,17 @@ def test_winner_is_held_until_the_losers_cleanup_has_ended() -> None:
     b.clean()
     answers.append(hand.poll())
     assert [PENDING, PENDING, PENDING, Completed("won")] == answers
-    assert ["a.poll", "B.cancel", "C.cancel", "C.cancel", "B.cancel"] == log
+    assert ["B.cancel", "C.cancel", "C.cancel", "B.cancel"] == cancels(log)
 
 
-def test_no_loser_is_polled_after_the_win() -> None:
-    """From the win on, losers get poll_cancel only: none is left unpolled, none is polled (R4)."""
+def test_a_woken_loser_is_canceled_after_the_win() -> None:
+    """From the win on a loser is canceled, whether or not it was woken; none is left alone (R4)."""
     hand, (a, b), _ = racing("a", "B")
     a.give(1)
     b.wake()
     hand.poll()
     hand.poll()
-    assert [(2, 0, 0), (1, 1, 0)] == [a.vector, b.vector]
+    assert [(2, 0, 0), (1, 0)] == [a.vector, b.vector[1:]]
     hand.drop()
 
 
@@ -177,7 +178,7 @@ def test_parents_cancel_during_the_drain_delivers_the_known_winner() -> None:
     assert hand.cancel(request) is PENDING
     b.clean()
     assert Completed("won") == hand.cancel(request)
-    assert ([CancelKind.RACE_LOST] * 2, (1, 2, 0)) == ([r.kind for r in b.reasons], b.vector)
+    assert ([CancelKind.RACE_LOST] * 2, (2, 0)) == ([r.kind for r in b.reasons], b.vector[1:])
 
 
 def test_child_that_completes_despite_the_parents_cancel_delivers_its_value() -> None:
@@ -190,6 +191,18 @@ def test_child_that_completes_despite_the_parents_cancel_delivers_its_value() ->
     assert hand.cancel(request) is PENDING
     b.clean(Completed("b"))
     assert (Completed("a"), ["b"]) == (hand.cancel(request), back)
+
+
+def test_parents_cancel_during_the_drain_delivers_the_winning_failure() -> None:
+    """Canceled after a failure has won: the failure is delivered, with what else failed (R15)."""
+    first, second = KeyError("first"), ValueError("second")
+    hand, (a, b), _ = racing("a", "B")
+    a.end(Error(first))
+    hand.poll()
+    request = by_hand()
+    assert hand.cancel(request) is PENDING
+    b.clean(Canceled(BY_HAND, (second,)))
+    assert Error(first, (second,)) == hand.cancel(request)
 
 
 def test_a_canceled_child_does_not_win_under_the_parents_cancel() -> None:

@@ -15,15 +15,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from .coroutine import CoroutineFuture
+from .current import local
 from .errors import UsageError
 from .frames import caller
 from .into import as_future
 from .outcome import Outcome
-from .poll import PENDING, Context, Future, Pending, take
+from .poll import PENDING, Context, Future, Pending
 from .reason import CancelRequest
 from .scope import Mask, ScopeStack, innermost, pending_request
+from .watched import watched
 
 __all__ = ["Gate", "Opened"]
 
@@ -76,11 +79,12 @@ class Gate(Mask):
         return Opened(self, as_future(fut))
 
     def opened_by(self, leaf: Future[Any] | None) -> bool:
-        """Does awaiting ``leaf`` go through this gate?"""
-        while isinstance(leaf, Opened):
-            if leaf.gate is self:
+        """Does awaiting ``leaf`` go through this gate, be it inside of ``on_cancel(..., f)``?"""
+        current: Any = leaf
+        while current is not None:
+            if isinstance(current, Opened) and current.gate is self:
                 return True
-            leaf = leaf.inner
+            current = getattr(cast("object", current), "inner", None)
         return False
 
 
@@ -94,11 +98,15 @@ class Opened(Future[T]):
         self._taken = False
         self._started = False
         self.gate = gate
-        self.inner = take(fut, "opened in a gate")
+        self.inner = watched(fut)
 
     def poll(self, cx: Context) -> T | Pending:
         if not self._started:
-            if pending_request(self) is not None:
+            # What the coroutine awaits, which is what decides: in a child of a combinator, say, the
+            # gate opens nothing, and to park here would be to wait for nothing.
+            region = local.region
+            leaf = region.leaf if isinstance(region, CoroutineFuture) else None
+            if pending_request(leaf) is not None:
                 cx.waker.wake()
                 return PENDING
             self._started = True

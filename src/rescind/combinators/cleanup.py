@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
 from rescind._core.coroutine import CoroutineFuture
+from rescind._core.current import Region, local
 from rescind._core.ending import ended_by
 from rescind._core.errors import Cancellation
 from rescind._core.frames import strip
@@ -38,7 +39,7 @@ Finalizer = Callable[[Outcome[T]], object]
 _DROPPED: Final = CancelReason(CancelKind.PARENT, "the future was dropped")
 
 
-class Finalize(Future[T]):
+class Finalize(Future[T], Region):
     """The future that `finalize` and `on_cancel` return."""
 
     __slots__ = (
@@ -57,6 +58,9 @@ class Finalize(Future[T]):
         self._taken = False
         self._given = False
         self._started = False
+        self.outer = None
+        self.cx = None
+        self.request = None
         self.inner = watched(inner)
         self._finalizer = finalizer
         self._only_canceled = only_canceled
@@ -64,6 +68,10 @@ class Finalize(Future[T]):
         self._outcome: Outcome[T] | None = None
         # The finalizer under way, if it awaits.
         self._running: Future[Any] | None = None
+
+    def begin(self) -> None:
+        """Run the finalizer even if the future is dropped before its first poll."""
+        self._started = True
 
     def poll(self, cx: Context) -> T | Pending:
         if self._given:
@@ -119,7 +127,8 @@ class Finalize(Future[T]):
         running, self._running = self._running, None
         if running is not None:
             try:
-                running.poll(Context(NoopWaker()))  # as far as it goes without awaiting
+                # As far as it goes without waiting.
+                self._poll_shielded(running, Context(NoopWaker(), local.executor))
                 running.drop()
             except BaseException as exc:
                 errors.append(exc)
@@ -147,7 +156,7 @@ class Finalize(Future[T]):
         running = self._running
         if running is not None:
             try:
-                if running.poll(cx) is PENDING:
+                if self._poll_shielded(running, cx) is PENDING:
                     return PENDING
             except (KeyboardInterrupt, SystemExit):
                 raise
@@ -157,6 +166,20 @@ class Finalize(Future[T]):
             self._running = None
         assert self._outcome is not None
         return self._outcome
+
+    def _poll_shielded(self, running: Future[Any], cx: Context) -> object:
+        """Poll the finalizer as the shield that it is: nothing is due in it from outside (Z2)."""
+        outer = local.region
+        self.outer, self.cx = outer, cx
+        local.region = self
+        try:
+            return running.poll(cx)
+        finally:
+            local.region = outer
+            self.outer = self.cx = None
+
+    def holds(self) -> bool:
+        return True
 
     def _fail(self, exc: BaseException) -> None:
         """Take up what the finalizer raised (Z3)."""
@@ -176,8 +199,10 @@ class Finalize(Future[T]):
         return f"{'on_cancel' if self._only_canceled else 'finalize'}({self.inner!r})"
 
 
-def _checked(finalizer: Any, what: str) -> Any:
+def _checked(finalizer: Any, what: str, future: Future[Any] | None = None) -> Any:
     if not callable(finalizer):
+        if future is not None:
+            future.drop()
         if inspect.iscoroutine(finalizer):
             finalizer.close()
         raise TypeError(
@@ -199,8 +224,8 @@ def on_cancel(fut: Awaitable[T], finalizer: Finalizer[T]) -> Future[T]:
 
     Source: cats-effect's ``onCancel``.
     """
-    _checked(finalizer, "on_cancel()")
-    return Finalize(as_future(fut), finalizer, only_canceled=True)
+    future = as_future(fut)
+    return Finalize(future, _checked(finalizer, "on_cancel()", future), only_canceled=True)
 
 
 def finalize(fut: Awaitable[T], finalizer: Finalizer[T]) -> Future[T]:
@@ -220,8 +245,8 @@ def finalize(fut: Awaitable[T], finalizer: Finalizer[T]) -> Future[T]:
 
     Source: cats-effect's ``guaranteeCase``.
     """
-    _checked(finalizer, "finalize()")
-    return Finalize(as_future(fut), finalizer, only_canceled=False)
+    future = as_future(fut)
+    return Finalize(future, _checked(finalizer, "finalize()", future), only_canceled=False)
 
 
 class CatchCancel(Future[Outcome[T]]):
@@ -313,4 +338,13 @@ async def _bracket(
 ) -> T:
     with Gate() as gate:
         resource = await acquire()
-        return await gate.open(finalize(use(resource), lambda _outcome: release(resource)))
+        used: Finalize[T] = Finalize(
+            as_future(_use(use, resource)), lambda _outcome: release(resource), only_canceled=False
+        )
+        used.begin()
+        return await gate.open(used)
+
+
+async def _use(use: Callable[[R], Awaitable[T]], resource: R) -> T:
+    """Call ``use`` where a failure of the call itself is seen by the finalizer too."""
+    return await use(resource)

@@ -20,7 +20,15 @@ from rescind._core.executor import Executor
 from rescind._core.frames import strip
 from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
-from rescind._core.poll import PENDING, Context, Future, IntoFuture, NoopWaker, Pending
+from rescind._core.poll import (
+    PENDING,
+    Context,
+    Future,
+    IntoFuture,
+    NoopWaker,
+    Pending,
+    polled_after_end,
+)
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
 from rescind._core.waitlist import Waiter, WaitList
 from rescind._core.watched import watched
@@ -107,16 +115,19 @@ class Shared(IntoFuture[T], Generic[T]):
 
 
 class _Subscription(Future[T]):
-    __slots__ = ("_cell", "_shared", "_taken", "_waiter")
+    __slots__ = ("_cell", "_given", "_shared", "_taken", "_waiter")
     _native = True
 
     def __init__(self, owner: Shared[T]) -> None:
         self._taken = False
+        self._given = False
         self._shared = owner
         self._cell: _SharedCell[T] | None = None
         self._waiter: Waiter | None = None
 
     def poll(self, cx: Context) -> T | Pending:
+        if self._given:
+            polled_after_end(self)
         cell = self._cell
         if cell is None:
             cell = self._cell = self._shared.cell(cx)
@@ -130,6 +141,7 @@ class _Subscription(Future[T]):
                 cell.step()
         if cell.ended is None:
             return PENDING
+        self._given = True
         self._leave()
         return cell.ended.unwrap()
 
@@ -147,6 +159,8 @@ class _Subscription(Future[T]):
                 cell.ask(follow)
             try:
                 self.poll(cx)
+            except (KeyboardInterrupt, SystemExit):
+                raise
             except BaseException as exc:
                 strip(exc)
             if cell.ended is None:

@@ -57,6 +57,8 @@ class Shield(Future[T], Region):
         self.request = request
         try:
             result = self.poll(cx)
+        except (KeyboardInterrupt, SystemExit):
+            raise
         except BaseException as exc:
             return ended_by(exc, None)
         return PENDING if isinstance(result, Pending) else Completed(result)

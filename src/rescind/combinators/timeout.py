@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable
 from typing import Literal, TypeVar
 
@@ -15,12 +16,16 @@ from rescind._core.poll import PENDING, Context, Future, Pending, polled_after_e
 from rescind._core.reason import CancelKind, CancelRequest
 from rescind._core.scope import Deadline
 from rescind._core.timers import Timer
+from rescind._core.waiting import place_of
 from rescind._core.watched import watched
 from rescind.combinators.children import enclosing_grace, parent_reason
 
 __all__ = ["OnOverrun", "Timeout", "deadline", "timeout"]
 
 T = TypeVar("T")
+
+_log = logging.getLogger("rescind")
+
 OnOverrun = Literal["wait", "drop", "detach"]
 
 
@@ -92,6 +97,8 @@ class Timeout(Future[T]):
                 result = self._drain(cx)
             except TimedOut as exc:
                 return Canceled(request.reason, tuple(exc.also))
+            except (KeyboardInterrupt, SystemExit):
+                raise
             except BaseException as exc:
                 return ended_by(exc, None)
             return PENDING if isinstance(result, Pending) else Completed(result)
@@ -174,15 +181,28 @@ class Timeout(Future[T]):
             executor = cx.runtime("timeout()")
             executor.spawn(Cleanup(self.inner, request), name=f"cleanup of {self.inner!r}")
             return Canceled(request.reason)
+        if request.grace_at != request.reason.at:
+            _log.warning(
+                "the cleanup of %r overran its grace and is dropped; it was stuck at %s. Canceled: "
+                "%s",
+                self.inner,
+                place_of(self.inner),
+                request.reason,
+                extra={"overrun": True},
+            )
         also: tuple[BaseException, ...] = ()
+        abandoned = False
         try:
             self.inner.drop()
         except Exception as exc:
             strip(exc)
-            also = (exc,)
-            if isinstance(exc, Abandoned):
-                cx.runtime("timeout()").keep_abandoned(exc)
-        return Canceled(request.reason, also, dropped=True)
+            also = tuple(exc.exceptions) if isinstance(exc, ExceptionGroup) else (exc,)
+            for error in also:
+                if isinstance(error, Abandoned):
+                    abandoned = True
+                    if cx.runtime("timeout()").keep_abandoned(error):
+                        _log.warning("%s", error)
+        return Canceled(request.reason, also, True, abandoned)
 
     def _stop_timer(self) -> None:
         timer, self._timer = self._timer, None
@@ -263,11 +283,16 @@ def timeout(
 
     Source: tokio's ``timeout``; the overrun policies answer cats-effect's ``timeoutAndForget``.
     """
-    seconds = checked_seconds(seconds, "timeout")
-    checked_grace(grace)
-    if on_overrun not in ("wait", "drop", "detach"):
-        raise ValueError(f"on_overrun must be 'wait', 'drop' or 'detach': {on_overrun!r}")
-    return Timeout(as_future(fut), seconds, grace=grace, on_overrun=on_overrun)
+    future = as_future(fut)
+    try:
+        seconds = checked_seconds(seconds, "timeout")
+        checked_grace(grace)
+        if on_overrun not in ("wait", "drop", "detach"):
+            raise ValueError(f"on_overrun must be 'wait', 'drop' or 'detach': {on_overrun!r}")
+    except (TypeError, ValueError):
+        future.drop()
+        raise
+    return Timeout(future, seconds, grace=grace, on_overrun=on_overrun)
 
 
 def deadline(seconds: float) -> Deadline:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TypeVar
 
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
@@ -72,5 +73,7 @@ def join_or_cancel(task: Task[T]) -> Future[T]:
     Source: cats-effect's proposed ``joinOrCancel`` (#4641).
     """
     if not isinstance(task, Task):
+        if inspect.iscoroutine(task):
+            task.close()
         raise TypeError(f"join_or_cancel() needs a task, made by spawn(), not {task!r}")
     return JoinOrCancel(task)
