@@ -180,7 +180,7 @@ class Cell(Waker, Generic[T]):
                 assert request is not None
                 ended = context.run(future.poll_cancel, self.cx, request)
                 if ended is not PENDING:
-                    outcome = ended
+                    outcome, ended = ended, PENDING
                     self.absorbed = (
                         isinstance(outcome, Completed)
                         and isinstance(future, CoroutineFuture)
@@ -189,12 +189,15 @@ class Cell(Waker, Generic[T]):
         except (KeyboardInterrupt, SystemExit) as exc:
             strip(exc)
             self._finish(Error(exc))
+            del self, future
             raise
         except BaseException as exc:
             strip(exc)
             outcome = ended_by(exc, self.request if action != _POLL else None)
         if outcome is not None:
             self._finish(outcome)
+            # An exception's frames may refer back to this one (``f_back``): let them find nothing.
+            del self, future, outcome
             return
         entry = TABLE[self.phase][_PENDING]
         assert entry is not None
@@ -227,7 +230,7 @@ class Cell(Waker, Generic[T]):
         if self.phase == Phase.DONE:
             return
         if self.request is None:
-            self.request = request
+            self.request = request.settled()
             shortened = request.grace_at is not None
         else:
             shortened = self.request.merge(request)
@@ -329,8 +332,6 @@ class Cell(Waker, Generic[T]):
         # The context refers to the cell: without this, every cell would be a reference cycle.
         self.cx.waker = _NOBODY
         self.cx.cell = None
-        if self.request is not None:
-            self.request = self.request.settled()
         timer, self._grace_timer = self._grace_timer, None
         if timer is not None:
             timer.cancel()

@@ -291,6 +291,7 @@ class Executor:
                     self.budget = self._budget
                     steps += 1
                     task.step()
+                    del task  # this frame may outlive the turn, in the ``f_back`` of an exception's
                 if self._inbox:
                     self.drain()
         finally:

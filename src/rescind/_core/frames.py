@@ -94,12 +94,17 @@ def site(awaitable: object) -> Site | None:
 
 
 def strip(exc: BaseException) -> None:
-    """Take rescind's own outermost frames off the exception's traceback.
+    """Take rescind's own outermost frames off the exception's traceback, and empty them.
 
-    They would clutter a user's traceback, and keep alive what the frames refer to.
+    They would clutter a user's traceback. And the frames below them refer back to them
+    (``f_back``): what their locals hold would live as long as the exception does.
     """
     tb: TracebackType | None = exc.__traceback__
     while tb is not None and _ours(tb.tb_frame):
+        try:
+            tb.tb_frame.clear()
+        except RuntimeError:
+            pass  # it is the caller's, and still runs
         tb = tb.tb_next
     exc.__traceback__ = tb
 

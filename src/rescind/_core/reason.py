@@ -154,7 +154,7 @@ class CancelRequest(IntoFuture["Outcome[Any]"]):
         return True
 
     def settled(self) -> CancelRequest:
-        """Return this request for its ended target to keep: without the way back to the target."""
+        """Return this request for its target to keep: without the way back to the target."""
         if self._target is None:
             return self
         kept = CancelRequest(self._reasons[0], grace_at=self.grace_at)

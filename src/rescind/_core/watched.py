@@ -88,6 +88,11 @@ class Watched(Future[T]):
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
         if self._state == "ended":
             raise PolledAfterCompletion(f"{self.inner!r} was canceled after it had ended")
+        if self._state == "polled" and self._woken():
+            # It may have its output: look before it is dropped (R7), as a coroutine's driver does.
+            value = self.poll(cx)
+            if not isinstance(value, Pending):
+                return Completed(value)
         self._claim("canceling")
         try:
             outcome = self.inner.poll_cancel(self._enter(cx), request)
@@ -138,6 +143,11 @@ class Watched(Future[T]):
         own.executor, own.cell, own.deadline_at = cx.executor, cx.cell, cx.deadline_at
         return own
 
+    def _woken(self) -> bool:
+        """Was it woken since its last poll?"""
+        own = self._cx
+        return own is not None and isinstance(own.waker, _WatchedWaker) and own.waker.woken
+
     def _check_stored(self, method: str) -> None:
         own = self._cx
         assert own is not None
@@ -163,6 +173,7 @@ class Watched(Future[T]):
             waker = own.waker
             assert isinstance(waker, _WatchedWaker)
             waker.target = None
+            own.cell = None
 
     def __repr__(self) -> str:
         return repr(self.inner)

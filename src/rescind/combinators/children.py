@@ -169,6 +169,10 @@ class Children:
         self._waker = cx.waker
         ready = self._ready
         executor = cx.executor
+        if self.biased and len(ready) > 1:
+            in_order = sorted(ready, key=_index)
+            ready.clear()
+            ready.extend(in_order)
         # One round: those queued now. A child woken meanwhile has its turn in the parent's next.
         for _ in range(len(ready)):
             if executor is not None and executor.budget <= 0:
@@ -176,12 +180,7 @@ class Children:
                 break
             if not ready:
                 break
-            if self.biased:
-                child = min(ready, key=_index)
-                ready.remove(child)
-            else:
-                child = ready.popleft()
-            child.step()
+            ready.popleft().step()
             while self._ended:
                 yield self._ended.popleft()
         while self._ended:
