@@ -27,6 +27,7 @@ def no_coroutine_is_forgotten() -> Iterator[None]:
 
 
 async def answer() -> int:
+    """Give 42."""
     return 42
 
 
@@ -70,7 +71,7 @@ def test_block_on_itself_inside_a_task_is_refused(host: HostFactory) -> None:
     async def main() -> list[str]:
         messages = []
         runtime = rescind.current_runtime()
-        for call in (lambda: runtime.block_on(answer()), lambda: runtime.shutdown()):
+        for call in (lambda: runtime.block_on(answer()), runtime.shutdown):
             with pytest.raises(UsageError) as info:
                 call()
             messages.append(str(info.value).partition(": ")[2])
@@ -79,14 +80,11 @@ def test_block_on_itself_inside_a_task_is_refused(host: HostFactory) -> None:
     with host(name="own") as runtime:
         messages = runtime.block_on(main())
 
-    assert (
-        messages
-        == [
-            "this thread already runs the runtime 'own'. "
-            "Await the future instead, or block in another thread"
-        ]
-        * 2
+    expected = (
+        "this thread already runs the runtime 'own'. "
+        "Await the future instead, or block in another thread"
     )
+    assert messages == [expected, expected]
 
 
 def test_run_inside_a_running_runtime_is_refused() -> None:
@@ -202,7 +200,7 @@ def test_spawn_from_a_thread_before_the_first_run_waits_for_it(host: HostFactory
 
 
 def test_block_on_while_another_thread_runs_the_runtime_is_refused(host: HostFactory) -> None:
-    """A runtime runs on one thread at a time: the second thread gets an error, the first goes on."""
+    """One thread at a time: the second gets an error, the first goes on."""
     started = threading.Event()
     release = threading.Event()
 
@@ -218,7 +216,7 @@ def test_block_on_while_another_thread_runs_the_runtime_is_refused(host: HostFac
 
         def other() -> None:
             started.wait(20)
-            for call in (lambda: runtime.block_on(answer()), lambda: runtime.shutdown()):
+            for call in (lambda: runtime.block_on(answer()), runtime.shutdown):
                 try:
                     got.append(call())
                 except BaseException as exc:
@@ -400,14 +398,11 @@ def test_task_of_another_runtime_cannot_be_awaited() -> None:
         value = two.block_on(task)
 
     assert value == 42
-    assert (
-        messages
-        == [
-            f"<Task {task.id} 'theirs' new> belongs to another runtime (two) than the one that "
-            "awaits it (one); wait for it with task.cancellation_handle().wait() in a thread"
-        ]
-        * 3
+    expected = (
+        f"<Task {task.id} 'theirs' new> belongs to another runtime (two) than the one that "
+        "awaits it (one); wait for it with task.cancellation_handle().wait() in a thread"
     )
+    assert messages == [expected] * 3
 
 
 def test_ended_task_of_another_runtime_gives_its_outcome_by_method() -> None:

@@ -21,6 +21,7 @@ from tests.conftest import HostFactory
 
 
 async def answer() -> int:
+    """Give 42."""
     return 42
 
 
@@ -35,7 +36,7 @@ def test_run_calls_the_function_with_its_arguments_and_returns_its_value() -> No
 
 
 def test_run_accepts_every_kind_of_awaitable() -> None:
-    """A coroutine, a future, a combinator and an object with `__await__` are as good as a function."""
+    """A coroutine, a future, a combinator, any `__await__`: as good as a function."""
 
     class Custom:
         def __await__(self) -> Any:
@@ -53,14 +54,14 @@ def test_run_accepts_every_kind_of_awaitable() -> None:
 
 
 def test_block_on_raises_what_the_future_raised_itself(host: HostFactory) -> None:
-    """The exception object passes through unchanged, without a frame of the driver's in its traceback."""
+    """The exception object passes through unchanged, without frames of the driver."""
     error = ValueError("mine")
 
     async def main() -> None:
         await rescind.yield_now()
         raise error
 
-    with host() as runtime, pytest.raises(ValueError, match="^mine$") as info:
+    with host() as runtime, pytest.raises(ValueError, match="mine") as info:
         runtime.block_on(main())
 
     assert info.value is error
