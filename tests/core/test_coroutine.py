@@ -8,7 +8,7 @@ import pytest
 
 import rescind
 from rescind import Completed, PolledAfterCompletion, UsageError
-from rescind.lowlevel import PENDING, Context, CoroutineFuture, ManualHost
+from rescind.lowlevel import PENDING, Context, CoroutineFuture
 from rescind.testing import CountingWaker, context, poll_cancel_once, poll_once
 from tests.core.kit import Bench, Leaf
 
@@ -17,31 +17,6 @@ from tests.core.kit import Bench, Leaf
 def trap(value: object) -> Generator[object, Any, Any]:
     """Yield something to whoever drives."""
     return (yield value)
-
-
-class IdentityHost(ManualHost):
-    """A manual host with identities, which are plain records."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trace: list[str] = []
-        self.now_running: Any = None
-        self.swap = self.swap_identity
-
-    def identify(self, coroutine: Any, cell: Any, name: str, root: bool) -> Any:
-        self.trace.append(f"identify {name} root={root}")
-        return types.SimpleNamespace(name=name, set_name=self.set_name)
-
-    def set_name(self, name: str) -> None:
-        self.trace.append(f"rename {name}")
-
-    def swap_identity(self, identity: Any) -> Any:
-        previous, self.now_running = self.now_running, identity
-        self.trace.append(f"run {None if identity is None else identity.name}")
-        return previous
-
-    def retire(self, identity: Any) -> None:
-        self.trace.append(f"retire {identity.name}")
 
 
 async def echo(leaf: Leaf, trace: list[object]) -> str:
@@ -292,55 +267,3 @@ def test_request_is_delivered_at_the_park_of_a_spent_budget() -> None:
         polled = [entry for n in range(6) for entry in (f"leaf {n}: poll", n)]
         assert [*polled, "leaf 6: cancel", "leaf 6: drop"] == trace
         assert task.done()
-
-
-def test_identity_is_entered_for_each_step_and_retired_at_the_end() -> None:
-    """D6: asked for once, swapped in around each step, the previous one put back."""
-    host = IdentityHost()
-    with rescind.Runtime(host=host) as rt:
-
-        async def main() -> str:
-            await rescind.sleep(1)
-            me: str = host.now_running.name
-            return me
-
-        task = rt.spawn(main(), name="me")
-        assert "me" == rt.block_on(task)
-        assert [
-            entry for entry in host.trace if entry not in ("identify main root=True", "run main")
-        ][:6] == ["identify me root=True", "run me", "run None", "run me", "run None", "retire me"]
-
-
-def test_coroutine_is_closed_under_its_identity() -> None:
-    """D6: a drop runs code of the coroutine, so that is who runs then."""
-    host = IdentityHost()
-    with Bench() as bench:
-        bench.executor.host = host
-        who: list[str] = []
-
-        async def main() -> None:
-            try:
-                await Leaf()
-            finally:
-                who.append(host.now_running.name)
-
-        fut = CoroutineFuture(main())
-        fut.poll(context(executor=bench.executor))
-        fut.rename("renamed")
-        fut.drop()
-        name = main.__qualname__
-        assert ([name], None, True) == (who, host.now_running, fut.identity.name == name)
-        assert [
-            f"identify {name} root=False",
-            *(f"run {name}", "run None", "rename renamed"),
-            *(f"run {name}", "run None", f"retire {name}"),
-        ] == host.trace
-
-
-def test_coroutine_without_a_host_has_no_identity() -> None:
-    """By hand there is nobody to be; renaming is harmless."""
-    coro = echo(Leaf(), [])
-    fut = CoroutineFuture(coro)
-    fut.rename("x")
-    assert (None, coro, "<coroutine echo>") == (fut.identity, fut.coroutine, repr(fut))
-    fut.drop()

@@ -281,6 +281,17 @@ def test_error_of_poll_cancel_is_a_failure_of_the_cleanup() -> None:
         poll_cancel_once(guard)
 
 
+def test_interrupt_of_poll_cancel_comes_out() -> None:
+    """KeyboardInterrupt is no failure of a cleanup; the future has ended all the same."""
+    slow = SlowLeaf()
+    slow.failure = KeyboardInterrupt()
+    guard = Watched(slow)
+    with pytest.raises(KeyboardInterrupt):
+        poll_cancel_once(guard)
+    with pytest.raises(PolledAfterCompletion):
+        poll_cancel_once(guard)
+
+
 def test_poll_cancel_that_returns_no_outcome_is_refused() -> None:
     """A plain value instead of an Outcome: the message names both."""
 

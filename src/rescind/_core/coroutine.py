@@ -37,7 +37,7 @@ from .current import local
 from .ending import ended_by
 from .errors import Abandoned, Cancellation, PolledAfterCompletion, UsageError
 from .frames import await_stack, strip
-from .outcome import Canceled, Completed, Error, Outcome
+from .outcome import Canceled, Completed, Error, Outcome, attach
 from .poll import PENDING, Context, Future, Pending
 from .reason import CancelKind, CancelReason, CancelRequest
 from .scope import ScopeStack
@@ -292,6 +292,8 @@ class CoroutineFuture(Future[T], ScopeStack):
         if isinstance(outcome, Error):
             return None, outcome.exception
         if request.foreign is not None:
+            for other in outcome.also:
+                attach(request.foreign, other, "while cleaning up")
             return None, request.foreign
         self.mark_delivered(request)
         return None, Cancellation(request.reason, outcome.also)

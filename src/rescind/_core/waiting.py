@@ -141,7 +141,11 @@ def _leaf(future: Any) -> tuple[Any, list[tuple[int, Cell[Any]]]]:
             cells: Iterable[Cell[Any]] = children.cells
             return leaf, [(i, cell) for i, cell in enumerate(cells) if cell.ended is None]
         inner = getattr(leaf, "inner", None)
-        if not isinstance(inner, CoroutineFuture) and getattr(inner, "_children", None) is None:
+        while inner is not None and not isinstance(inner, CoroutineFuture):
+            if getattr(inner, "_children", None) is not None:
+                break
+            inner = getattr(inner, "inner", None)
+        if inner is None:
             return leaf, []
         if isinstance(inner, CoroutineFuture) and inner.leaf is None:
             return leaf, []
