@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 import threading
 import weakref
 from typing import Any
@@ -348,11 +347,6 @@ def test_race_ok_resume_after_completion_is_refused() -> None:
     assert "PolledAfterCompletion" == type(again.exception).__name__
 
 
-@pytest.mark.xfail(
-    sys.version_info >= (3, 12),
-    strict=True,
-    reason="from Python 3.12 on the frames of an error refer to the runtime's, and these to it",
-)
 def test_race_ok_lets_each_error_go_once_the_race_is_won() -> None:
     """Futures-concurrency race_ok, drop_errors: a collected error dies with the race."""
     gone: list[weakref.ref[Boom]] = []

@@ -61,6 +61,10 @@ class JoinAll(Parallel[tuple[Any, ...]]):
             return Completed(self._values())
         return None
 
+    def _forget(self) -> None:
+        self._failed = None
+        super()._forget()
+
     def _values(self) -> tuple[Any, ...]:
         return tuple(cast("Completed[Any]", child.ended).value for child in self._children.cells)
 

@@ -52,6 +52,10 @@ class Parallel(Future[T]):
         """Return the result that the children reached although the parent was canceled, if any."""
         return None
 
+    def _forget(self) -> None:
+        """Let go of the children, which have ended: their outcomes are given out."""
+        self._children.cells = []
+
     # -- Future -----------------------------------------------------------------------------------
 
     def poll(self, cx: Context) -> T | Pending:
@@ -63,10 +67,14 @@ class Parallel(Future[T]):
             polled_after_end(self)
         for child in children.step(cx):
             self._child_ended(child, cx)
+            del child  # an exception's frames may refer back to this one
         if children.alive:
             return PENDING
         self._given = True
-        return self._result()
+        try:
+            return self._result()
+        finally:
+            self._forget()
 
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
         if self._futures is not None:
@@ -76,13 +84,14 @@ class Parallel(Future[T]):
         children.forward(request)
         for child in children.step(cx):
             self._child_ended(child, cx)
+            del child
         if children.alive:
             return PENDING
         self._given = True
-        despite = self._despite()
-        if despite is not None:
-            return despite
-        return Canceled(request.reason, self._failures())
+        try:
+            return self._despite() or Canceled(request.reason, self._failures())
+        finally:
+            self._forget()
 
     def drop(self) -> None:
         self._given = True
@@ -112,6 +121,8 @@ class Parallel(Future[T]):
     def __repr__(self) -> str:
         if self._futures is not None:
             return f"{self._what} of {len(self._futures)}"
+        if self._given:
+            return f"{self._what}, ended"
         waiting = [repr(child.future) for child in self._children.cells if child.ended is None]
         shown = ", ".join(waiting[:_SHOWN]) + (", …" if len(waiting) > _SHOWN else "")
         return f"{self._what} of {len(self._children.cells)}, waiting for {shown or 'nothing'}"

@@ -65,7 +65,7 @@ class Race(Parallel[T]):
         try:
             self._on_undelivered(value)
         except Exception:
-            _log.exception("on_undelivered of %r failed for %r", self, value)
+            _log.exception("on_undelivered of %s failed for %r", repr(self), value)
 
     def _result(self) -> T:
         winner = self._winner
@@ -94,6 +94,10 @@ class Race(Parallel[T]):
             elif child.request is not None:
                 self._log_failure(child)
 
+    def _forget(self) -> None:
+        self._winner = None
+        super()._forget()
+
     def _log_failure(self, loser: Child) -> None:
         """Log how a loser failed after it was canceled."""
         outcome = loser.ended
@@ -103,7 +107,7 @@ class Race(Parallel[T]):
         if isinstance(outcome, Error):
             failures = (outcome.exception, *failures)
         for exc in failures:
-            _log.error("%s of %r failed after it had lost", _label(loser), self, exc_info=exc)
+            _log.error("%s of a %s failed after it had lost", _label(loser), self._what, exc_info=exc)
 
     def drop(self) -> None:
         winner = None if self._given else self._winner
