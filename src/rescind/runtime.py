@@ -103,7 +103,8 @@ class Runtime:
         self._closed = False
         # Held by the thread that runs it: there is one at a time.
         self._running = Lock()
-        #: Called on the runtime's thread when a signal has come in, before it takes effect.
+        #: Called when a signal has come in, before it takes effect: on the runtime's thread, or,
+        #: if synchronous code keeps that busy, on another.
         self.on_signal: Callable[[SignalNotice, Runtime], object] | None = None
 
     # -- what it is -------------------------------------------------------------------------------

@@ -1,179 +1,140 @@
-"""What a cell waits for, in words: for dumps, hangs and warnings."""
+"""What is said about a task that waits: in a dump, a deadlock, and on Ctrl-C."""
 
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 
 import rescind
-from rescind._core.frames import from_library, shortened
-from rescind._core.waiting import describe_wait, describe_waits, place_of, stack_of
-from tests.core.kit import Bench, Leaf
+from rescind import Runtime
+from rescind._core.frames import from_library
+from rescind._core.waiting import describe_wait
+from rescind.lowlevel import ManualHost
+
+HERE = "tests/core/test_waiting.py"
 
 
-async def waits(fut: Any) -> None:
-    """Await it."""
-    await fut
+async def sleeper(seconds: float = 5) -> None:
+    """Park in a sleep."""
+    await rescind.sleep(seconds)
 
 
-def place(function: Any = waits, offset: int = 2) -> str:
-    """Return the printed place of a line of a function of this module."""
-    code = function.__code__
-    return f"at {shortened(f'{__file__}:{code.co_firstlineno + offset}')} in {code.co_qualname}"
+def _line_of(function: Any, offset: int) -> str:
+    return f"{HERE}:{function.__code__.co_firstlineno + offset}"
 
 
-def lines(bench: Bench) -> list[str]:
-    """Return the description of all tasks, its columns parted by one bar."""
-    import re
-
-    text = bench.executor.describe_hang().splitlines()
-    return [re.sub(r"(?<=\S)\s{2,}", " | ", line) for line in text]
-
-
-def test_each_task_has_a_line_with_what_and_where() -> None:
-    """The leaf in its own words, and the innermost line of the program."""
-    with Bench() as bench:
-        bench.spawn(waits(waits(rescind.sleep(5))), name="sleeper")
-        bench.spawn(rescind.never(), name="bare")
-        bench.idle()
-        assert [f"  sleeper | sleep(5) | {place()}", "  bare | never()"] == lines(bench)
+def _described(main: Coroutine[Any, Any, object], *, seconds: float = 0) -> list[str]:
+    """Return the table of a runtime that has run main for a while, on its virtual clock."""
+    host = ManualHost()
+    with Runtime(host=host, grace=0) as runtime:
+        runtime.spawn(main, name="main")
+        runtime.block_on(rescind.sleep(seconds))
+        return runtime.executor.describe_hang().splitlines()
 
 
-def test_task_that_was_never_polled_waits_for_its_first_poll() -> None:
-    """It has no place yet."""
-    with Bench() as bench:
-        bench.spawn(waits(Leaf()), name="new")
-        assert ["  new | its first poll"] == lines(bench)
+@pytest.fixture(autouse=True)
+def _here(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    monkeypatch.chdir(request.config.rootpath)
 
 
-def test_running_task_waits_for_nothing() -> None:
-    """As a signal handler sees it."""
-    with Bench() as bench:
-        seen: list[str] = []
+def test_task_is_told_with_its_await_and_the_users_place() -> None:
+    """One line says who waits, for what, and at which line of the program's own code."""
 
-        async def main() -> None:
-            seen.append(describe_wait(rescind.current_task()))
+    async def main() -> None:
+        await sleeper()
 
-        task = bench.spawn(main())
-        bench.idle()
-        assert ["nothing: running"] == [text.partition(" at ")[0] for text in seen]
-        assert "nothing: it has ended" == describe_wait(task)
+    assert [f"  main  sleep(5)  at {_line_of(sleeper, 2)} in sleeper"] == _described(main())
 
 
-def test_cleanup_is_called_one() -> None:
-    """Canceled and not done: what waits is the cleanup."""
+def test_children_of_a_combinator_have_a_line_each() -> None:
+    """A race is told with those of its children that have not ended, by place and name."""
 
-    async def slow() -> None:
+    async def main() -> None:
+        await rescind.join(rescind.ready(1), sleeper(7), rescind.sleep(9))
+
+    name = main.__qualname__
+    assert [
+        f"  main                join of 3  at {_line_of(main, 1)} in {name}",
+        f"    child 1: sleeper  sleep(7)   at {_line_of(sleeper, 2)} in sleeper",
+        "    child 2           sleep(9)",
+    ] == _described(main())
+
+
+def test_wrappers_do_not_hide_the_place() -> None:
+    """Inside a timeout and a shield it is the coroutine's own await that is told."""
+
+    async def main() -> None:
+        await rescind.timeout(rescind.shield(sleeper()), 60)
+
+    assert [f"  main  sleep(5)  at {_line_of(sleeper, 2)} in sleeper"] == _described(main())
+
+
+def test_cleanup_is_told_as_such() -> None:
+    """A canceled task that still cleans up is told with the await of its cleanup."""
+
+    async def main() -> None:
         try:
             await rescind.never()
         finally:
-            await rescind.sleep(9)
+            await rescind.sleep(100)
 
-    with Bench() as bench:
-        task = bench.spawn(slow(), name="slow")
-        bench.idle()
+    host = ManualHost()
+    with Runtime(host=host, grace=None) as runtime:
+        task = runtime.spawn(main(), name="main")
+        runtime.block_on(rescind.yield_now())
         task.cancel()
-        bench.idle()
-        assert [f"  slow | cleanup: sleep(9) | {place(slow, 4)}"] == lines(bench)
-        assert f"sleep(9), in its cleanup {place(slow, 4)}" == describe_wait(task)
+        runtime.block_on(rescind.yield_now())
+        table = runtime.executor.describe_hang()
+        line = describe_wait(task)
+    place = f"at {_line_of(main, 4)} in {main.__qualname__}"
+    assert f"  main  cleanup: sleep(100)  {place}" == table
+    assert f"sleep(100), in its cleanup {place}" == line
 
 
-def test_equal_waits_share_a_line() -> None:
-    """A thousand handlers that wait for the same thing are one line with a count."""
-    with Bench() as bench:
-        for n in range(1000):
-            bench.spawn(waits(rescind.never()), name=f"handler {n}")
-        bench.idle()
-        assert [f"  handler 0 (and 999 more) | never() | {place()}"] == lines(bench)
+def test_tasks_that_wait_alike_share_a_line_and_many_are_counted() -> None:
+    """Equal waits are counted on one line; beyond twenty lines the rest is counted."""
+
+    async def main() -> None:
+        for number in range(1000):
+            rescind.spawn(sleeper(), name=f"same-{number}")
+        for number in range(30):
+            rescind.spawn(sleeper(100 + number), name=f"other-{number}")
+        await rescind.never()
+
+    table = _described(main(), seconds=1)
+    place = f"at {_line_of(sleeper, 2)} in sleeper"
+    assert 21 == len(table)
+    assert f"  same-0 (and 999 more)  sleep(5)    {place}" == table[1]
+    assert f"  other-0                sleep(100)  {place}" == table[2]
+    assert "  … and 12 lines more" == table[20]
 
 
-def test_children_have_lines_of_their_own_and_ended_ones_have_none() -> None:
-    """Indented below what awaits them, through timeouts and shields."""
-    with Bench() as bench:
-        both = rescind.join(waits(rescind.never()), rescind.ready(1), rescind.sleep(3))
-        bench.spawn(waits(rescind.timeout(rescind.shield(both), 5)), name="parent")
-        bench.idle()
-        parent, *children = lines(bench)
-        assert ["  parent", place()] == [parent.split(" | ")[0], parent.split(" | ")[-1]]
-        assert [
-            f"    child 0: waits | never() | {place()}",
-            "    child 2 | sleep(3)",
-        ] == children
+def test_task_that_never_ran_or_has_ended_says_so() -> None:
+    """Before the first poll there is no await, and after the end there is nothing."""
+    with Runtime(host=ManualHost()) as runtime:
+        task = runtime.spawn(sleeper(), name="main")
+        assert "its first poll" == describe_wait(task)
+        runtime.block_on(task)
+    assert "nothing: it has ended" == describe_wait(task)
 
 
-def test_long_lists_are_cut_and_counted() -> None:
-    """A dump stays readable."""
-    with Bench() as bench:
-        for n in range(50):
-            bench.spawn(rescind.sleep(n + 1), name=f"task {n}")
-        bench.idle()
-        text = lines(bench)
-        assert (21, "  task 19 | sleep(20)", "  … and 30 lines more") == (
-            len(text),
-            text[19],
-            text[20],
-        )
+def test_library_frames_are_known() -> None:
+    """The standard library and installed packages are libraries; this file is not."""
+    import asyncio
+
+    files = [asyncio.__file__, pytest.__file__, "<frozen importlib._bootstrap>", __file__]
+    assert [True, True, True, False] == [from_library(file) for file in files]
 
 
-def test_long_words_are_shortened() -> None:
-    """Neither a name nor a repr of many lines breaks the table."""
-    with Bench() as bench:
-        bench.spawn(Leaf("x" * 99 + "\n" + "y" * 99), name="n" * 99)
-        bench.idle()
-        (line,) = lines(bench)
-        name, what = line.split(" | ")
-        assert ("  nnn", "n…", "<xxx", "x…") == (name[:5], name[-2:], what[:4], what[-2:])
-        assert max(len(name), len(what)) < 60
+def test_deadlock_has_the_table() -> None:
+    """A hang on the manual host names each task and its await."""
 
+    async def main() -> None:
+        await rescind.never()
 
-def test_place_inside_a_library_is_named_after_the_programs_own() -> None:
-    """The program's line first; where it waits in truth in brackets."""
-    namespace: dict[str, Any] = {}
-    source = "async def library(fut):\n    await fut\n"
-    exec(compile(source, "/x/site-packages/lib.py", "exec"), namespace)
-    with Bench() as bench:
-        task = bench.spawn(waits(namespace["library"](rescind.never())), name="t")
-        only = bench.spawn(namespace["library"](rescind.never()), name="u")
-        bench.idle()
-        assert [
-            f"  t | never() | {place()} (inside library)",
-            "  u | never() | at /x/site-packages/lib.py:2 in library",
-        ] == lines(bench)
-        where = f"{__file__}:{waits.__code__.co_firstlineno + 2}"
-        assert f"{where} in waits (inside library)" == place_of(task.future)
-        assert "/x/site-packages/lib.py:2 in library" == place_of(only.future)
-
-
-def test_future_without_a_coroutine_has_no_place() -> None:
-    """Neither a stack nor a guess."""
-    leaf = Leaf()
-    assert ([], [], "an unknown place") == (stack_of(None), stack_of(leaf), place_of(leaf))
-    assert [] == describe_waits([])
-
-
-@pytest.mark.parametrize(
-    ("file", "library"),
-    [
-        ("/x/site-packages/httpx/_client.py", True),
-        ("/usr/lib/python3/dist-packages/a.py", True),
-        ("<frozen importlib>", True),
-        (pytest.__file__, True),
-        (__file__, False),
-        ("/home/me/site-packages.py", False),
-    ],
-)
-def test_libraries_are_known_by_where_they_live(file: str, library: bool) -> None:
-    """The standard library, and what was installed."""
-    assert library == from_library(file)
-
-
-def test_place_that_cannot_be_made_relative_is_shown_as_it_is(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Another drive on Windows, or a current directory that is gone."""
-    import os
-
-    def refuse(_path: str) -> str:
-        raise ValueError("no common path")
-
-    monkeypatch.setattr(os.path, "relpath", refuse)
-    assert "/a/b.py:3" == shortened("/a/b.py:3")
+    with Runtime(host=ManualHost()) as runtime, pytest.raises(rescind.Deadlock) as caught:
+        runtime.block_on(main())
+    assert (
+        "nothing can run any more, at 0 s; no timer is set\n"
+        f"  main  never()  at {_line_of(main, 1)} in {main.__qualname__}"
+    ) == str(caught.value)

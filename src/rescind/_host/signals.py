@@ -9,19 +9,24 @@ signal that is ignored (as in a job in the background) stays ignored.
 *Invariants.*
  G1  A request takes effect in a turn, never inside the signal handler: that interrupts any two
      instructions, those of the executor too.
- G2  Whoever is told, is told once per signal; at once if synchronous code holds the thread, since a
-     turn may then never come.
+ G2  Whoever is told, is told at most once per signal: in the turn in which it takes effect; or,
+     if synchronous code keeps that from coming, a moment later, from another thread.
+ G3  The handler takes no lock: it may have interrupted whoever holds it.
 
 *Threads.* Python handles signals on the main thread; on any other this does nothing.
 """
 
 from __future__ import annotations
 
+import itertools
 import signal
+import sys
 import threading
+from _thread import get_ident, start_new_thread
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from time import sleep
 from types import FrameType
 from typing import Any, Final
 
@@ -38,6 +43,9 @@ _DEFAULTS: Final[dict[signal.Signals, Any]] = {
     signal.SIGTERM: signal.SIG_DFL,
 }
 
+#: How long synchronous code may hold a signal up before that is told of, in seconds.
+_MOMENT: Final = 0.25
+
 #: The number of the signal that is not waited for any more.
 _AT_ONCE: Final = 3
 
@@ -49,7 +57,7 @@ class SignalNotice:
     Attributes:
         name: ``SIGINT`` or ``SIGTERM``.
         count: 1 for the first, which cancels; 2 for the second, which drops.
-        busy: the place of the synchronous code that it interrupted; None between two steps.
+        busy: the place of the synchronous code that keeps it from taking effect; None if none does.
         shutdown: did it come during the shutdown, when everything is canceled already?
     """
 
@@ -64,7 +72,7 @@ class SignalLadder:
 
     Args:
         executor: whose tasks are canceled.
-        notify: told of the first two signals, before they take effect.
+        notify: told of the first two signals, before they take effect (G2).
 
     Attributes:
         count: how many have come in since the ladder was `reset`.
@@ -76,8 +84,8 @@ class SignalLadder:
         self.name: str | None = None
         self._executor = executor
         self._notify = notify
-        # How many have not yet taken effect (G1).
-        self._waiting = 0
+        # Those that have not yet taken effect (G1).
+        self._pending: list[_Pending] = []
 
     def reset(self) -> None:
         """Count from the beginning."""
@@ -93,8 +101,8 @@ class SignalLadder:
             yield
             return
 
-        def on_signal(number: int, frame: FrameType | None) -> None:
-            self._handle(signal.Signals(number).name, frame, targets, shutdown)
+        def on_signal(number: int, _frame: FrameType | None) -> None:
+            self._handle(signal.Signals(number).name, targets, shutdown)
 
         ours = [
             number for number, default in _DEFAULTS.items() if signal.getsignal(number) == default
@@ -106,31 +114,35 @@ class SignalLadder:
         finally:
             for number in ours:
                 signal.signal(number, _DEFAULTS[number])
+            for pending in self._pending:
+                pending.claim()
 
     def _handle(
-        self,
-        name: str,
-        frame: FrameType | None,
-        targets: Callable[[], Iterable[Task[Any]]],
-        shutdown: bool,
+        self, name: str, targets: Callable[[], Iterable[Task[Any]]], shutdown: bool
     ) -> None:
         self.count += 1
         self.name = self.name or name
         if self.count >= _AT_ONCE:
             raise KeyboardInterrupt
-        busy = None
-        if self._executor.running or self._waiting:
-            busy = site_of(frame)
-        notice = SignalNotice(name, self.count, busy, shutdown)
-        if busy is not None:
-            self._notify(notice)
-        self._waiting += 1
-        self._executor.post(lambda: self._take_effect(notice, list(targets())))
+        pending = _Pending(SignalNotice(name, self.count, None, shutdown))
+        self._pending.append(pending)
+        self._executor.post(lambda: self._take_effect(pending, list(targets())))
+        # Not `threading.Thread`, whose start takes a lock (G3).
+        start_new_thread(self._look_again, (pending, get_ident()))
 
-    def _take_effect(self, notice: SignalNotice, targets: list[Task[Any]]) -> None:
-        self._waiting -= 1
+    def _look_again(self, pending: _Pending, main: int) -> None:
+        """Tell of a signal that could not take effect for a moment, on a thread of its own."""
+        sleep(_MOMENT)
+        notice = pending.notice
+        if notice.count == self.count and pending.claim():
+            busy = site_of(sys._current_frames().get(main))
+            self._notify(replace(notice, busy=busy))
+
+    def _take_effect(self, pending: _Pending, targets: list[Task[Any]]) -> None:
+        self._pending.remove(pending)
+        notice = pending.notice
         try:
-            if notice.busy is None:
+            if pending.claim():
                 self._notify(notice)
         finally:
             now = self._executor.now()
@@ -139,6 +151,18 @@ class SignalLadder:
                 grace = 0.0 if notice.count > 1 else task.effective_grace
                 grace_at = None if grace is None else now + grace
                 task.ask(CancelRequest(reason, grace_at=grace_at, target=task))
+
+
+class _Pending:
+    """A signal on its way: told of by whoever claims it first (G2)."""
+
+    def __init__(self, notice: SignalNotice) -> None:
+        self.notice = notice
+        self._claims = itertools.count()
+
+    def claim(self) -> bool:
+        """Is this the first claim? Atomic, without a lock."""
+        return next(self._claims) == 0
 
 
 def ended_by_signal(outcome: Canceled) -> BaseException:

@@ -20,10 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from rescind.cli import app
     except ModuleNotFoundError as exc:
-        if exc.name is None or exc.name.partition(".")[0] not in ("click", "rich"):
+        missing = (exc.name or "").partition(".")[0]
+        if missing not in ("click", "rich"):
             raise
         print(
-            f"rescind: error: the command line needs {exc.name}, which is not installed: "
+            f"rescind: error: the command line needs {missing}, which is not installed: "
             "pip install 'rescind[cli]'",
             file=sys.stderr,
         )
