@@ -164,7 +164,7 @@ def test_failing_on_undelivered_is_logged_and_the_winner_stands(
     [record] = caplog.records
     assert (Completed(1), True, "no room for 2") == (
         answer,
-        record.getMessage().startswith("on_undelivered of race of 2"),
+        record.message.startswith("on_undelivered of race of 2"),
         str(record.exc_info[1]) if record.exc_info else None,
     )
 
