@@ -160,7 +160,8 @@ def test_spawn_from_a_thread_on_an_attached_runtime(stock: Any) -> None:
         async with Runtime.attach() as runtime:
 
             def thread() -> Any:
-                return runtime.spawn(work()).cancellation_handle().wait(20)
+                task = runtime.spawn(work())
+                return task.cancellation_handle().wait(20)
 
             return await asyncio.to_thread(thread), threading.current_thread().name
 
