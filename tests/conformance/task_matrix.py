@@ -480,7 +480,7 @@ async def play(cell: Cell, log: Logged) -> Seen:
     del joiners, handle, asker
     ask.__defaults__ = ()
     task = leaver = late = None
-    if CYCLES and cell.wrap not in (Wrap.PLAIN, Wrap.AWAITED):
+    if CYCLES and cell.wrap in (Wrap.TIMEOUT, Wrap.RACE, Wrap.SHARED):
         gc.collect(0)
     after = runtime.statistics()
     counted = tuple(

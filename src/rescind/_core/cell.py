@@ -31,7 +31,7 @@ from .frames import strip
 from .grace import UNSET, Grace, Unset
 from .outcome import Canceled, Completed, Error, Outcome
 from .phase import TABLE, Action, Event, Phase
-from .poll import PENDING, Context, Future, NoopWaker, Waker
+from .poll import PENDING, Context, Future, Waker
 from .reason import CancelRequest
 from .waiting import place_of
 from .watched import watched
@@ -46,7 +46,6 @@ T = TypeVar("T")
 
 _log = logging.getLogger("rescind")
 
-_NOBODY: Final = NoopWaker()
 _NOTHING: Final = Action.NOTHING
 _ENQUEUE: Final = Action.ENQUEUE
 _POLL: Final = Action.POLL
@@ -330,8 +329,7 @@ class Cell(Waker, Generic[T]):
         self.future = None
         self.context = None
         # The context refers to the cell: without this, every cell would be a reference cycle.
-        self.cx.waker = _NOBODY
-        self.cx.cell = None
+        self.cx.release()
         timer, self._grace_timer = self._grace_timer, None
         if timer is not None:
             timer.cancel()

@@ -87,6 +87,9 @@ class NoopWaker(Waker):
         """Do nothing."""
 
 
+_NOBODY: Final = NoopWaker()
+
+
 class Context:
     """What `Future.poll` is given.
 
@@ -121,6 +124,11 @@ class Context:
         if at is None or (deadline_at is not None and deadline_at < at):
             at = deadline_at
         return Context(self.waker if waker is None else waker, self.executor, self.cell, at)
+
+    def release(self) -> None:
+        """Refer to nobody any more: what was polled with this context has ended."""
+        self.waker = _NOBODY
+        self.cell = None
 
     def runtime(self, what: str) -> Executor:
         """Return the executor; raise `UsageError` if ``what`` is polled outside a runtime."""
@@ -167,14 +175,19 @@ class Future(Generic[T_co]):
 
     def __await__(self) -> Generator[Any, Any, T_co]:
         take(self, "awaited")
-        if local.region is None:
-            if foreign.drive is None:
+        value: T_co
+        try:
+            if local.region is not None:
+                value = yield self
+            elif foreign.drive is not None:
+                value = yield from foreign.drive(self)
+            else:
                 raise UsageError(
                     f"{self!r} was awaited where no runtime runs; use rescind.run(...)"
                 )
-            value: T_co = yield from foreign.drive(self)
-            return value
-        value = yield self
+        finally:
+            # A traceback keeps this frame: through a task that failed it would be a cycle.
+            del self
         return value
 
 

@@ -159,6 +159,11 @@ class Children:
         self.alive -= 1
         self._ended.append(child)
 
+    def release(self) -> None:
+        """Let go of the children and the parent's waker: all have ended, and are reported."""
+        self.cells = []
+        self._waker = None
+
     # -- driving ----------------------------------------------------------------------------------
 
     def step(self, cx: Context) -> Iterable[Child]:

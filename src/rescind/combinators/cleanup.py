@@ -94,6 +94,7 @@ class Finalize(Future[T], Region):
         if outcome is PENDING:
             return PENDING
         self._given = True
+        self._outcome = None
         if isinstance(outcome, Completed):
             return outcome.value
         if isinstance(outcome, Canceled):
@@ -109,10 +110,13 @@ class Finalize(Future[T], Region):
             if ended is PENDING:
                 return PENDING
             self._begin(ended)
-        outcome = self._drive(cx)
-        if outcome is not PENDING:
-            self._given = True
-        return outcome
+            del ended  # the frames of the exception in it may refer back to this one
+        try:
+            return self._drive(cx)
+        finally:
+            if self._running is None:
+                self._given = True
+                self._outcome = None
 
     def drop(self) -> None:
         self._given = True

@@ -54,7 +54,7 @@ class Parallel(Future[T]):
 
     def _forget(self) -> None:
         """Let go of the children, which have ended: their outcomes are given out."""
-        self._children.cells = []
+        self._children.release()
 
     # -- Future -----------------------------------------------------------------------------------
 

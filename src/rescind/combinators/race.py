@@ -107,7 +107,8 @@ class Race(Parallel[T]):
         if isinstance(outcome, Error):
             failures = (outcome.exception, *failures)
         for exc in failures:
-            _log.error("%s of a %s failed after it had lost", _label(loser), self._what, exc_info=exc)
+            what = f"{_label(loser)} of a {self._what}"
+            _log.error("%s failed after it had lost", what, exc_info=exc)
 
     def drop(self) -> None:
         winner = None if self._given else self._winner

@@ -143,6 +143,7 @@ class _Subscription(Future[T]):
             return PENDING
         self._given = True
         self._leave()
+        self._cell = None
         return cell.ended.unwrap()
 
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
@@ -165,11 +166,17 @@ class _Subscription(Future[T]):
                 strip(exc)
             if cell.ended is None:
                 return PENDING
+        self._given = True
         self._leave()
+        self._cell = None
         ended = cell.ended
-        return (
-            ended if isinstance(ended, (Completed, Error)) else Canceled(request.reason, ended.also)
-        )
+        del cell  # the frames of the exception in it may refer back to this one
+        try:
+            if isinstance(ended, Canceled):
+                return Canceled(request.reason, ended.also)
+            return ended
+        finally:
+            del ended
 
     def drop(self) -> None:
         cell = self._cell

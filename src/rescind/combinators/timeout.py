@@ -74,8 +74,10 @@ class Timeout(Future[T]):
             result = self.inner.poll(inner_cx)  # the value before the timer
         except BaseException:
             self._stop_timer()
+            inner_cx.release()
             raise
         if result is not PENDING:
+            inner_cx.release()
             self._stop_timer()
             return result
         self._given = False
@@ -105,12 +107,11 @@ class Timeout(Future[T]):
         self._stop_timer()
         outcome = self.inner.poll_cancel(self._enter(cx), request)
         if outcome is not PENDING:
-            self._given = True
+            self._end()
         return outcome
 
     def drop(self) -> None:
-        self._given = True
-        self._stop_timer()
+        self._end()
         self.inner.drop()
 
     def _enter(self, cx: Context) -> Context:
@@ -164,8 +165,7 @@ class Timeout(Future[T]):
             outcome = self._overrun(cx, request)
         if outcome is PENDING:
             return PENDING
-        self._stop_timer()
-        self._given = True
+        self._end()
         if isinstance(outcome, Completed):
             return outcome.value
         if isinstance(outcome, Error):
@@ -203,6 +203,12 @@ class Timeout(Future[T]):
                     if cx.runtime("timeout()").keep_abandoned(error):
                         _log.warning("%s", error)
         return Canceled(request.reason, also, True, abandoned)
+
+    def _end(self) -> None:
+        self._given = True
+        self._stop_timer()
+        if self._cx is not None:
+            self._cx.release()
 
     def _stop_timer(self) -> None:
         timer, self._timer = self._timer, None
