@@ -163,3 +163,25 @@ def test_listener_that_fails_does_not_hold_up_the_cancellation() -> None:
         with pytest.raises(ValueError, match="listener"):
             runtime.drive(main())
     assert ["canceled"] == trace
+
+
+def test_second_signal_drops_without_waiting() -> None:
+    """No time passes between the second signal and the end, though the grace is 30 s."""
+
+    async def main() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            await rescind.never()
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+            await rescind.never()
+
+    from rescind.lowlevel import ManualHost
+
+    with Runtime(host=ManualHost(), handle_signals=True) as runtime:
+        outcome = runtime.drive(main()).outcome()
+        ended_at = runtime.now()
+        late = runtime.executor.overruns
+    assert isinstance(outcome, rescind.Canceled)
+    assert (True, 0.0) == (outcome.dropped, ended_at)
+    assert [("main", 0.0, False)] == [(one.task, one.seconds, one.abandoned) for one in late]
