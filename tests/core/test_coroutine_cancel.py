@@ -288,6 +288,7 @@ def test_second_request_continues_the_same_cleanup() -> None:
     outcome = poll_cancel_once(fut, request="third")
     assert isinstance(outcome, Canceled)
     assert ["first", "cleanup: poll", "cleanup: poll", "cleanup: poll"] == trace
+    assert "first" == outcome.reason.message
 
 
 def test_poll_after_poll_cancel_is_refused() -> None:

@@ -208,6 +208,7 @@ def test_bell_of_a_canceled_timer_rings_for_nobody_and_looks_again() -> None:
     waker = CountingWaker()
     executor.add_timer(4.0, waker)
     first.cancel()
+    executor.turn()
     assert (True, 1.0, 0) == (host.advance(), host.now(), waker.wakes)
     assert (True, 4.0, 1, False) == (host.advance(), host.now(), waker.wakes, host.advance())
     assert ["at 1", "at 4"] == host.asked

@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 import rescind
-from rescind import Canceled, CancelKind, Cancellation, Completed, Error, TimedOut, UsageError
+from rescind import (
+    Canceled,
+    CancelKind,
+    Cancellation,
+    CancelReason,
+    Completed,
+    Error,
+    TimedOut,
+    UsageError,
+)
 from rescind._core.scope import Deadline
 from rescind.lowlevel import CoroutineFuture, effective_deadline
 from rescind.testing import context
@@ -275,6 +284,44 @@ def test_deadline_entered_by_a_cleanup_works() -> None:
         "rest done at 2.5",
         "Canceled at 2.5",
     ] == run(main, cancel_at=0.5)
+
+
+def test_deadline_inside_the_cleanup_of_another_gives_its_protection_back() -> None:
+    """C2: leaving the inner block restores the floor of the outer one, whose cleanup goes on."""
+
+    async def main(trace: list[str]) -> None:
+        try:
+            async with rescind.deadline(1):
+                try:
+                    await rescind.never()
+                finally:
+                    with pytest.raises(TimedOut):
+                        async with rescind.deadline(1):
+                            await rescind.never()
+                    await step(trace, "rest of the cleanup", 2)
+        except TimedOut:
+            trace.append("timed out")
+        await step(trace, "next")
+
+    assert [
+        "rest of the cleanup done at 4",
+        "timed out",
+        "next canceled at 4: EXPLICIT",
+        "Canceled at 4",
+    ] == run(main, cancel_at=3)
+
+
+def test_cancellation_of_another_reason_is_not_converted() -> None:
+    """P63: swallowed once, the deadline claims no other cancellation that leaves the block."""
+
+    async def main(_trace: list[str]) -> None:
+        async with rescind.deadline(1):
+            try:
+                await rescind.never()
+            except Cancellation:
+                raise Cancellation(CancelReason(message="other")) from None
+
+    assert ["Canceled at 1"] == run(main)
 
 
 def test_swallowed_deadline_is_over_at_its_boundary() -> None:
