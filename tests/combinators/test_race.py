@@ -338,6 +338,28 @@ def test_grace_of_a_race_inside_a_cleanup_is_bounded_by_what_is_left() -> None:
     assert (6.0, ["+a", "+b", "-a", "-b"]) == (ended.at, ledger.events)
 
 
+@pytest.mark.parametrize(("grace", "ends_at"), [(30, 6.0), (1, 4.0), (None, 6.0)])
+def test_request_of_a_loser_carries_the_earlier_end_of_grace(
+    grace: float | None, ends_at: float
+) -> None:
+    """In a cleanup whose grace ends at 6, a race lost at 3 gives until min(3 + grace, 6)."""
+    given: list[float | None] = []
+
+    class Loser(Probe):
+        def poll_cancel(self, cx: Any, request: Any) -> Any:
+            given.append(request.grace_at)
+            return super().poll_cancel(cx, request)
+
+    async def main() -> None:
+        try:
+            await never()
+        finally:
+            await race(sleep(2), Loser(), grace=grace)
+
+    virtual(main, cancel_at=1, cancel_grace=5)
+    assert [ends_at] == given
+
+
 def test_loser_that_is_shielded_runs_to_its_end() -> None:
     """A shielded loser is awaited; its value is undelivered, not lost (R12, P23)."""
     back: list[object] = []

@@ -175,6 +175,16 @@ def test_cancel_while_parked_stops_the_timer() -> None:
     assert (Canceled(BY_HAND), (1, 1, 0), 0) == (hand.cancel(), probe.vector, hand.timers)
 
 
+def test_cancel_that_has_to_wait_for_a_cleanup_stops_the_timer_at_once() -> None:
+    """From the request on the deadline counts no more, however long the cleanup takes."""
+    probe = Probe(cleanup=True)
+    hand = Hand(timeout(probe, 5), clock=True)
+    hand.poll()
+    answer = hand.cancel()
+    assert (PENDING, 0) == (answer, hand.timers)
+    hand.drop()
+
+
 def test_cancel_during_the_drain_continues_the_same_cleanup() -> None:
     """Canceled while it times out: the cleanup runs once, then it is the cancellation (R9)."""
     bad = ValueError("cleanup")
