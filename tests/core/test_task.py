@@ -1,9 +1,6 @@
 """Tasks: one outcome for every joiner, requests from anywhere, and errors that nobody saw."""
 
-import gc
-import logging
 import threading
-import weakref
 from typing import Any
 
 import pytest
@@ -12,8 +9,6 @@ import rescind
 from rescind import (
     Canceled,
     Cancellation,
-    CancellationHandle,
-    CancelReason,
     Completed,
     Error,
     Task,
@@ -326,172 +321,6 @@ def test_on_end_calls_back_with_the_outcome() -> None:
         bench.idle()
         task.on_end(lambda outcome: seen.append(("late", outcome)))
         assert [(name, Completed(1)) for name in ("a", "b", "late")] == seen
-
-
-def unseen(how: str, caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Let a task fail, look at it in some way, let go of it; return what was logged."""
-    caplog.set_level(logging.ERROR, "rescind")
-    with Bench() as bench:
-        task = bench.spawn(fails("unseen"), name="lonely")
-        if how == "detached":
-            task.detach()
-        if how == "callback":
-            task.on_end(lambda _outcome: None)
-        bench.idle()
-        logged = list(caplog.messages)
-        if how == "outcome":
-            task.outcome()
-        elif how == "joined":
-            bench.spawn(task.join())
-            bench.idle()
-        task_id = task.id
-        del task
-        gc.collect()
-        words = [message.replace(str(task_id), "N") for message in caplog.messages]
-        return ["at the end", *words] if logged else words
-
-
-def test_error_that_nobody_saw_is_logged_when_the_last_handle_is_gone(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """K3: with its traceback, once."""
-    assert ["<Task N 'lonely' done> failed and nobody joined it"] == unseen("never", caplog)
-    exc_info = caplog.records[0].exc_info
-    assert exc_info is not None
-    assert "unseen" == str(exc_info[1])
-    assert exc_info[2] is not None
-
-
-@pytest.mark.parametrize("how", ["outcome", "joined", "callback"])
-def test_error_that_somebody_saw_is_not_logged(how: str, caplog: pytest.LogCaptureFixture) -> None:
-    """K3: whoever looked is responsible."""
-    assert [] == unseen(how, caplog)
-
-
-def test_error_of_a_detached_task_is_logged_when_it_happens(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Nobody will join: it is not kept back until the collector comes."""
-    assert ["at the end", "<Task N 'lonely' done> failed and nobody joined it"] == unseen(
-        "detached", caplog
-    )
-
-
-def test_detached_task_that_succeeds_is_silent(caplog: pytest.LogCaptureFixture) -> None:
-    """There is nothing to report."""
-    with Bench() as bench:
-        bench.spawn(rescind.ready(1)).detach()
-        bench.idle()
-    assert [] == caplog.messages
-
-
-def test_task_whose_construction_failed_dies_silently() -> None:
-    """Its finalizer must not fail, which this test would report."""
-    with Bench() as bench:
-        with pytest.raises(ValueError, match="grace"):
-            bench.spawn(Leaf(), grace=-1)
-        gc.collect()
-
-
-def test_runtime_holds_a_task_until_its_end_and_no_longer() -> None:
-    """R25: never lost to the collector while it runs; gone at once afterwards, without cycles."""
-    with Bench() as bench:
-        leaf = Leaf()
-        gone = weakref.ref(bench.spawn(leaf))
-        bench.idle()
-        gc.collect()
-        assert gone() is not None
-        leaf.complete(None)
-        gc.disable()
-        try:
-            bench.idle()
-            leaf.waker = None
-            assert None is gone()
-        finally:
-            gc.enable()
-
-
-def test_handle_holds_nothing_and_survives_its_task() -> None:
-    """R25: cloneable, hashable; after the end it says so, and a cancel is not accepted."""
-    import copy
-
-    with Bench() as bench:
-        task = bench.spawn(rescind.never(), name="t")
-        handle = task.cancellation_handle()
-        twin, other = copy.copy(handle), bench.spawn(rescind.never()).cancellation_handle()
-        assert ({handle}, False, False) == ({handle, twin}, handle == other, handle.done())
-        assert f"<CancellationHandle of task {task.id} 't', running>" == repr(handle)
-        assert handle.cancel("by handle").accepted
-        bench.idle()
-        assert (True, "by handle") == (handle.done(), task.cancel_reasons[0].message)
-        task_id = task.id
-        del task
-        gc.collect()
-        assert (False, True, handle) == (
-            handle.cancel().accepted,
-            handle.done(),
-            copy.copy(handle),
-        )
-        assert f"<CancellationHandle of task {task_id} 't', done>" == repr(handle)
-        with pytest.raises(UsageError, match=r"^'t' has ended, and its outcome is gone"):
-            handle.wait()
-
-
-def test_handle_waits_in_a_thread() -> None:
-    """R25: blocks a plain thread until the end; an ended task answers at once."""
-    with rescind.Runtime() as rt:
-        gate = rescind.ready(None)
-        task = rt.spawn(rescind.never(), name="t")
-        handle = task.cancellation_handle()
-        got: list[object] = []
-        reason = CancelReason(message="from a thread")
-
-        def wait() -> None:
-            handle.cancel(reason)
-            got.append(handle.wait(30))
-
-        thread = threading.Thread(target=wait)
-        thread.start()
-        rt.block_on(task.join())
-        rt.block_on(gate)
-        while thread.is_alive():
-            rt.block_on(rescind.sleep(0.001))
-            thread.join(0.01)
-        assert ([Canceled(reason)], Canceled(reason)) == (got, handle.wait())
-
-
-def test_handle_wait_times_out() -> None:
-    """TimeoutError names the task and the seconds."""
-    caught: list[str] = []
-
-    def wait() -> None:
-        with pytest.raises(TimeoutError) as exc:
-            handle.wait(0)
-        caught.append(str(exc.value))
-
-    with Bench() as bench:
-        handle = bench.spawn(rescind.never(), name="t").cancellation_handle()
-        thread = threading.Thread(target=wait)
-        thread.start()
-        thread.join()
-        assert ["'t' has not ended within 0 s"] == caught
-
-
-def test_handle_wait_on_the_runtimes_own_thread_is_refused() -> None:
-    """It would wait for itself."""
-    with Bench() as bench:
-
-        async def main() -> str:
-            with pytest.raises(UsageError) as caught:
-                handle.wait()
-            return str(caught.value)
-
-        handle = bench.spawn(rescind.never(), name="t").cancellation_handle()
-        task = bench.spawn(main())
-        bench.idle()
-        assert isinstance(handle, CancellationHandle)
-        expected = "waiting for 't' would block the thread that runs it; await the task"
-        assert Completed(expected) == task.outcome()
 
 
 def test_error_keeps_what_else_failed() -> None:
