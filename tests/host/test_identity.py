@@ -195,6 +195,8 @@ def test_done_callbacks_of_an_identity_fire_once_with_it(real: HostFactory) -> N
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are from Python 3.12 on")
 def test_eager_task_factory_swaps_and_restores_the_identity(real: HostFactory) -> None:
     """A stock task that runs inside our step, at once, leaves us as we were."""
+    if real.name == "uvloop" and sys.version_info >= (3, 13):
+        pytest.skip("uvloop gives an argument that the eager factory of CPython 3.13.0 refuses")
 
     async def eager() -> Any:
         return asyncio.current_task()
