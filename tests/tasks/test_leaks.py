@@ -327,3 +327,29 @@ def test_closed_runtime_is_freed_without_a_trace(host: HostFactory) -> None:
     gc.collect()
 
     assert [ref() for ref in refs] == [None, None]
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="the collector closes an abandoned coroutine once its runtime is gone, which resumes it",
+)
+def test_abandoned_coroutine_is_never_resumed_not_even_after_its_runtime() -> None:
+    """R10: never polled again; one that swallows everything would else hang the program's exit."""
+    log: list[str] = []
+
+    async def body() -> None:
+        for _ in range(3):
+            try:
+                await rescind.never()
+            except BaseException as exc:
+                log.append(type(exc).__name__)
+
+    def once() -> None:
+        with Runtime(host=ManualHost(), grace=0.001) as runtime:
+            runtime.spawn(body())
+            runtime.block_on(rescind.yield_now())
+
+    once()
+    gc.collect()
+
+    assert log == ["Cancellation", "GeneratorExit"]
