@@ -106,6 +106,8 @@ def drive(future: Future[T]) -> Generator[Any, Any, T]:
         canceled = None
         if cell.ended is None:
             cell.drop_now(CancelRequest(CancelReason(CancelKind.FOREIGN, "closed by its driver")))
+        # A traceback keeps this frame: what it refers to would be a cycle.
+        del cell, future
 
 
 def _grace_at(executor: Executor) -> float | None:
