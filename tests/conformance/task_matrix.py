@@ -652,9 +652,8 @@ def _logged(cell: Cell, ending: Ending) -> tuple[str, ...]:
     if ending.what == "Error" and unseen:
         return ("nobody joined it",)  # an error is never lost
     if ending.abandoned:
-        # Each cell whose grace ran out says so: the child, at its await, and the task around it.
-        cells_around = 1 + (cell.wrap in (Wrap.JOIN, Wrap.RACE, Wrap.ABORTABLE, Wrap.SHARED))
-        return ("overran its grace",) * cells_around + ("went on after it had been closed",)
+        # One report for the task, however many cells its cleanup hung in.
+        return ("overran its grace", "went on after it had been closed")
     return ()
 
 

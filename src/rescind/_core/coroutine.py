@@ -307,15 +307,15 @@ class CoroutineFuture(Future[T], ScopeStack):
                 request = CancelRequest(CancelReason(CancelKind.FOREIGN, str(exc) or None))
                 request.foreign = exc
                 return request
-        request_or_none = self.due(leaf)
-        if (
-            request_or_none is not None
-            and request_or_none is self.request
-            and host is not None
-            and host.shielded(self._identity)
-        ):
+        due = self.due(leaf)
+        if due is self.request and host is not None and host.shielded(self._identity):
             return None
-        return request_or_none
+        return due
+
+    def interrupts(self, leaf: Future[Any]) -> bool:
+        """Would a cancellation be delivered at once if ``leaf`` were pending now?"""
+        held = self._host is not None and self._host.shielded(self._identity)
+        return self.attention and not held and self.due(leaf) is not None
 
     def _adopt(self, yielded: object, cx: Context) -> Future[Any]:
         """Return the leaf for what the coroutine yielded; raise `TypeError` if it is none."""

@@ -233,6 +233,8 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         if isinstance(outcome, Error) and not self._observed:
             self._observed = True
             exc = outcome.exception
+            if self.request is not None and isinstance(exc, TaskCanceled):
+                return  # canceled together with the task that it waited for: no news
             _log.error("%r failed and nobody joined it", self, exc_info=(type(exc), exc, self._tb))
 
     def __del__(self) -> None:

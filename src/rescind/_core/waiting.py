@@ -87,8 +87,17 @@ def stack_of(future: Future[Any] | None) -> list[Site]:
 
 
 def place_of(future: Future[Any] | None) -> str:
-    """Return the place in the program's own code where a parked future is, in words."""
-    site, inside = _own(stack_of(future))
+    """Return the place in the program's own code where a parked future is, in words.
+
+    Where it waits for children, that is the place of the first one that has not ended.
+    """
+    sites: list[Site] = []
+    current: Any = future
+    while current is not None:
+        sites += stack_of(current)
+        children = _leaf(current)[1]
+        current = children[0][1].future if children else None
+    site, inside = _own(sites)
     if site is None:
         return "an unknown place"
     return f"{site} in {site.function}" + (f" (inside {inside.function})" if inside else "")
@@ -140,6 +149,9 @@ def _leaf(future: Any) -> tuple[Any, list[tuple[int, Cell[Any]]]]:
         if children is not None:
             cells: Iterable[Cell[Any]] = children.cells
             return leaf, [(i, cell) for i, cell in enumerate(cells) if cell.ended is None]
+        shared: Cell[Any] | None = getattr(leaf, "_cell", None)
+        if shared is not None:
+            return leaf, [(0, shared)] if shared.ended is None else []
         inner = getattr(leaf, "inner", None)
         while inner is not None and not isinstance(inner, CoroutineFuture):
             if getattr(inner, "_children", None) is not None:

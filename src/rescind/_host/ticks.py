@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rescind._core.coroutine import CoroutineFuture
+from rescind._core.current import local
 from rescind._core.poll import PENDING, Context, Future, NoopWaker, Pending, Waker, polled_after_end
 
 __all__ = ["Tick"]
@@ -27,6 +29,9 @@ class Tick(Future[None], Waker):
         if self._fired:
             if self._given:
                 polled_after_end(self)
+            region = local.region
+            if isinstance(region, CoroutineFuture) and region.interrupts(self):
+                return PENDING  # there is no value to lose, so a cancellation need not wait
             self._given = True
             return None
         self._waker = cx.waker

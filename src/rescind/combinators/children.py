@@ -214,7 +214,9 @@ class Children:
         """Pass the parent's own request on to every child that has not ended (R13, B3)."""
         for child in self.cells:
             if child.ended is None and child.request is None:
-                child.ask(request.follow())
+                following = request.follow()
+                following.grace_at = None  # the parent's ends it: one report, not one for each
+                child.ask(following)
 
     def drop(self) -> None:
         """Drop every child that has not ended, in argument order (B4)."""

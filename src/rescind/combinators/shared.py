@@ -32,7 +32,7 @@ from rescind._core.poll import (
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
 from rescind._core.waitlist import Waiter, WaitList
 from rescind._core.watched import watched
-from rescind.combinators.children import enclosing_grace, raise_all
+from rescind.combinators.children import raise_all
 
 __all__ = ["Shared", "now_or_never", "shared"]
 
@@ -156,7 +156,7 @@ class _Subscription(Future[T]):
         if cell.ended is None:
             if cell.request is None:
                 follow = request.follow(message="the last subscriber left")
-                follow.shorten(enclosing_grace(cx.cell))
+                follow.grace_at = None  # the subscriber's ends it
                 cell.ask(follow)
             try:
                 self.poll(cx)
