@@ -330,10 +330,6 @@ def test_closed_runtime_is_freed_without_a_trace(host: HostFactory) -> None:
     assert [ref() for ref in refs] == [None, None]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the collector closes an abandoned coroutine once its runtime is gone, which resumes it",
-)
 def test_abandoned_coroutine_is_never_resumed_not_even_after_its_runtime(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -30,6 +30,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .current import local
+from .frames import keep_for_ever
 from .grace import UNSET, Grace
 from .outcome import Completed, Error, Outcome
 from .poll import Future, Waker
@@ -221,6 +222,8 @@ class Executor:
         if any(error is kept for kept in self.abandoned):
             return False
         self.abandoned.append(error)
+        for coroutine in error.coroutines:
+            keep_for_ever(coroutine)
         return True
 
     def post(self, call: Callable[[], object]) -> None:

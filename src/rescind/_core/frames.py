@@ -109,6 +109,17 @@ def strip(exc: BaseException) -> None:
     exc.__traceback__ = tb
 
 
+def keep_for_ever(coroutine: object) -> None:
+    """Add a reference that is never released, so that not even the interpreter's exit closes it.
+
+    For an abandoned coroutine: its finalizer would throw into it once more, and one that swallows
+    everything would then run on, outside every runtime, and might never let the program end.
+    """
+    import ctypes  # needed so rarely that nobody else should pay for it
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(coroutine))
+
+
 def site_of(frame: FrameType | None) -> Site | None:
     """Return the nearest place on this stack that is not rescind's own, or None if all is."""
     while frame is not None and _ours(frame):
