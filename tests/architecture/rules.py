@@ -35,6 +35,7 @@ LAYERS: dict[str, int] = {
     # One future, one task.
     "_core.cell": 2,
     "_core.coroutine": 2,
+    "_core.dropping": 2,
     "_core.ending": 2,
     "_core.gate": 2,
     "_core.handle": 2,

@@ -71,3 +71,21 @@ def test_tasks_that_wait_for_each_other_end_quietly_at_shutdown(
             runtime.block_on(main())
         tasks.clear()
     assert [] == caplog.records
+
+
+def test_overrun_of_a_timeouts_cleanup_is_in_the_report() -> None:
+    """R21, R24: what a timeout drops is recorded like what a task's grace drops."""
+
+    async def main() -> None:
+        with pytest.raises(rescind.TimedOut):
+            await rescind.timeout(stuck(), 1, grace=2)
+
+    with rescind.Runtime(host=ManualHost()) as runtime:
+        runtime.block_on(main())
+        [late] = runtime.shutdown().overran
+    assert ("<coroutine stuck>", "in stuck", 2.0, False) == (
+        late.task,
+        late.place.rpartition(":")[2].partition(" ")[2],
+        late.seconds,
+        late.abandoned,
+    )

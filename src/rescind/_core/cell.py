@@ -22,18 +22,18 @@ from __future__ import annotations
 import contextvars
 import logging
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from .coroutine import CoroutineFuture
+from .dropping import drop_overdue
 from .ending import ended_by
-from .errors import Abandoned, InternalError
+from .errors import InternalError
 from .frames import strip
 from .grace import UNSET, Grace, Unset
 from .outcome import Canceled, Completed, Error, Outcome
 from .phase import TABLE, Action, Event, Phase
 from .poll import PENDING, Context, Future, Waker
 from .reason import CancelRequest
-from .waiting import place_of
 from .watched import watched
 
 if TYPE_CHECKING:
@@ -269,47 +269,19 @@ class Cell(Waker, Generic[T]):
         """Drop the future, abandon it if it resists, and finish (L4)."""
         future, context, request = self.future, self.context, self.request
         assert future is not None and context is not None
-        also: list[BaseException] = []
-        fatal: BaseException | None = None
-        abandoned = False
-        place = self._warn_overrun() if self.overran or self._grace_timer is not None else None
-        try:
-            context.run(future.drop)
-        except BaseException as exc:
-            strip(exc)
-            for error in _flatten(exc):
-                abandoned = abandoned or isinstance(error, Abandoned)
-                if isinstance(error, (KeyboardInterrupt, SystemExit)):
-                    fatal = error
-                also.append(error)
-        self._keep_abandoned(also)
         assert request is not None  # whoever drops a cell says why
-        if place is not None and self.cx.executor is not None:
-            self.cx.executor.note_overrun(self, place, abandoned)
-        self._finish(Canceled(request.reason, tuple(also), self.started, abandoned))
-        if fatal is not None:
-            raise fatal
-
-    def _warn_overrun(self) -> str:
-        """Say at which await the cleanup was stuck when its grace was over; return the place."""
-        place = place_of(self.future)
-        assert self.request is not None
-        _log.warning(
-            "the cleanup of %s overran its grace and is dropped; it was stuck at %s. Canceled: %s",
-            self.name or repr(self.future),
-            place,
-            self.request.reason,
-            extra={"overrun": True},
+        also, abandoned = context.run(
+            drop_overdue,
+            future,
+            self.cx.executor,
+            self.name or repr(future),
+            request.reason,
+            self.overran or self._grace_timer is not None,
         )
-        return place
-
-    def _keep_abandoned(self, errors: list[BaseException]) -> None:
-        executor = self.cx.executor
-        for error in errors:
-            if isinstance(error, Abandoned) and (
-                executor is None or executor.keep_abandoned(error)
-            ):
-                _log.warning("%s", error)
+        self._finish(Canceled(request.reason, also, self.started, abandoned))
+        for error in also:
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise error
 
     # -- the end ----------------------------------------------------------------------------------
 
@@ -334,10 +306,3 @@ class Cell(Waker, Generic[T]):
         if timer is not None:
             timer.cancel()
         self._ended(outcome)
-
-
-def _flatten(exc: BaseException) -> list[BaseException]:
-    if isinstance(exc, BaseExceptionGroup) and "while a future was dropped" in exc.message:
-        group = cast("BaseExceptionGroup[BaseException]", exc)
-        return [error for inner in group.exceptions for error in _flatten(inner)]
-    return [exc]

@@ -40,7 +40,6 @@ from .timers import Timer, Timers
 from .waiting import describe_waits
 
 if TYPE_CHECKING:
-    from .cell import Cell
     from .errors import Abandoned
     from .hostport import Host, Scheduled
 
@@ -204,14 +203,10 @@ class Executor:
             counts["canceled"] += 1
             counts["dropped"] += outcome.dropped
 
-    def note_overrun(self, cell: Cell[Any], place: str, abandoned: bool) -> None:
+    def note_overrun(self, name: str, reason: CancelReason, place: str, abandoned: bool) -> None:
         """Record a cleanup that overran its grace."""
-        request = cell.request
-        assert request is not None
-        first = request.reason
-        seconds = 0.0 if first.at is None else self.now() - first.at
-        name = cell.name or repr(cell.future)
-        self.overruns.append(Overrun(name, first, place, seconds, abandoned))
+        seconds = 0.0 if reason.at is None else self.now() - reason.at
+        self.overruns.append(Overrun(name, reason, place, seconds, abandoned))
 
     def keep_abandoned(self, error: Abandoned) -> bool:
         """Keep what was abandoned from the collector, which would resume it once more.

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Awaitable
 from typing import Literal, TypeVar
 
+from rescind._core.dropping import drop_overdue
 from rescind._core.ending import ended_by
-from rescind._core.errors import Abandoned, TimedOut
-from rescind._core.frames import strip
+from rescind._core.errors import TimedOut
 from rescind._core.grace import UNSET, Grace, Unset, checked_grace, checked_seconds
 from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
@@ -16,7 +16,6 @@ from rescind._core.poll import PENDING, Context, Future, Pending, polled_after_e
 from rescind._core.reason import CancelKind, CancelRequest
 from rescind._core.scope import Deadline
 from rescind._core.timers import Timer
-from rescind._core.waiting import place_of
 from rescind._core.watched import watched
 from rescind.combinators.children import enclosing_grace, parent_reason
 
@@ -181,27 +180,16 @@ class Timeout(Future[T]):
             executor = cx.runtime("timeout()")
             executor.spawn(Cleanup(self.inner, request), name=f"cleanup of {self.inner!r}")
             return Canceled(request.reason)
-        if request.grace_at != request.reason.at:
-            _log.warning(
-                "the cleanup of %r overran its grace and is dropped; it was stuck at %s. Canceled: "
-                "%s",
-                self.inner,
-                place_of(self.inner),
-                request.reason,
-                extra={"overrun": True},
-            )
-        also: tuple[BaseException, ...] = ()
-        abandoned = False
-        try:
-            self.inner.drop()
-        except Exception as exc:
-            strip(exc)
-            also = tuple(exc.exceptions) if isinstance(exc, ExceptionGroup) else (exc,)
-            for error in also:
-                if isinstance(error, Abandoned):
-                    abandoned = True
-                    if cx.runtime("timeout()").keep_abandoned(error):
-                        _log.warning("%s", error)
+        also, abandoned = drop_overdue(
+            self.inner,
+            cx.executor,
+            repr(self.inner),
+            request.reason,
+            request.grace_at != request.reason.at,
+        )
+        for error in also:
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise error
         return Canceled(request.reason, also, True, abandoned)
 
     def _end(self) -> None:
