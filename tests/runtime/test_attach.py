@@ -1,7 +1,9 @@
 """A runtime on a loop that somebody else runs, and our futures in stock asyncio tasks (R31)."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -493,3 +495,17 @@ def test_our_future_awaited_without_any_loop_names_the_remedy() -> None:
         coro.send(None)
 
     assert str(info.value) == ("ready(1) was awaited where no runtime runs; use rescind.run(...)")
+
+
+def test_executors_of_closed_loops_are_let_go() -> None:
+    """Futures awaited in plain asyncio make an executor for the loop, which goes with the loop."""
+    loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+    async def main() -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        await rescind.sleep(0.001)
+
+    for _ in range(3):
+        asyncio.run(main())
+    gc.collect()
+    assert [None, None] == [ref() for ref in loops[:2]]

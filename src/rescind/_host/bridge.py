@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import weakref
 from collections.abc import Generator
 from threading import get_ident
 from typing import Any, TypeVar, cast
@@ -33,8 +32,8 @@ __all__ = ["ThreadFuture", "drive", "executor_here", "install"]
 
 T = TypeVar("T")
 
-_implicit: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Executor]
-_implicit = weakref.WeakKeyDictionary()
+_implicit: dict[asyncio.AbstractEventLoop, Executor] = {}
+"""The executors of loops that run no runtime; those of closed loops go when one is added."""
 
 
 def executor_here() -> Executor | None:
@@ -47,6 +46,8 @@ def executor_here() -> Executor | None:
         return None
     executor = _implicit.get(loop)
     if executor is None:
+        for closed in [known for known in list(_implicit) if known.is_closed()]:
+            _implicit.pop(closed, None)
         executor = Executor(AsyncioHost(loop, owned=False), name="asyncio")
         executor.thread = get_ident()
         _implicit[loop] = executor
