@@ -399,3 +399,18 @@ def test_refill_gives_the_next_step_its_budget() -> None:
         bench.executor.budget = 0
         bench.executor.refill()
         assert 5 == bench.executor.budget
+
+
+def test_a_turn_makes_a_bounded_number_of_steps_however_many_tasks_are_ready() -> None:
+    """E1: after 1,024 steps the host gets to look for I/O; the rest follows in later turns."""
+    with rescind.Runtime(host=ManualHost()) as runtime:
+        executor = runtime.executor
+        executor.thread = get_ident()
+        for _ in range(3000):
+            executor.spawn(rescind.ready(None))
+        steps: list[int] = []
+        for _ in range(4):
+            before = executor.statistics().steps
+            executor.turn()
+            steps.append(executor.statistics().steps - before)
+    assert [1024, 1024, 952, 0] == steps

@@ -230,6 +230,7 @@ def test_threads_that_spawn_while_the_runtime_closes_lose_no_task() -> None:
         while not stop.is_set():
             tasks.append(runtime.spawn(value()))
             begun.set()
+            stop.wait(0.0001)  # slower than the runtime, which has to come to its end
 
     for _ in range(20):
         tasks: list[Task[int]] = []

@@ -283,7 +283,8 @@ class Executor:
         try:
             self._collect()
             while ready and steps < _STEPS_PER_TURN:
-                for _ in range(len(ready)):
+                round_ends = min(steps + len(ready), _STEPS_PER_TURN)
+                while steps < round_ends:
                     task = ready.popleft()
                     self.current = task
                     self.budget = self._budget
