@@ -34,7 +34,13 @@ async def attached(
         raise UsageError(
             f"this thread already runs the runtime {local.executor.name!r}; use that one"
         )
-    loop = asyncio.get_running_loop()
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        raise UsageError(
+            "Runtime.attach() needs an asyncio loop that runs on this thread; without one, "
+            "use 'with Runtime()' or rescind.run(...)"
+        ) from None
     host = AsyncioHost(loop, owned=False)
     runtime = cls(host=host, grace=grace, budget=budget, name=name)
     runtime._running.acquire()  # no other thread may run it

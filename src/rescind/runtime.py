@@ -273,7 +273,10 @@ class Runtime:
         """Become the thread that runs it, until `_entered` is left; refuse what would hang."""
         self._check_can_block()
         if not self._running.acquire(blocking=False):
-            raise UsageError(f"{self!r} is already running in another thread")
+            raise UsageError(
+                f"{self!r} is already running in another thread; use spawn(...) from here, and "
+                "task.cancellation_handle().wait()"
+            )
 
     def _check_can_block(self) -> None:
         if self._closed:

@@ -265,3 +265,76 @@ def test_poll_after_the_end_of_a_join_is_refused() -> None:
         return found
 
     assert rescind.Completed(["PolledAfterCompletion"] * 3) == virtual(main).outcome
+
+
+# -- driven by two, or from inside -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("parent", [join, race, outcomes])
+def test_same_coroutine_twice_is_refused_and_loses_no_value(parent: Any) -> None:
+    """The second use is refused; the first is neither resumed nor closed by it (F2, D1)."""
+    trace: list[object] = []
+
+    async def child() -> str:
+        trace.append(await rescind.shield(later()))
+        return "done"
+
+    async def later() -> str:
+        await rescind.sleep(1)
+        return "value"
+
+    async def main() -> list[str]:
+        coroutine = child()
+        try:
+            found = await parent(coroutine, coroutine)
+        except UsageError as exc:
+            found = [rescind.Error(exc)]
+        return [str(one.exception) for one in found if isinstance(one, rescind.Error)]
+
+    outcome = virtual(main).outcome
+    assert isinstance(outcome, rescind.Completed)
+    (message,) = outcome.value
+    expected = (
+        "cannot be used here: it was already awaited or has ended. "
+        "Call the async function again for a new coroutine"
+    )
+    assert (["value"], expected) == (trace, message.partition("> ")[2])
+
+
+@pytest.mark.parametrize("parent", [join, race, race_ok, outcomes])
+def test_combinator_polled_from_inside_a_child_is_refused(parent: Any) -> None:
+    """A re-entrant poll raises in the child that did it, and does not hang (R1)."""
+    caught: list[str] = []
+
+    def polls_its_parent(cx: rescind.lowlevel.Context) -> str:
+        try:
+            future.poll(cx)
+        except UsageError as exc:
+            caught.append(str(exc))
+        return "done"
+
+    future = parent(rescind.poll_fn(polls_its_parent))
+    answer = Hand(future).poll()
+    expected = (
+        "<combinator of 1> was polled from inside its own poll; to be polled again, call "
+        "cx.waker.wake()"
+    )
+    assert (True, [expected]) == (isinstance(answer, rescind.Completed), caught)
+
+
+@pytest.mark.parametrize(
+    ("name", "needs"),
+    [
+        ("acquire", "an async function without arguments"),
+        ("use", "an async function of the resource"),
+        ("release", "a function of the resource, sync or async"),
+    ],
+)
+def test_bracket_says_which_function_it_needs(name: str, needs: str) -> None:
+    """Each argument is checked before anything is acquired."""
+    arguments: dict[str, Any] = {"acquire": work, "use": work, "release": print, name: 3}
+    with pytest.raises(TypeError) as caught:
+        bracket(**arguments)
+    assert (
+        f"bracket()'s {name} needs {needs}, not 3; pass the function itself, without calling it"
+    ) == str(caught.value)

@@ -121,7 +121,10 @@ def test_polls_after_the_end_are_refused() -> None:
         fut.poll(context())
     with pytest.raises(PolledAfterCompletion) as canceled:
         poll_cancel_once(fut)
-    expected = f"<coroutine {name}> was polled after it had ended"
+    expected = (
+        f"<coroutine {name}> was polled after it had ended; its output was already given out: keep "
+        "that, or use rescind.shared(...) to await one result several times"
+    )
     assert (expected, expected) == (str(polled.value), str(canceled.value))
 
 
@@ -139,8 +142,8 @@ def test_poll_from_inside_the_coroutine_is_refused() -> None:
     fut = CoroutineFuture(main())
     assert "done" == fut.poll(context())
     assert [
-        "was polled from inside its own poll",
-        "was polled from inside its own poll",
+        "was polled from inside its own poll; to be polled again, call cx.waker.wake()",
+        "was polled from inside its own poll; to be polled again, call cx.waker.wake()",
         "cannot be dropped while it is being polled",
     ] == caught
 

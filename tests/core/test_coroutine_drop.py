@@ -321,4 +321,6 @@ def test_poll_cancel_from_inside_the_cleanup_is_refused() -> None:
     fut.poll(context())
     ask = request()
     assert Canceled(ask.reason) == poll_cancel_once(fut, request=ask)
-    assert ["was polled from inside its own poll"] == caught
+    assert [
+        "was polled from inside its own poll; to be polled again, call cx.waker.wake()"
+    ] == caught

@@ -155,7 +155,10 @@ def test_polled_after_end_names_the_future() -> None:
     """R1: a PolledAfterCompletion, which is a UsageError."""
     with pytest.raises(PolledAfterCompletion) as caught:
         polled_after_end(rescind.ready(1))
-    expected = "ready(1) was polled after it had ended; its output was already given out"
+    expected = (
+        "ready(1) was polled after it had ended; its output was already given out: keep that, "
+        "or use rescind.shared(...) to await one result several times"
+    )
     assert expected == str(caught.value)
 
 

@@ -225,8 +225,8 @@ def test_polling_from_inside_the_poll_is_refused() -> None:
     guard = Watched(fut)
     outcome = guard.poll(context())
     assert [
-        f"{fut!r} was polled from inside its own poll",
-        f"{fut!r} was polled from inside its own poll",
+        f"{fut!r} was polled from inside its own poll; to be polled again, call cx.waker.wake()",
+        f"{fut!r} was polled from inside its own poll; to be polled again, call cx.waker.wake()",
         f"{fut!r} cannot be dropped while it is being polled",
     ] == caught
     assert ("done", 0) == (outcome, fut.drops)

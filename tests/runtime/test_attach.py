@@ -211,7 +211,10 @@ def test_block_on_in_an_attached_runtime_from_another_thread_is_refused(stock: A
             assert await runtime.spawn(rescind.ready(2)) == 2
             return message
 
-    assert stock(main).endswith("is already running in another thread")
+    assert stock(main).endswith(
+        "is already running in another thread; use spawn(...) from here, and "
+        "task.cancellation_handle().wait()"
+    )
 
 
 # -- our futures in stock asyncio tasks ------------------------------------------------------------
@@ -509,3 +512,14 @@ def test_executors_of_closed_loops_are_let_go() -> None:
         asyncio.run(main())
     gc.collect()
     assert [None, None] == [ref() for ref in loops[:2]]
+
+
+def test_attach_without_a_loop_says_what_to_use_instead() -> None:
+    """There is nothing to attach to on a thread that runs no asyncio loop."""
+    with pytest.raises(UsageError) as info:
+        Runtime.attach().__aenter__().send(None)  # type: ignore[attr-defined]
+
+    assert str(info.value) == (
+        "Runtime.attach() needs an asyncio loop that runs on this thread; without one, "
+        "use 'with Runtime()' or rescind.run(...)"
+    )

@@ -231,9 +231,11 @@ def test_block_on_while_another_thread_runs_the_runtime_is_refused(host: HostFac
 
     assert (name, again) == ("busy", 42)
     assert [type(one) for one in got] == [UsageError, UsageError]
-    assert {str(one).partition(", ")[2].partition("> ")[2] for one in got} == {
-        "is already running in another thread"
-    }
+    expected = (
+        "is already running in another thread; use spawn(...) from here, and "
+        "task.cancellation_handle().wait()"
+    )
+    assert {str(one).partition(", ")[2].partition("> ")[2] for one in got} == {expected}
 
 
 def test_spawn_with_no_runtime_says_how_to_get_one() -> None:
@@ -258,8 +260,10 @@ def test_functions_about_the_running_code_need_running_code() -> None:
     assert messages == {
         "now": "now() needs a running runtime on this thread; use rescind.run(...), or "
         "runtime.spawn(...) from another thread",
-        "current_task": "current_task() was called outside every task of rescind",
-        "current_runtime": "current_runtime() was called outside every runtime",
+        "current_task": "current_task() was called outside every task of rescind; start one with "
+        "rescind.run(...) or rescind.spawn(...)",
+        "current_runtime": "current_runtime() was called outside every runtime; start one with "
+        "rescind.run(...), or hand the Runtime itself to other threads",
     }
     assert rescind.cancel_requested() is None
 
@@ -273,7 +277,10 @@ def test_current_task_in_plain_asyncio_code_is_an_error() -> None:
             rescind.current_task()
         return str(info.value)
 
-    assert asyncio.run(main()) == "current_task() was called outside every task of rescind"
+    assert asyncio.run(main()) == (
+        "current_task() was called outside every task of rescind; start one with "
+        "rescind.run(...) or rescind.spawn(...)"
+    )
 
 
 @pytest.mark.parametrize("where", ["block_on", "spawn", "run", "spawn inside"])

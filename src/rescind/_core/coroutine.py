@@ -35,10 +35,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from .current import local
 from .ending import ended_by
-from .errors import Abandoned, Cancellation, PolledAfterCompletion, UsageError
+from .errors import Abandoned, Cancellation, UsageError
 from .frames import await_stack, strip
 from .outcome import Canceled, Completed, Error, Outcome, attach
-from .poll import PENDING, Context, Future, Pending
+from .poll import PENDING, Context, Future, Pending, check_new, polled_after_end, polled_inside
 from .reason import CancelKind, CancelReason, CancelRequest
 from .scope import ScopeStack
 from .watched import Watched
@@ -339,14 +339,14 @@ class CoroutineFuture(Future[T], ScopeStack):
 
     def _start(self, cx: Context) -> None:
         if self._state == _RUNNING:
-            raise UsageError(f"{self!r} was polled from inside its own poll")
+            polled_inside(self)
         if self._state == _ENDED:
-            raise PolledAfterCompletion(f"{self!r} was polled after it had ended")
-        executor = cx.executor
-        if executor is None:
-            return
-        host = executor.host
-        if host.swap is not None:
+            polled_after_end(self)
+        self._state = _ENDED  # a coroutine that another future drives is not ours to close
+        check_new(self._coro)
+        self._state = _NEW
+        host = None if cx.executor is None else cx.executor.host
+        if host is not None and host.swap is not None:
             cell = cx.cell
             root = cell is not None and cell.parent is None and cell.future is self
             name = cell.name if cell is not None and cell.future is self else None

@@ -14,8 +14,7 @@ from typing import TypeVar, cast
 
 from .coroutine import CoroutineFuture
 from .current import foreign
-from .errors import UsageError
-from .poll import Future, IntoFuture, take
+from .poll import Future, IntoFuture, check_new, take
 
 __all__ = ["as_future"]
 
@@ -40,11 +39,7 @@ def as_future(awaitable: Awaitable[T]) -> Future[T]:
     if isinstance(awaitable, Future):
         return take(awaitable, "used here")
     if inspect.iscoroutine(awaitable):
-        if inspect.getcoroutinestate(awaitable) != inspect.CORO_CREATED:
-            raise UsageError(
-                f"{awaitable!r} cannot be used here: it was already awaited or has ended. "
-                "Call the async function again for a new coroutine"
-            )
+        check_new(awaitable)
         return take(CoroutineFuture(awaitable), "used here")
     if isinstance(awaitable, IntoFuture):
         return take(awaitable.into_future(), "used here")

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Generator
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, TypeAlias, TypeVar
 
 from .current import foreign, local
@@ -178,7 +179,19 @@ class Future(Generic[T_co]):
         value: T_co
         try:
             if local.region is not None:
-                value = yield self
+                try:
+                    value = yield self
+                except RuntimeError as exc:
+                    # A stock task that was run eagerly, inside our poll, cannot wait for what we
+                    # yield, and says so when it is driven by its loop: park there its own way.
+                    if local.region is not None or "bad yield" not in str(exc):
+                        raise
+                    drive = foreign.drive
+                else:
+                    return value
+                if drive is None:
+                    raise UsageError(f"{self!r} was awaited under another driver")
+                value = yield from drive(self)
             elif foreign.drive is not None:
                 value = yield from foreign.drive(self)
             else:
@@ -210,8 +223,27 @@ class IntoFuture(Generic[T_co]):
 def polled_after_end(future: Future[Any]) -> NoReturn:
     """Refuse to poll a future that has given its output out (R1)."""
     raise PolledAfterCompletion(
-        f"{future!r} was polled after it had ended; its output was already given out"
+        f"{future!r} was polled after it had ended; its output was already given out: keep that, "
+        "or use rescind.shared(...) to await one result several times"
     )
+
+
+def polled_inside(future: object) -> NoReturn:
+    """Refuse a re-entrant poll (R1)."""
+    raise UsageError(
+        f"{future!r} was polled from inside its own poll; to be polled again, call cx.waker.wake()"
+    )
+
+
+def check_new(coro: object) -> None:
+    """Refuse a native coroutine that somebody else has begun to drive (F2)."""
+    if isinstance(coro, CoroutineType) and (
+        coro.cr_frame is None or coro.cr_suspended or coro.cr_running
+    ):
+        raise UsageError(
+            f"{coro!r} cannot be used here: it was already awaited or has ended. "
+            "Call the async function again for a new coroutine"
+        )
 
 
 def take(future: F, what: str) -> F:

@@ -21,7 +21,7 @@ from typing import TypeVar
 from .errors import PolledAfterCompletion, UsageError
 from .frames import strip
 from .outcome import Canceled, Completed, Error, Outcome
-from .poll import PENDING, Context, Future, Pending, Waker
+from .poll import PENDING, Context, Future, Pending, Waker, polled_after_end, polled_inside
 from .reason import CancelRequest
 
 __all__ = ["Watched", "watched"]
@@ -61,7 +61,7 @@ class Watched(Future[T]):
 
     def poll(self, cx: Context) -> T | Pending:
         if self._state == "ended":
-            raise PolledAfterCompletion(f"{self.inner!r} was polled after it had ended")
+            polled_after_end(self.inner)
         if self._state == "canceling":
             raise UsageError(f"{self.inner!r} was polled after poll_cancel had begun (R4)")
         self._claim("polled")
@@ -87,7 +87,9 @@ class Watched(Future[T]):
 
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
         if self._state == "ended":
-            raise PolledAfterCompletion(f"{self.inner!r} was canceled after it had ended")
+            raise PolledAfterCompletion(
+                f"{self.inner!r} was canceled after it had ended; keep the outcome that it gave"
+            )
         if self._state == "polled" and self._woken():
             # It may have its output: look before it is dropped (R7), as a coroutine's driver does.
             value = self.poll(cx)
@@ -126,7 +128,7 @@ class Watched(Future[T]):
     def _claim(self, state: str) -> None:
         """Refuse a poll from inside the poll, which goes on unharmed by it (R1)."""
         if self._polling:
-            raise UsageError(f"{self.inner!r} was polled from inside its own poll")
+            polled_inside(self.inner)
         self._polling = True
         self._state = state
 

@@ -31,7 +31,7 @@ from rescind._core.frames import site
 from rescind._core.grace import UNSET, Grace, Unset
 from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Error, Outcome
-from rescind._core.poll import Context, Future
+from rescind._core.poll import Context, Future, polled_inside
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
 
 __all__ = [
@@ -118,7 +118,7 @@ class Children:
         biased: poll woken children in argument order (B1).
     """
 
-    __slots__ = ("_ended", "_ready", "_waker", "alive", "biased", "cells", "grace")
+    __slots__ = ("_ended", "_ready", "_stepping", "_waker", "alive", "biased", "cells", "grace")
 
     def __init__(self, *, grace: Grace = UNSET, biased: bool = False) -> None:
         self.grace = grace
@@ -128,6 +128,8 @@ class Children:
         self.alive = 0
         self._ready: deque[Child] = deque()
         self._ended: deque[Child] = deque()
+        # Is a child being stepped now?
+        self._stepping = False
         # Wakes the parent; the latest one.
         self._waker: Any = None
 
@@ -159,6 +161,9 @@ class Children:
         self.alive -= 1
         self._ended.append(child)
 
+    def __repr__(self) -> str:
+        return f"<combinator of {len(self.cells)}>"
+
     def release(self) -> None:
         """Let go of the children and the parent's waker: all have ended, and are reported."""
         self.cells = []
@@ -171,6 +176,8 @@ class Children:
 
         The caller may cancel children between two that are yielded.
         """
+        if self._stepping:
+            polled_inside(self)
         self._waker = cx.waker
         ready = self._ready
         executor = cx.executor
@@ -185,7 +192,11 @@ class Children:
                 break
             if not ready:
                 break
-            ready.popleft().step()
+            self._stepping = True
+            try:
+                ready.popleft().step()
+            finally:
+                self._stepping = False
             while self._ended:
                 yield self._ended.popleft()
         while self._ended:

@@ -203,15 +203,17 @@ class Finalize(Future[T], Region):
         return f"{'on_cancel' if self._only_canceled else 'finalize'}({self.inner!r})"
 
 
-def _checked(finalizer: Any, what: str, future: Future[Any] | None = None) -> Any:
+_OF_OUTCOME = "a function of the outcome, sync or async"
+
+
+def _checked(finalizer: Any, what: str, needs: str, future: Future[Any] | None = None) -> Any:
     if not callable(finalizer):
         if future is not None:
             future.drop()
         if inspect.iscoroutine(finalizer):
             finalizer.close()
         raise TypeError(
-            f"{what} needs a function of the outcome, sync or async, not {finalizer!r}; "
-            "pass the function itself, without calling it"
+            f"{what} needs {needs}, not {finalizer!r}; pass the function itself, without calling it"
         )
     return finalizer
 
@@ -229,7 +231,9 @@ def on_cancel(fut: Awaitable[T], finalizer: Finalizer[T]) -> Future[T]:
     Source: cats-effect's ``onCancel``.
     """
     future = as_future(fut)
-    return Finalize(future, _checked(finalizer, "on_cancel()", future), only_canceled=True)
+    return Finalize(
+        future, _checked(finalizer, "on_cancel()", _OF_OUTCOME, future), only_canceled=True
+    )
 
 
 def finalize(fut: Awaitable[T], finalizer: Finalizer[T]) -> Future[T]:
@@ -250,7 +254,9 @@ def finalize(fut: Awaitable[T], finalizer: Finalizer[T]) -> Future[T]:
     Source: cats-effect's ``guaranteeCase``.
     """
     future = as_future(fut)
-    return Finalize(future, _checked(finalizer, "finalize()", future), only_canceled=False)
+    return Finalize(
+        future, _checked(finalizer, "finalize()", _OF_OUTCOME, future), only_canceled=False
+    )
 
 
 class CatchCancel(Future[Outcome[T]]):
@@ -330,8 +336,9 @@ def bracket(
 
     Source: Haskell's ``bracket``, cats-effect's.
     """
-    for function, name in ((acquire, "acquire"), (use, "use"), (release, "release")):
-        _checked(function, f"bracket()'s {name}")
+    _checked(acquire, "bracket()'s acquire", "an async function without arguments")
+    _checked(use, "bracket()'s use", "an async function of the resource")
+    _checked(release, "bracket()'s release", "a function of the resource, sync or async")
     return CoroutineFuture(_bracket(acquire, use, release))
 
 

@@ -53,7 +53,10 @@ def current_task() -> Task[Any]:
     """
     executor = local.executor
     if executor is None or executor.current is None:
-        raise UsageError("current_task() was called outside every task of rescind")
+        raise UsageError(
+            "current_task() was called outside every task of rescind; start one with "
+            "rescind.run(...) or rescind.spawn(...)"
+        )
     return executor.current
 
 
@@ -65,7 +68,10 @@ def current_runtime() -> Runtime:
     """
     executor = local.executor
     if executor is None or executor.owner is None:
-        raise UsageError("current_runtime() was called outside every runtime")
+        raise UsageError(
+            "current_runtime() was called outside every runtime; start one with rescind.run(...), "
+            "or hand the Runtime itself to other threads"
+        )
     runtime: Runtime = executor.owner
     return runtime
 
