@@ -369,6 +369,8 @@ def run(
         ...     return f"hello {name}"
         >>> rescind.run(main, "world")
         'hello world'
+
+    Source: ``asyncio.run``.
     """
     try:
         _check_thread("rescind.run()")  # before there is a loop that would have to be closed

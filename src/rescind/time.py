@@ -58,6 +58,8 @@ def sleep(seconds: float) -> Future[None]:
         TypeError: no number.
 
     Cancellation: safe. The timer is removed.
+
+    Source: tokio's ``sleep``, but the time counts from the first poll: creating it does nothing.
     """
     seconds = checked_seconds(seconds, "sleep")
     return Tick() if seconds == 0 else Sleep(seconds, None)
@@ -125,6 +127,8 @@ def yield_now() -> Future[None]:
     """Return a future that lets every other ready task run, and the host look for I/O, once.
 
     Cancellation: safe.
+
+    Source: tokio's ``yield_now``.
     """
     return Tick()
 
@@ -135,6 +139,8 @@ def checkpoint() -> Future[None]:
     For long computations: cheap when nobody asked. It does not let others run; see `yield_now`.
 
     Cancellation: safe; it is what it is for.
+
+    Source: trio's ``checkpoint_if_cancelled``.
     """
     return Checkpoint()
 
@@ -166,6 +172,8 @@ def ready(value: T) -> Future[T]:
     """Return a future that has ``value`` at its first poll.
 
     Cancellation: safe; it never parks.
+
+    Source: Rust's ``future::ready``.
     """
     return Ready(value)
 
@@ -195,6 +203,8 @@ def never() -> Future[NoReturn]:
     """Return a future that never has an output.
 
     Cancellation: safe; the only way to end it.
+
+    Source: Rust's ``future::pending``.
     """
     return Never()
 
@@ -225,6 +235,8 @@ def poll_fn(fn: Callable[[Context], T | Pending]) -> Future[T]:
         TypeError: ``fn`` is not callable.
 
     Cancellation: ``fn`` is not called again.
+
+    Source: Rust's ``future::poll_fn``.
     """
     if not callable(fn):
         raise TypeError(f"poll_fn needs a function of the context, not {fn!r}")
@@ -258,6 +270,8 @@ def interval(period: float, *, missed: Missed = "burst") -> Interval:
 
     Example:
         ``async for at in interval(1.0): ...``
+
+    Source: tokio's ``interval`` and its ``MissedTickBehavior``.
     """
     if checked_seconds(period, "the period") == 0:
         raise ValueError(f"the period must be more than 0 seconds: {period!r}")

@@ -71,7 +71,7 @@ class Gate(Mask):
     def open(self, fut: Awaitable[T]) -> Opened[T]:
         """Return a future that runs ``fut`` with this shield, and only this one, undone.
 
-        In another coroutine than the shield's, and when opened twice, it changes nothing (P18).
+        In another coroutine than the shield's, and when opened twice, it changes nothing.
         A cancellation that waits already is delivered on entering: ``fut`` then never starts.
 
         Cancellation: that of ``fut``.

@@ -3,7 +3,7 @@
 *Invariants.*
  Z1  A finalizer runs exactly once if the future was polled or canceled; never for one that was only
      created and dropped.
- Z2  It is shielded: a cancellation during it waits until it is done (P32). The grace bounds it.
+ Z2  It is shielded: a cancellation during it waits until it is done. The grace bounds it.
  Z3  What it raises is lost nowhere: it is in ``also`` of what ended the future, or, if that
      was a value, it is raised.
 

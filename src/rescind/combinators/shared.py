@@ -3,7 +3,7 @@
 *Invariants.*
  H1  The inner future is polled by one subscriber at a time: the first in line. If that one leaves
      while a poll is owed, the next in line does it.
- H2  It is canceled when the last subscriber leaves, who drains it; never before (P51).
+ H2  It is canceled when the last subscriber leaves, who drains it; never before.
  H3  Every subscriber gets the same result.
 """
 

@@ -99,6 +99,8 @@ def spawn(
         UsageError: no runtime runs on this thread.
 
     Cancellation: spawning does not wait.
+
+    Source: tokio's ``spawn``. Unlike with ``asyncio.create_task``, no reference has to be kept.
     """
     future = as_future(fut)
     try:
@@ -138,6 +140,8 @@ def self_cancel(reason: str | CancelReason | None = None) -> Future[None]:
         reason: words, or a complete `CancelReason`.
 
     Cancellation: it is one.
+
+    Source: cats-effect's ``canceled``.
     """
     return SelfCancel(reason)
 

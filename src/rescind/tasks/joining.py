@@ -59,7 +59,7 @@ def join_or_cancel(task: Task[T]) -> Future[T]:
     """Return a future of the task's value; if I am canceled meanwhile, so is the task.
 
     Then the task is drained; if it completed after all, its value is delivered to me, and my
-    cancellation arrives at the next park. Nothing is lost either way (P50).
+    cancellation arrives at the next park. Nothing is lost either way.
 
     Args:
         task: a task of this runtime.
