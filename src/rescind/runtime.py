@@ -168,7 +168,7 @@ class Runtime:
         """
         future = as_future(fut)
         if owned:
-            future = Owned(future, tuple(owned))
+            future = Owned(future, owned)
         return self._executor.spawn(future, name=name, grace=grace)
 
     def block_on(self, fut: Awaitable[T]) -> T:

@@ -97,3 +97,34 @@ def test_handle_wait_on_the_runtimes_own_thread_is_refused() -> None:
         assert isinstance(handle, CancellationHandle)
         expected = "waiting for 't' would block the thread that runs it; await the task"
         assert Completed(expected) == task.outcome()
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan")])
+def test_handle_wait_for_no_duration_is_refused(timeout: float) -> None:
+    """A timeout that is negative or NaN is named, whether or not the task has ended."""
+    with Bench() as bench:
+        task = bench.spawn(rescind.ready(1))
+        bench.idle()
+        with pytest.raises(ValueError, match="^timeout must be") as caught:
+            task.cancellation_handle().wait(timeout)
+        expected = (
+            f"timeout must be a number of seconds that is not negative and not NaN: {timeout!r}"
+        )
+        assert expected == str(caught.value)
+
+
+def test_handle_waits_without_end_for_infinity() -> None:
+    """Infinity is no timeout at all, where a lock of the standard library would refuse it."""
+    with rescind.Runtime() as rt:
+        task = rt.spawn(rescind.never())
+        handle = task.cancellation_handle()
+        seen: list[object] = []
+        thread = threading.Thread(target=lambda: seen.append(handle.wait(float("inf"))))
+        thread.start()
+        handle.cancel("enough")
+        outcome = rt.block_on(task.join())
+        rt.block_on(rescind.yield_now())
+        while thread.is_alive():
+            rt.block_on(rescind.yield_now())
+        thread.join()
+    assert [outcome] == seen

@@ -523,3 +523,22 @@ def test_runtime_that_is_dropped_unclosed_closes_its_coroutines() -> None:
     gc.collect()
 
     assert log == ["closed"]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_owned_resource_that_is_not_in_a_list_is_named(inside: bool) -> None:
+    """The commonest slip with ``owned``: the one resource itself is passed."""
+
+    async def main() -> None:
+        rescind.spawn(answer(), owned=3)  # type: ignore[arg-type]
+
+    with Runtime(host=ManualHost()) as runtime, pytest.raises(TypeError) as info:
+        if inside:
+            runtime.block_on(main())
+        else:
+            runtime.spawn(answer(), owned=3)  # type: ignore[arg-type]
+
+    assert str(info.value) == (
+        "owned must be a tuple or a list of resources, not 3; for a single one, pass "
+        "owned=[resource]"
+    )

@@ -69,9 +69,11 @@ class _Foreign:
     Attributes:
         drive: given a future that is awaited under a driver which is not ours, returns the
             generator that parks that driver's way; None as long as no bridge is installed.
+        drives: does another driver run code of its own, now, inside the poll of the region?
     """
 
     drive: Callable[[Future[Any]], Generator[Any, Any, Any]] | None = None
+    drives: Callable[[Region], bool] | None = None
 
     def adapt(self, awaitable: object) -> Future[Any] | None:
         """Return a future for an awaitable of another world, or None if it is not known."""

@@ -276,6 +276,7 @@ class Executor:
         outer = local.executor
         self._turning = True
         local.executor = self
+        self.thread = get_ident()  # a loop that nobody runs may be run by another thread next
         counts = self._counts
         counts["turns"] += 1
         ready = self._ready
@@ -373,7 +374,10 @@ class Executor:
             self.closed = reason
 
     def stop(self) -> None:
-        """Take back what is armed at the host, which is about to be closed; nothing runs after."""
+        """Take back what is armed at the host: no task is left.
+
+        Futures that foreign tasks await may still have timers here: for them it is armed again.
+        """
         with self._stopping:
             self.stopped = True
             self.drain()
@@ -382,6 +386,7 @@ class Executor:
                 handle.cancel()
         self._soon = self._alarm = None
         self._alarm_at = float("inf")
+        self._arm()
 
     def statistics(self) -> RuntimeStatistics:
         """Return a snapshot of the counters."""

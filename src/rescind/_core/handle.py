@@ -9,7 +9,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
-from .grace import UNSET, Grace
+from .grace import UNSET, Grace, checked_seconds
 from .outcome import Outcome
 from .reason import CancelReason, CancelRequest, make_reason
 
@@ -61,16 +61,19 @@ class CancellationHandle:
         """Block this thread until the task has ended; for threads that run no loop.
 
         Args:
-            timeout: seconds; None: as long as it takes.
+            timeout: seconds, not negative; None, or infinity: as long as it takes.
 
         Returns:
             The task's outcome.
 
         Raises:
             TimeoutError: it has not ended in time.
+            ValueError: ``timeout`` is negative or NaN.
             UsageError: called on the runtime's own thread, which would wait for itself; or the task
                 had ended, and its outcome went with the last reference to it: keep the `Task`.
         """
+        if timeout is not None and checked_seconds(timeout, "timeout") == float("inf"):
+            timeout = None  # an Event cannot wait for that long
         executor = self._executor
         task = self._task()
         if task is None:

@@ -26,7 +26,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from .current import Region, local
+from .current import Region, foreign, local
 from .errors import Cancellation, TimedOut, UsageError
 from .grace import checked_seconds
 from .poll import Future, Waker
@@ -134,7 +134,8 @@ class ScopeStack(Region):
 def innermost(what: str) -> ScopeStack:
     """Return the stack of the running coroutine; raise `UsageError` if rescind drives none."""
     region = local.region
-    if not isinstance(region, ScopeStack):
+    intruded = region is not None and foreign.drives is not None and foreign.drives(region)
+    if intruded or not isinstance(region, ScopeStack):
         raise UsageError(
             f"{what} needs to be entered inside a coroutine that rescind drives; "
             "run it with rescind.run(...), spawn(...) or a combinator"

@@ -19,7 +19,8 @@ from threading import get_ident
 from typing import Any, TypeVar, cast
 
 from rescind._core.cell import Cell
-from rescind._core.current import foreign, local
+from rescind._core.coroutine import CoroutineFuture
+from rescind._core.current import Region, foreign, local
 from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
@@ -49,8 +50,8 @@ def executor_here() -> Executor | None:
         for closed in [known for known in list(_implicit) if known.is_closed()]:
             _implicit.pop(closed, None)
         executor = Executor(AsyncioHost(loop, owned=False), name="asyncio")
-        executor.thread = get_ident()
         _implicit[loop] = executor
+    executor.thread = get_ident()  # a loop need not be run by the same thread each time
     return executor
 
 
@@ -121,14 +122,29 @@ def _settle(
     if isinstance(outcome, Completed):
         if canceled is not None:
             # The value is delivered (R7), and asyncio's request is put back, its count unchanged.
-            task.cancel(*canceled.args)
-            task.uncancel()
+            _put_back(task, canceled)
         return outcome.value
     if isinstance(outcome, Error):
         raise outcome.exception
     if canceled is not None:
         raise canceled
     raise asyncio.CancelledError(outcome.reason.line())
+
+
+def _put_back(task: asyncio.Task[Any], canceled: asyncio.CancelledError) -> None:
+    """Ask ``task`` once more for what it was asked already, when it has parked next.
+
+    Not at once: it would stay pending when its boundary (a timeout's, say) takes it back, before
+    Python 3.13; and if the task ended without parking, its value would be lost to it.
+    """
+    count = task.cancelling()
+
+    def again() -> None:
+        if not task.done() and task.cancelling() >= count:
+            task.cancel(*canceled.args)
+            task.uncancel()
+
+    task.get_loop().call_soon(again)
 
 
 class ThreadFuture(Future[T]):
@@ -176,6 +192,12 @@ class ThreadFuture(Future[T]):
         return f"{self._future!r}"
 
 
+def _drives(region: Region) -> bool:
+    """Does a stock task run inside the poll of ``region``? Eager ones do (Python 3.12)."""
+    identity = region.identity if isinstance(region, CoroutineFuture) else None
+    return identity is not None and asyncio.current_task(identity.get_loop()) is not identity
+
+
 def _adapt(awaitable: object) -> Future[Any] | None:
     if isinstance(awaitable, concurrent.futures.Future):
         return ThreadFuture(cast("concurrent.futures.Future[object]", awaitable))
@@ -185,5 +207,6 @@ def _adapt(awaitable: object) -> Future[Any] | None:
 def install() -> None:
     """Let futures be awaited under asyncio, and thread futures be awaited at all."""
     foreign.drive = drive
+    foreign.drives = _drives
     if _adapt not in foreign.adapters:
         foreign.adapters.append(_adapt)

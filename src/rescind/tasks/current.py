@@ -109,7 +109,7 @@ def spawn(
         future.drop()
         raise
     if owned:
-        future = Owned(future, tuple(owned))
+        future = Owned(future, owned)
     return executor.spawn(future, name=name, grace=grace)
 
 

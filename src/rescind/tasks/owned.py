@@ -28,7 +28,12 @@ class Owned(Future[T]):
     __slots__ = ("_closing", "_resources", "_taken", "inner")
     _native = True
 
-    def __init__(self, inner: Future[T], resources: tuple[Any, ...]) -> None:
+    def __init__(self, inner: Future[T], resources: tuple[Any, ...] | list[Any]) -> None:
+        if not isinstance(resources, (tuple, list)):
+            raise TypeError(
+                f"owned must be a tuple or a list of resources, not {resources!r}; "
+                "for a single one, pass owned=[resource]"
+            )
         for resource in resources:
             if _closer(resource) is None:
                 raise TypeError(
@@ -37,7 +42,7 @@ class Owned(Future[T]):
         self._taken = True
         self.inner = watched(inner)
         # None once they belong to the body, or are closed.
-        self._resources: tuple[Any, ...] | None = resources
+        self._resources: tuple[Any, ...] | None = tuple(resources)
         self._closing: CoroutineFuture[tuple[BaseException, ...]] | None = None
 
     def poll(self, cx: Context) -> T | Pending:
