@@ -1,0 +1,248 @@
+"""Our futures awaited by stock asyncio tasks (R31): where their timers, loops and requests go."""
+
+import asyncio
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+import rescind
+from rescind import Runtime
+
+Loop = Callable[[], asyncio.AbstractEventLoop]
+
+
+def _uvloop() -> asyncio.AbstractEventLoop:
+    uvloop = pytest.importorskip("uvloop")
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def _debug() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    loop.set_debug(True)
+    return loop
+
+
+@pytest.fixture(
+    params=[asyncio.new_event_loop, _debug, _uvloop], ids=["asyncio", "debug", "uvloop"]
+)
+def new_loop(request: pytest.FixtureRequest) -> Loop:
+    """Run the test once on each kind of loop."""
+    result: Loop = request.param
+    return result
+
+
+def _run(new_loop: Loop, main: Callable[[], Any]) -> Any:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(main())
+
+
+def test_timer_of_a_stock_task_survives_the_attached_runtime(new_loop: Loop) -> None:
+    """A sleep that a stock task began in an attached runtime ends after that was taken off."""
+
+    async def main() -> list[str]:
+        seen: list[str] = []
+
+        async def stock() -> None:
+            await rescind.sleep(0.02)
+            seen.append("woke")
+
+        async with Runtime.attach():
+            task = asyncio.create_task(stock())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        seen.append("detached")
+        await asyncio.wait_for(task, 5)
+        return seen
+
+    assert _run(new_loop, main) == ["detached", "woke"]
+
+
+def test_stock_task_left_in_a_shield_does_not_hang_the_close(new_loop: Loop) -> None:
+    """What it awaits has a timer in the runtime that is being closed; the timer still rings."""
+    seen: list[str] = []
+
+    async def stock() -> None:
+        await rescind.shield(rescind.sleep(0.02))
+        seen.append("woke")
+
+    async def main() -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(stock())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return task
+
+    task = rescind.run(main, host=new_loop, grace=None)
+    assert (seen, task.done()) == (["woke"], True)
+
+
+def test_loop_may_be_run_by_another_thread_next(new_loop: Loop) -> None:
+    """Wake-ups go to the thread that runs the loop now, also those of futures parked before."""
+    loop = new_loop()
+    seen: list[object] = []
+
+    async def ours() -> object:
+        return await rescind.join(rescind.sleep(0.001), rescind.sleep(0.002))
+
+    async def begin() -> asyncio.Task[object]:
+        task = loop.create_task(ours())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return task
+
+    parked = loop.run_until_complete(begin())
+
+    def other() -> None:
+        for awaitable in (parked, ours()):
+            seen.append(loop.run_until_complete(asyncio.wait_for(awaitable, 5)))
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    loop.close()
+    assert seen == [(None, None), (None, None)]
+
+
+def test_value_that_absorbs_a_timeout_leaves_no_request_behind(new_loop: Loop) -> None:
+    """The timeout takes its request back; nothing comes after its block, and no value is lost."""
+
+    async def stubborn() -> str:
+        try:
+            await rescind.sleep(10)
+        except rescind.Cancellation:
+            pass
+        return "value"
+
+    async def inside() -> tuple[str, int]:
+        me: Any = asyncio.current_task()
+        async with asyncio.timeout(0.001):
+            value = await rescind.race(stubborn())
+        count = me.cancelling()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return value, count
+
+    async def at_the_end() -> str:
+        async with asyncio.timeout(0.001):
+            return await rescind.race(stubborn())
+
+    async def main() -> list[object]:
+        return list(
+            await asyncio.gather(asyncio.create_task(inside()), asyncio.create_task(at_the_end()))
+        )
+
+    assert _run(new_loop, main) == [("value", 0), "value"]
+
+
+def test_cancel_that_a_value_overtook_comes_at_the_next_park_and_once(new_loop: Loop) -> None:
+    """The request is made anew, with its message, and the count of requests is as it was."""
+
+    async def stubborn() -> str:
+        try:
+            await rescind.sleep(10)
+        except rescind.Cancellation:
+            pass
+        return "value"
+
+    async def main() -> list[object]:
+        seen: list[object] = []
+
+        async def stock() -> None:
+            me: Any = asyncio.current_task()
+            seen.append(await rescind.race(stubborn()))
+            try:
+                await asyncio.sleep(5)
+            except asyncio.CancelledError as exc:
+                seen.append((exc.args, me.cancelling()))
+            await asyncio.sleep(0)
+            seen.append("no more")
+
+        task = asyncio.create_task(stock())
+        await asyncio.sleep(0)
+        task.cancel("words")
+        await task
+        return seen
+
+    assert _run(new_loop, main) == ["value", (("words",), 1), "no more"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are from Python 3.12 on")
+@pytest.mark.parametrize("ours", [True, False], ids=["in-our-task", "in-a-stock-task"])
+def test_eager_stock_task_may_await_our_futures(new_loop: Loop, ours: bool) -> None:
+    """It runs inside our poll, but its loop drives it: it parks the loop's way, as any other."""
+    if new_loop is _uvloop and sys.version_info >= (3, 13):
+        pytest.skip("uvloop gives an argument that the eager factory of CPython 3.13.0 refuses")
+
+    async def inner(value: int) -> tuple[int, bool]:
+        me = asyncio.current_task()
+        await rescind.join(rescind.sleep(0.001), rescind.ready(1))
+        return value, asyncio.current_task() is me
+
+    async def main() -> object:
+        loop: Any = asyncio.get_running_loop()
+        loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore]
+        me = asyncio.current_task()
+        first = loop.create_task(inner(0))
+        unchanged = asyncio.current_task() is me
+        canceled = loop.create_task(inner(9))
+        canceled.cancel()
+        async with asyncio.TaskGroup() as group:
+            second = group.create_task(inner(1))
+        rest = await asyncio.gather(first, inner(2), canceled, return_exceptions=True)
+        return unchanged, second.result(), rest[:2], type(rest[2])
+
+    expected = (True, (1, True), [(0, True), (2, True)], asyncio.CancelledError)
+    got = rescind.run(main, host=new_loop) if ours else _run(new_loop, main)
+    assert got == expected
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are from Python 3.12 on")
+def test_scope_entered_by_an_eager_stock_task_is_not_put_on_our_coroutine() -> None:
+    """Its ``deadline`` would cancel the coroutine that happened to start it; it is refused."""
+
+    async def inner() -> str:
+        try:
+            with rescind.shielded():
+                return "entered"
+        except rescind.UsageError as exc:
+            return str(exc).partition(" ")[2][:46]
+
+    async def main() -> str:
+        loop: Any = asyncio.get_running_loop()
+        loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined,unused-ignore]
+        result: Awaitable[str] = loop.create_task(inner())
+        return await result
+
+    assert rescind.run(main) == "needs to be entered inside a coroutine that re"
+
+
+@pytest.mark.xfail(
+    sys.version_info < (3, 13),
+    strict=True,
+    reason="before 3.13 asyncio.TaskGroup knows CancelledError itself alone, not its subclasses",
+)
+def test_cancellation_leaves_an_asyncio_task_group_as_itself(new_loop: Loop) -> None:
+    """Code around the group cleans up on ``CancelledError``, and nothing else is reported."""
+    seen: list[str] = []
+
+    async def body() -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(asyncio.sleep(5))
+                await asyncio.sleep(5)
+        except asyncio.CancelledError as exc:
+            seen.append(type(exc).__name__)
+            raise
+
+    async def main() -> tuple[str, int]:
+        task = rescind.spawn(body())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        outcome = await task.cancel("enough")
+        return type(outcome).__name__, len(getattr(outcome, "also", ()))
+
+    ended = rescind.run(main, host=new_loop)
+    assert (ended, seen) == (("Canceled", 0), ["Cancellation"])
