@@ -167,9 +167,13 @@ class Runtime:
             The task. After a shutdown it is already `Canceled`, and its body never runs.
         """
         future = as_future(fut)
-        if owned:
-            future = Owned(future, owned)
-        return self._executor.spawn(future, name=name, grace=grace)
+        try:
+            if owned:
+                future = Owned(future, owned)
+            return self._executor.spawn(future, name=name, grace=grace)
+        except (TypeError, ValueError):
+            future.drop()
+            raise
 
     def block_on(self, fut: Awaitable[T]) -> T:
         """Run ``fut`` as a task, and other tasks meanwhile, until it has ended.

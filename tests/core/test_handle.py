@@ -105,7 +105,7 @@ def test_handle_wait_for_no_duration_is_refused(timeout: float) -> None:
     with Bench() as bench:
         task = bench.spawn(rescind.ready(1))
         bench.idle()
-        with pytest.raises(ValueError, match="^timeout must be") as caught:
+        with pytest.raises(ValueError, match=r"^timeout must be") as caught:
             task.cancellation_handle().wait(timeout)
         expected = (
             f"timeout must be a number of seconds that is not negative and not NaN: {timeout!r}"

@@ -542,3 +542,12 @@ def test_owned_resource_that_is_not_in_a_list_is_named(inside: bool) -> None:
         "owned must be a tuple or a list of resources, not 3; for a single one, pass "
         "owned=[resource]"
     )
+
+
+def test_spawn_with_a_grace_out_of_range_closes_the_coroutine() -> None:
+    """The coroutine that could not be spawned is closed, not left to warn."""
+    with Runtime(host=ManualHost()) as runtime:
+        coro = answer()
+        with pytest.raises(ValueError, match=r"^grace must be .*: -1$"):
+            runtime.spawn(coro, grace=-1)
+        assert coro.cr_frame is None

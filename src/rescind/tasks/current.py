@@ -95,7 +95,8 @@ def spawn(
         The task. The runtime holds it until its end: it may be dropped without harm.
 
     Raises:
-        TypeError: ``fut`` cannot be awaited.
+        TypeError: ``fut`` cannot be awaited, or ``owned`` is no list of things that can be closed.
+        ValueError: ``grace`` is negative or NaN.
         UsageError: no runtime runs on this thread.
 
     Cancellation: spawning does not wait.
@@ -108,9 +109,13 @@ def spawn(
     except UsageError:
         future.drop()
         raise
-    if owned:
-        future = Owned(future, owned)
-    return executor.spawn(future, name=name, grace=grace)
+    try:
+        if owned:
+            future = Owned(future, owned)
+        return executor.spawn(future, name=name, grace=grace)
+    except (TypeError, ValueError):
+        future.drop()
+        raise
 
 
 def cancel_requested() -> CancelReason | None:
