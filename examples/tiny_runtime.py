@@ -3,8 +3,8 @@
 Take the next ready task. If it should be canceled, cancel it; else poll it. Repeat. That is all a
 runtime has to know: what a cancellation does, and how long it takes, is the future's own business.
 
-Watch *long*: when it is first canceled, the `yield_now` it awaits is already over. What is there is
-delivered, so it counts once more, and its next await is where it ends.
+Watch *long*: it is canceled at the `yield_now` that it awaits, so it never counts to 3. Its cleanup
+awaits as well, and therefore takes a second turn.
 """
 
 from collections import deque
