@@ -169,6 +169,56 @@ def test_cancel_that_a_value_overtook_comes_at_the_next_park_and_once(new_loop: 
     assert _run(new_loop, main) == ["value", (("words",), 1), "no more"]
 
 
+@pytest.mark.parametrize("branches", [1, 2])
+def test_cancels_repeated_each_tick_do_not_step_what_is_cleaning_up(
+    new_loop: Loop, branches: int
+) -> None:
+    """As an anyio scope does: the cleanup, which waits for ticks and a timer, runs to its end."""
+    seen: list[str] = []
+
+    async def slow() -> None:
+        try:
+            await rescind.sleep(10)
+        finally:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            await rescind.sleep(0.005)
+            seen.append("clean")
+
+    async def stock() -> object:
+        return await rescind.join(*[slow() for _ in range(branches)])
+
+    async def main() -> tuple[str, list[str]]:
+        task = asyncio.create_task(stock())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(0)
+        ended = "canceled" if task.cancelled() else repr(task.exception())
+        return ended, seen
+
+    assert _run(new_loop, main) == ("canceled", ["clean"] * branches)
+
+
+def test_future_that_is_always_ready_lets_its_stock_loop_run(new_loop: Loop) -> None:
+    """A spent budget gives the turn to the loop, whose timer can then end it."""
+
+    async def hot() -> None:
+        while True:
+            await rescind.ready(1)
+
+    async def main() -> str:
+        try:
+            async with asyncio.timeout(0.005):
+                await rescind.race(hot())
+        except TimeoutError:
+            return "timed out"
+        return "ended"
+
+    assert _run(new_loop, main) == "timed out"
+
+
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are from Python 3.12 on")
 @pytest.mark.parametrize("ours", [True, False], ids=["in-our-task", "in-a-stock-task"])
 def test_eager_stock_task_may_await_our_futures(new_loop: Loop, ours: bool) -> None:

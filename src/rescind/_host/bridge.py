@@ -58,13 +58,23 @@ def executor_here() -> Executor | None:
 class _ForeignCell(Cell[T]):
     """A future that a stock asyncio task polls; its ready queue is an asyncio future."""
 
-    __slots__ = ("waiter",)
+    __slots__ = ("executor", "queued", "waiter")
 
     def __init__(self, future: Future[T], executor: Executor) -> None:
         super().__init__(future, executor)
+        self.executor = executor
+        # Is a step due? Its task may be resumed for other reasons.
+        self.queued = True
         self.waiter: asyncio.Future[None] | None = None
 
+    def run(self) -> None:
+        """Take the step that is due."""
+        self.queued = False
+        self.executor.refill()
+        self.step()
+
     def _enqueue(self) -> None:
+        self.queued = True
         if self.waiter is not None and not self.waiter.done():
             self.waiter.set_result(None)
 
@@ -81,28 +91,29 @@ def drive(future: Future[T]) -> Generator[Any, Any, T]:
         raise UsageError(f"{future!r} was awaited where no runtime runs; use rescind.run(...)")
     cell = _ForeignCell(future, executor)
     canceled: asyncio.CancelledError | None = None
+    loop = executor.host.loop
     try:
         while True:
-            loop = executor.host.loop
-            cell.waiter = loop.create_future()
-            executor.refill()
-            cell.step()
+            if cell.queued:
+                cell.run()
             if cell.ended is not None:
                 break
             try:
-                yield from cell.waiter
+                if cell.queued:
+                    yield  # it woke itself: the host looks for I/O first (E2)
+                else:
+                    cell.waiter = loop.create_future()
+                    yield from cell.waiter
             except asyncio.CancelledError as exc:
                 # One request, however often the host repeats it (anyio does, each tick).
                 if canceled is None:
                     canceled = exc
                     if cell.phase is Phase.READY:
-                        cell.step()  # it was woken first: what it has is delivered (R7)
+                        cell.run()  # it was woken first: what it has is delivered (R7)
                     reason = CancelReason(
                         CancelKind.FOREIGN, str(exc) or None, task.get_name(), None, executor.now()
                     )
                     cell.ask(CancelRequest(reason, grace_at=_grace_at(executor)))
-                    if cell.ended is not None:
-                        break
         return _settle(cell.ended, canceled, task)
     finally:
         canceled = None
