@@ -27,13 +27,13 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from .coroutine import CoroutineFuture
 from .dropping import drop_overdue
 from .ending import ended_by
-from .errors import InternalError
+from .errors import Abandoned, InternalError
 from .frames import strip
 from .grace import UNSET, Grace, Unset
-from .outcome import Canceled, Completed, Error, Outcome
+from .outcome import Canceled, Completed, Error, Outcome, also_of, attach
 from .phase import TABLE, Action, Event, Phase
 from .poll import PENDING, Context, Future, Waker
-from .reason import CancelRequest
+from .reason import CancelKind, CancelReason, CancelRequest
 from .watched import watched
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger("rescind")
 
+_INTERRUPTED: Final = CancelReason(CancelKind.SIGNAL, "interrupted")
 _NOTHING: Final = Action.NOTHING
 _ENQUEUE: Final = Action.ENQUEUE
 _POLL: Final = Action.POLL
@@ -187,7 +188,7 @@ class Cell(Waker, Generic[T]):
                     )
         except (KeyboardInterrupt, SystemExit) as exc:
             strip(exc)
-            self._finish(Error(exc))
+            self._finish(self._interrupted(exc))
             del self, future
             raise
         except BaseException as exc:
@@ -282,6 +283,19 @@ class Cell(Waker, Generic[T]):
         for error in also:
             if isinstance(error, (KeyboardInterrupt, SystemExit)):
                 raise error
+
+    def _interrupted(self, exc: BaseException) -> Outcome[T]:
+        """Drop the future that ``exc`` passed through: whatever is in it is not polled again."""
+        future, context = self.future, self.context
+        assert future is not None and context is not None
+        name = self.name or repr(future)
+        failures, _ = context.run(drop_overdue, future, self.cx.executor, name, _INTERRUPTED, False)
+        for failure in failures:
+            attach(exc, failure, "while it was dropped")
+        for failure in also_of(exc):
+            if isinstance(failure, Abandoned) and self.cx.executor is not None:
+                self.cx.executor.keep_abandoned(failure)
+        return Error(exc, also_of(exc))
 
     # -- the end ----------------------------------------------------------------------------------
 

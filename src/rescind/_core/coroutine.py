@@ -20,6 +20,9 @@ it back (`ScopeStack.due`). Then
  D4  One request is raised once. Awaits of the cleanup are polled like any others (R9).
  D5  A spent budget is a park: a leaf that was never polled may then be canceled unpolled.
  D6  Each step runs under the coroutine's own identity, the closing one too (R28).
+ D7  Each leaf that ends costs budget, whether by a value, an error, or a value in spite of its
+     cancellation: no loop runs for ever in one step (R23).
+ D8  A `KeyboardInterrupt` that comes out of it drops it, leaf first.
 
 *Threads.* The executor's thread only.
 
@@ -28,15 +31,14 @@ it back (`ScopeStack.due`). Then
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from .current import local
-from .ending import ended_by
+from .ending import ended_by, raise_all
 from .errors import Abandoned, Cancellation, UsageError
-from .frames import await_stack, strip
+from .frames import await_chain, await_stack, strip
 from .outcome import Canceled, Completed, Error, Outcome, attach
 from .poll import PENDING, Context, Future, Pending, check_new, polled_after_end, polled_inside
 from .reason import CancelKind, CancelReason, CancelRequest
@@ -179,7 +181,7 @@ class CoroutineFuture(Future[T], ScopeStack):
         else:
             self._coro.close()
         self._release()
-        _raise_all(errors)
+        raise_all(errors)
 
     def __del__(self) -> None:
         if self._state == _ENDED or self._state == _RUNNING:
@@ -206,17 +208,24 @@ class CoroutineFuture(Future[T], ScopeStack):
         swap = self._swap
         previous = swap(self._identity) if swap is not None else None
         try:
-            return self._drive(cx)
-        finally:
-            if swap is not None:
-                swap(previous)
-            local.region = outer
-            self.outer = None
-            self.cx = None
-            if self._state == _RUNNING:
-                self._state = _PARKED
-            else:
-                self._release()
+            try:
+                return self._drive(cx)
+            finally:
+                if swap is not None:
+                    swap(previous)
+                local.region = outer
+                self.outer = None
+                self.cx = None
+                if self._state == _RUNNING:
+                    self._state = _PARKED
+                else:
+                    self._release()
+        except _NO_CANCELLATION as exc:
+            try:
+                self.drop()  # D8
+            except BaseException as other:
+                attach(exc, other, "while it was dropped")
+            raise
 
     def _drive(self, cx: Context) -> T | Pending:
         """Poll the leaf, resume the coroutine, and so on, until a park or the end."""
@@ -225,6 +234,7 @@ class CoroutineFuture(Future[T], ScopeStack):
         leaf = self._leaf
         value: object = None
         error: BaseException | None = None
+        absorbed = False  # did a leaf end in this step that was being canceled?
         while True:
             if leaf is not None:
                 try:
@@ -233,8 +243,11 @@ class CoroutineFuture(Future[T], ScopeStack):
                         if outcome is PENDING:
                             return PENDING
                         value, error = self._settle(outcome)
+                        if executor is not None:
+                            executor.budget -= 1  # D7
+                            absorbed = True
                     elif executor is not None and executor.budget <= 0:
-                        if self._fresh and self.attention:
+                        if self._fresh and self.attention and not absorbed:
                             self._canceling = self._due(leaf)
                             if self._canceling is not None:
                                 continue
@@ -252,14 +265,13 @@ class CoroutineFuture(Future[T], ScopeStack):
                         if executor is not None:
                             executor.budget -= 1
                 except _NO_CANCELLATION:
-                    self._leaf = None
-                    self._state = _ENDED
-                    coro.close()
                     raise
                 except BaseException as exc:
                     strip(exc)
                     error = exc
                     self._canceling = None
+                    if executor is not None:
+                        executor.budget -= 1  # D7
                 self._leaf = None
             try:
                 if error is None:
@@ -312,10 +324,12 @@ class CoroutineFuture(Future[T], ScopeStack):
             return None
         return due
 
+    def held(self) -> bool:
+        return self._host is not None and self._host.shielded(self._identity)
+
     def interrupts(self, leaf: Future[Any]) -> bool:
         """Would a cancellation be delivered at once if ``leaf`` were pending now?"""
-        held = self._host is not None and self._host.shielded(self._identity)
-        return self.attention and not held and self.due(leaf) is not None
+        return self.attention and not self.held() and self.due(leaf) is not None
 
     def _adopt(self, yielded: object, cx: Context) -> Future[Any]:
         """Return the leaf for what the coroutine yielded; raise `TypeError` if it is none."""
@@ -366,7 +380,7 @@ class CoroutineFuture(Future[T], ScopeStack):
 
     def _close(self, errors: list[BaseException]) -> None:
         """Close the coroutine under its identity; append what it raises."""
-        chain = _coroutines(self._coro)
+        chain = await_chain(self._coro)
         stack = await_stack(self._coro)
         outer = local.region
         self.outer = outer
@@ -398,22 +412,5 @@ class CoroutineFuture(Future[T], ScopeStack):
             self.outer = None
 
 
-def _coroutines(coro: object) -> tuple[object, ...]:
-    """Return the coroutine and those that it awaits, so that the collector can be kept off."""
-    chain: list[object] = []
-    current: Any = coro
-    while inspect.iscoroutine(current):
-        chain.append(current)
-        current = current.cr_await
-    return tuple(chain)
-
-
 def _name_of(coro: object) -> str:
     return str(getattr(coro, "__qualname__", None) or type(coro).__qualname__)
-
-
-def _raise_all(errors: list[BaseException]) -> None:
-    if len(errors) == 1:
-        raise errors.pop()
-    if errors:
-        raise BaseExceptionGroup("several cleanups failed while a future was dropped", errors)

@@ -15,7 +15,7 @@ from .errors import Cancellation
 from .outcome import Canceled, Error, Outcome, also_of
 from .reason import CancelKind, CancelReason, CancelRequest
 
-__all__ = ["ended_by"]
+__all__ = ["ended_by", "raise_all"]
 
 
 def _contexts(exc: BaseException) -> Cancellation | None:
@@ -47,3 +47,11 @@ def ended_by(exc: BaseException, request: CancelRequest | None) -> Outcome[Any]:
         if cancellation is not None:
             return Canceled(request.reason, (*cancellation.also, exc))
     return Error(exc, also_of(exc))
+
+
+def raise_all(errors: list[BaseException]) -> None:
+    """Raise what failed while a future was dropped, if anything did."""
+    if len(errors) == 1:
+        raise errors.pop()
+    if errors:
+        raise BaseExceptionGroup("several cleanups failed while a future was dropped", errors)

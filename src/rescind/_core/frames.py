@@ -13,7 +13,18 @@ from dataclasses import dataclass
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType, TracebackType
 from typing import Any, cast
 
-__all__ = ["Site", "await_stack", "caller", "from_library", "shortened", "site", "site_of", "strip"]
+__all__ = [
+    "Site",
+    "await_chain",
+    "await_stack",
+    "caller",
+    "from_library",
+    "keep_for_ever",
+    "shortened",
+    "site",
+    "site_of",
+    "strip",
+]
 
 _PACKAGE = __name__.partition(".")[0]
 _STDLIB = os.path.join(os.path.dirname(os.__file__), "")
@@ -85,6 +96,16 @@ def await_stack(awaitable: object) -> list[Site]:
                 Site(frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_qualname)
             )
     return sites
+
+
+def await_chain(coro: object) -> tuple[object, ...]:
+    """Return the coroutine and those that it awaits, so that the collector can be kept off."""
+    chain: list[object] = []
+    current: Any = coro
+    while isinstance(current, CoroutineType):
+        chain.append(cast("object", current))
+        current = current.cr_await
+    return tuple(chain)
 
 
 def site(awaitable: object) -> Site | None:

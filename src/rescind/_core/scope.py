@@ -79,6 +79,10 @@ class ScopeStack(Region):
     def delivered(self) -> bool:
         return self.unwinding
 
+    def held(self) -> bool:
+        """Does a shield of the host's world hold back what comes from outside (R30)?"""
+        return False
+
     def holds(self) -> bool:
         return self.floor > 0 or self.unwinding or self.masked(0, None)
 
@@ -261,10 +265,12 @@ def pending_request(leaf: Future[Any] | None = None) -> CancelRequest | None:
     while region is not None:
         if isinstance(region, ScopeStack):
             due = region.due(leaf)
+            if due is not None and due is not region.request:
+                return due  # of a deadline inside
+            if region.held() or region.floor > 0 or region.unwinding or region.masked(0, leaf):
+                return None
             if due is not None:
                 return due
-            if region.floor > 0 or region.unwinding or region.masked(0, leaf):
-                return None
         elif region.holds():
             return None
         outer = region.outer

@@ -228,6 +228,10 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         if self._detached:
             self._report_unseen()
 
+    def _interrupted(self, exc: BaseException) -> Outcome[T]:
+        self._observed = True  # by whoever runs the runtime: it is raised there
+        return super()._interrupted(exc)
+
     def _report_unseen(self) -> None:
         outcome = self.ended
         if isinstance(outcome, Error) and not self._observed:

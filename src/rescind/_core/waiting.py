@@ -113,7 +113,9 @@ def _own(sites: list[Site]) -> tuple[Site | None, Site | None]:
     return sites[-1], None
 
 
-def waits_of(cell: Cell[Any], name: str, depth: int = 0) -> list[Wait]:
+def waits_of(
+    cell: Cell[Any], name: str, depth: int = 0, around: tuple[Cell[Any], ...] = ()
+) -> list[Wait]:
     """Return what a cell waits for; then, if that is a combinator, what its children wait for."""
     future: Any = cell.future
     if future is None:
@@ -131,7 +133,8 @@ def waits_of(cell: Cell[Any], name: str, depth: int = 0) -> list[Wait]:
     cleaning = cell.phase in _CLEANING
     waits = [Wait(name, what, site, inside, depth, cleaning)]
     for index, child in children:
-        waits += waits_of(child, _label(index, child), depth + 1)
+        if child not in around:  # what is shared may wait for itself
+            waits += waits_of(child, _label(index, child), depth + 1, (*around, child))
     return waits
 
 

@@ -26,6 +26,7 @@ from typing import Any, Final, cast
 from rescind._core.cell import Cell
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import local
+from rescind._core.ending import raise_all
 from rescind._core.errors import UsageError
 from rescind._core.frames import site
 from rescind._core.grace import UNSET, Grace, Unset
@@ -41,7 +42,6 @@ __all__ = [
     "futures_of",
     "parent_reason",
     "place",
-    "raise_all",
 ]
 
 OnUndelivered = Callable[[Any], object]
@@ -118,7 +118,18 @@ class Children:
         biased: poll woken children in argument order (B1).
     """
 
-    __slots__ = ("_ended", "_ready", "_stepping", "_waker", "alive", "biased", "cells", "grace")
+    __slots__ = (
+        "_ended",
+        "_forwarded",
+        "_ready",
+        "_round",
+        "_stepping",
+        "_waker",
+        "alive",
+        "biased",
+        "cells",
+        "grace",
+    )
 
     def __init__(self, *, grace: Grace = UNSET, biased: bool = False) -> None:
         self.grace = grace
@@ -130,6 +141,10 @@ class Children:
         self._ended: deque[Child] = deque()
         # Is a child being stepped now?
         self._stepping = False
+        # How many entries of the ready queue belong to the round under way.
+        self._round = 0
+        # To how many children the parent's request was passed on.
+        self._forwarded = 0
         # Wakes the parent; the latest one.
         self._waker: Any = None
 
@@ -181,17 +196,20 @@ class Children:
         self._waker = cx.waker
         ready = self._ready
         executor = cx.executor
-        if self.biased and len(ready) > 1:
-            in_order = sorted(ready, key=_index)
-            ready.clear()
-            ready.extend(in_order)
         # One round: those queued now. A child woken meanwhile has its turn in the parent's next.
-        for _ in range(len(ready)):
+        # A round that the budget cut short goes on first, or a hot child, if biased, would be
+        # before the others for ever.
+        if self._round == 0:
+            self._round = len(ready)
+            if self.biased and len(ready) > 1:
+                in_order = sorted(ready, key=_index)
+                ready.clear()
+                ready.extend(in_order)
+        while self._round and ready:
             if executor is not None and executor.budget <= 0:
                 cx.waker.wake()
                 break
-            if not ready:
-                break
+            self._round -= 1
             self._stepping = True
             try:
                 ready.popleft().step()
@@ -223,7 +241,9 @@ class Children:
 
     def forward(self, request: CancelRequest) -> None:
         """Pass the parent's own request on to every child that has not ended (R13, B3)."""
-        for child in self.cells:
+        first, self._forwarded = self._forwarded, len(self.cells)
+        for index in range(first, self._forwarded):
+            child = self.cells[index]
             if child.ended is None and child.request is None:
                 following = request.follow()
                 following.grace_at = None  # the parent's ends it: one report, not one for each
@@ -250,14 +270,6 @@ class Children:
 
 def _index(child: Child) -> int:
     return child.index
-
-
-def raise_all(errors: list[BaseException]) -> None:
-    """Raise what failed while children were dropped, if anything did."""
-    if len(errors) == 1:
-        raise errors.pop()
-    if errors:
-        raise BaseExceptionGroup("several cleanups failed while a future was dropped", errors)
 
 
 def enclosing_grace(cell: Cell[Any] | None) -> float | None:

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import Region, local
-from rescind._core.ending import ended_by
+from rescind._core.ending import ended_by, raise_all
 from rescind._core.errors import Cancellation
 from rescind._core.frames import strip
 from rescind._core.gate import Gate
@@ -27,7 +27,6 @@ from rescind._core.outcome import Canceled, Completed, Error, Outcome, attach
 from rescind._core.poll import PENDING, Context, Future, NoopWaker, Pending, polled_after_end
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
 from rescind._core.watched import watched
-from rescind.combinators.children import raise_all
 
 __all__ = ["CatchCancel", "Finalize", "bracket", "catch_cancel", "finalize", "on_cancel"]
 
@@ -81,8 +80,7 @@ class Finalize(Future[T], Region):
             try:
                 result = self.inner.poll(cx)
             except (KeyboardInterrupt, SystemExit):
-                self._given = True
-                raise
+                raise  # to be dropped by its owner, which runs the finalizer (Z1)
             except BaseException as exc:
                 strip(exc)
                 self._begin(ended_by(exc, None))
@@ -119,6 +117,8 @@ class Finalize(Future[T], Region):
                 self._outcome = None
 
     def drop(self) -> None:
+        if self._given:
+            return
         self._given = True
         errors: list[BaseException] = []
         if self._outcome is None:
@@ -162,8 +162,13 @@ class Finalize(Future[T], Region):
             try:
                 if self._poll_shielded(running, cx) is PENDING:
                     return PENDING
-            except (KeyboardInterrupt, SystemExit):
-                raise
+            except (KeyboardInterrupt, SystemExit) as exc:
+                self._running = None
+                try:
+                    running.drop()
+                except BaseException as other:
+                    attach(exc, other, "while it was dropped")
+                raise exc
             except BaseException as exc:
                 strip(exc)
                 self._fail(exc)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 
+from rescind._core.ending import raise_all
 from rescind._core.grace import UNSET, Grace, checked_grace
 from rescind._core.outcome import Canceled, Error, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending, polled_after_end
 from rescind._core.reason import CancelRequest
-from rescind.combinators.children import Child, Children, raise_all
+from rescind.combinators.children import Child, Children
 
 __all__ = ["Parallel"]
 

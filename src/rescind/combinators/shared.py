@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from rescind._core.cell import Cell
 from rescind._core.current import local
-from rescind._core.ending import ended_by
+from rescind._core.ending import ended_by, raise_all
 from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
 from rescind._core.frames import strip
@@ -32,7 +32,6 @@ from rescind._core.poll import (
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
 from rescind._core.waitlist import Waiter, WaitList
 from rescind._core.watched import watched
-from rescind.combinators.children import raise_all
 
 __all__ = ["Shared", "now_or_never", "shared"]
 

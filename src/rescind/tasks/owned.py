@@ -25,7 +25,7 @@ class Owned(Future[T]):
     Cancellation: before the first poll, waits for ``aclose``; afterwards that of the future.
     """
 
-    __slots__ = ("_closing", "_resources", "_taken", "inner")
+    __slots__ = ("_closing", "_left", "_resources", "_taken", "inner")
     _native = True
 
     def __init__(self, inner: Future[T], resources: tuple[Any, ...] | list[Any]) -> None:
@@ -44,6 +44,8 @@ class Owned(Future[T]):
         # None once they belong to the body, or are closed.
         self._resources: tuple[Any, ...] | None = tuple(resources)
         self._closing: CoroutineFuture[tuple[BaseException, ...]] | None = None
+        # What is to be closed yet; the one being closed is out already.
+        self._left: list[Any] = []
 
     def poll(self, cx: Context) -> T | Pending:
         self._resources = None
@@ -52,8 +54,8 @@ class Owned(Future[T]):
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
         if self._resources is not None:
             self.inner.drop()
-            self._closing = CoroutineFuture(_close_all(self._resources))
-            self._resources = None
+            self._left, self._resources = list(self._resources), None
+            self._closing = CoroutineFuture(_close_all(self._left))
         if self._closing is None:
             return self.inner.poll_cancel(cx, request)
         errors = self._closing.poll(cx)
@@ -62,12 +64,15 @@ class Owned(Future[T]):
     def drop(self) -> None:
         closing, self._closing = self._closing, None
         if closing is not None:
-            closing.drop()
+            try:
+                closing.drop()
+            finally:
+                _close_now(self._left)
             return
         resources, self._resources = self._resources, None
         self.inner.drop()
         if resources is not None:
-            _close_now(resources)
+            _close_now(list(resources))
 
     def __repr__(self) -> str:
         return repr(self.inner)
@@ -77,9 +82,11 @@ def _closer(resource: Any) -> Any:
     return getattr(resource, "aclose", None) or getattr(resource, "close", None)
 
 
-async def _close_all(resources: tuple[Any, ...]) -> tuple[BaseException, ...]:
+async def _close_all(resources: list[Any]) -> tuple[BaseException, ...]:
+    """Close and take out the last one, until none is left."""
     errors: list[BaseException] = []
-    for resource in reversed(resources):
+    while resources:
+        resource = resources.pop()
         try:
             result = _closer(resource)()
             if inspect.isawaitable(result):
@@ -89,12 +96,18 @@ async def _close_all(resources: tuple[Any, ...]) -> tuple[BaseException, ...]:
     return tuple(errors)
 
 
-def _close_now(resources: tuple[Any, ...]) -> None:
+def _close_now(resources: list[Any]) -> None:
     """Close without awaiting: an ``aclose`` that must await is run as far as it goes."""
-    closing = CoroutineFuture(_close_all(resources))
-    cx = Context(NoopWaker())
-    errors = closing.poll(cx)
-    if isinstance(errors, Pending):
-        closing.drop()
-    elif errors:
-        raise BaseExceptionGroup("several cleanups failed while a future was dropped", errors)
+    failures: list[BaseException] = []
+    while resources:  # one that must await ends the round; the others have theirs
+        closing = CoroutineFuture(_close_all(resources))
+        try:
+            errors = closing.poll(Context(NoopWaker()))
+            if isinstance(errors, Pending):
+                closing.drop()
+            else:
+                failures += errors
+        except BaseException as exc:
+            failures.append(exc)
+    if failures:
+        raise BaseExceptionGroup("several cleanups failed while a future was dropped", failures)
