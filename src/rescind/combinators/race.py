@@ -64,7 +64,9 @@ class Race(Parallel[T]):
             return
         try:
             self._on_undelivered(value)
-        except Exception:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # an asyncio library's CancelledError too: the losers are drained
             _log.exception("on_undelivered of %s failed for %r", repr(self), value)
 
     def _result(self) -> T:
