@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+import rescind
 from rescind import (
     CancelKind,
     Cancellation,
@@ -15,6 +16,7 @@ from rescind import (
     ready,
 )
 from rescind.lowlevel import PENDING
+from rescind.testing import run_virtual
 from tests.combinators.kit import (
     BY_HAND,
     Ended,
@@ -158,3 +160,31 @@ def test_cancel_at_every_park_leaves_nothing() -> None:
 def test_ready_success_needs_no_drain() -> None:
     """A single ready child ends the race at the first poll."""
     assert Completed(1) == Hand(race_ok(ready(1))).poll()
+
+
+def test_a_loser_that_fails_in_the_same_turn_is_no_news(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A child that fails has lost in any case; what its cleanup raises is logged all the same."""
+
+    async def wins() -> str:
+        await rescind.sleep(1)
+        return "won"
+
+    async def fails() -> str:
+        await rescind.sleep(1)
+        raise ValueError("503")
+
+    async def cleans_badly() -> str:
+        try:
+            await rescind.sleep(2)
+        finally:
+            raise OSError("disk full")
+
+    async def main() -> str:
+        return await rescind.race_ok(wins(), fails(), cleans_badly())
+
+    with caplog.at_level("ERROR", "rescind"):
+        outcome = run_virtual(main)
+    logged = [str(record.exc_info[1]) for record in caplog.records if record.exc_info]
+    assert (Completed("won"), ["disk full"]) == (outcome, logged)

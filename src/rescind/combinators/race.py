@@ -27,6 +27,9 @@ class Race(Parallel[T]):
     __slots__ = ("_on_undelivered", "_winner")
     _what = "race"
 
+    #: Is it news that a loser raised? In `race_ok` a child that fails has lost in any case.
+    _errors_are_news = True
+
     def __init__(
         self,
         futures: Iterable[Future[T]],
@@ -106,7 +109,7 @@ class Race(Parallel[T]):
         failures: tuple[BaseException, ...] = ()
         if isinstance(outcome, (Error, Canceled)):
             failures = outcome.also
-        if isinstance(outcome, Error):
+        if isinstance(outcome, Error) and self._errors_are_news:
             failures = (outcome.exception, *failures)
         for exc in failures:
             what = f"{_label(loser)} of a {self._what}"
@@ -126,6 +129,7 @@ class RaceOk(Race[T]):
 
     __slots__ = ()
     _what = "race_ok"
+    _errors_are_news = False
 
     def _wins(self, outcome: Outcome[T]) -> bool:
         return isinstance(outcome, Completed)
