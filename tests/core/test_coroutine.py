@@ -8,7 +8,7 @@ import pytest
 
 import rescind
 from rescind import Completed, PolledAfterCompletion, UsageError
-from rescind.lowlevel import PENDING, Context, CoroutineFuture
+from rescind.lowlevel import PENDING, CoroutineFuture
 from rescind.testing import CountingWaker, context, poll_cancel_once, poll_once
 from tests.core.kit import Bench, Leaf
 
@@ -238,13 +238,9 @@ def test_spent_budget_parks_and_wakes_itself() -> None:
 
         task = bench.spawn(main())
         seen = []
-        cx = Context(task, bench.executor, task)
-        assert cx.executor is bench.executor
         while not task.done():
-            bench.executor.budget = 3
-            task.step()
+            bench.executor.turn()
             seen.append(len(trace))
-        bench.idle()
         assert [3, 6, 7] == seen
 
 

@@ -251,7 +251,7 @@ class CoroutineFuture(Future[T], ScopeStack):
                             self._canceling = self._due(leaf)
                             if self._canceling is not None:
                                 continue
-                        cx.waker.wake()
+                        executor.defer(cx.waker)  # the host looks for I/O first
                         return PENDING
                     else:
                         self._fresh = False

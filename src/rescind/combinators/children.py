@@ -207,7 +207,6 @@ class Children:
                 ready.extend(in_order)
         while self._round and ready:
             if executor is not None and executor.budget <= 0:
-                cx.waker.wake()
                 break
             self._round -= 1
             self._stepping = True
@@ -220,7 +219,10 @@ class Children:
         while self._ended:
             yield self._ended.popleft()
         if ready:
-            cx.waker.wake()
+            if executor is not None and executor.budget <= 0:
+                executor.defer(cx.waker)  # the host looks for I/O first
+            else:
+                cx.waker.wake()
 
     # -- canceling --------------------------------------------------------------------------------
 
