@@ -296,3 +296,31 @@ def test_cancellation_leaves_an_asyncio_task_group_as_itself(new_loop: Loop) -> 
 
     ended = rescind.run(main, host=new_loop)
     assert (ended, seen) == (("Canceled", 0), ["Cancellation"])
+
+
+def test_a_cancellation_that_an_asyncio_task_group_wrapped_is_still_one(new_loop: Loop) -> None:
+    """Before 3.13 the group wraps it; the task's outcome and a deadline around see through that."""
+
+    async def grouped() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.sleep(5))
+            await asyncio.sleep(5)
+
+    async def limited() -> str:
+        try:
+            async with rescind.deadline(0.01):
+                await grouped()
+        except rescind.TimedOut as exc:
+            return str(exc)
+        return "went through"
+
+    async def main() -> tuple[str, int, str]:
+        task = rescind.spawn(grouped())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        outcome = await task.cancel("enough")
+        also = len(getattr(outcome, "also", ()))
+        return type(outcome).__name__, also, await limited()
+
+    ended = rescind.run(main, host=new_loop)
+    assert ended == ("Canceled", 0, "timed out after 0.01 s")

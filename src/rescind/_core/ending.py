@@ -9,13 +9,33 @@ coroutine and a combinator agree (R15).
 from __future__ import annotations
 
 from asyncio import CancelledError
-from typing import Any
+from typing import Any, cast
 
 from .errors import Cancellation
 from .outcome import Canceled, Error, Outcome, also_of
 from .reason import CancelKind, CancelReason, CancelRequest
 
-__all__ = ["ended_by", "raise_all"]
+__all__ = ["ended_by", "raise_all", "split_cancellation"]
+
+
+def split_cancellation(
+    exc: BaseException | None,
+) -> tuple[Cancellation | None, BaseException | None]:
+    """Return the cancellation that ``exc`` is, or that it is a group of, and what else is in it.
+
+    Before Python 3.13, ``asyncio.TaskGroup`` knows ``CancelledError`` itself alone, and wraps a
+    `Cancellation` that passes through it into a group.
+    """
+    if isinstance(exc, Cancellation):
+        return exc, None
+    if not isinstance(exc, BaseExceptionGroup):
+        return None, exc
+    group = cast("BaseExceptionGroup[BaseException]", exc)
+    own, rest = group.split(Cancellation)
+    first: BaseException | None = own
+    while isinstance(first, BaseExceptionGroup):
+        first = cast("BaseExceptionGroup[BaseException]", first).exceptions[0]
+    return (first, rest) if isinstance(first, Cancellation) else (None, group)
 
 
 def _contexts(exc: BaseException) -> Cancellation | None:
@@ -36,8 +56,10 @@ def ended_by(exc: BaseException, request: CancelRequest | None) -> Outcome[Any]:
     An error that was raised while cleaning up after a delivered ``request`` is listed in
     ``Canceled.also`` (R15); one raised after the cancellation was absorbed is an `Error`.
     """
-    if isinstance(exc, Cancellation):
-        return Canceled(exc.reason if request is None else request.reason, exc.also)
+    cancellation, rest = split_cancellation(exc)
+    if cancellation is not None:
+        also = cancellation.also if rest is None else (*cancellation.also, rest)
+        return Canceled(cancellation.reason if request is None else request.reason, also)
     if isinstance(exc, CancelledError):
         if request is not None:
             return Canceled(request.reason)

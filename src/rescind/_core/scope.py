@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .current import Region, foreign, local
+from .ending import split_cancellation
 from .errors import Cancellation, TimedOut, UsageError
 from .grace import checked_seconds
 from .poll import Future, Waker
@@ -202,13 +203,13 @@ class Deadline(Waker):
         stack = self._stack
         if stack is not None:
             stack.leave(self)
-        if (
-            self.request is not None
-            and self.delivered
-            and isinstance(exc, Cancellation)
-            and exc.reason is self.request.reason
-        ):
-            raise _timed_out(exc, self._seconds) from exc
+        if self.request is None or not self.delivered:
+            return
+        cancellation, rest = split_cancellation(exc)
+        if cancellation is None or rest is not None:
+            return
+        if cancellation.reason is self.request.reason:
+            raise _timed_out(cancellation, self._seconds) from exc
 
     @property
     def expired(self) -> bool:
