@@ -26,6 +26,7 @@ from rescind import (
     spawn,
 )
 from rescind.lowlevel import PENDING
+from rescind.testing import run_virtual
 from tests.combinators.kit import (
     BY_HAND,
     Ended,
@@ -398,3 +399,24 @@ def test_join_or_cancel_canceled_at_every_park_never_gives_a_third_case() -> Non
 
     found = sweep(main)
     assert {"Canceled", "Completed('t')"} == set(kinds(found))
+
+
+def test_now_or_never_keeps_what_it_had_to_abandon() -> None:
+    """R10: a coroutine that goes on after its close is said so, and kept from the collector."""
+
+    async def stubborn() -> None:
+        for _ in range(3):
+            try:
+                await rescind.never()
+            except GeneratorExit:
+                pass
+
+    async def main() -> tuple[str, int]:
+        try:
+            rescind.now_or_never(stubborn())
+        except rescind.RescindError as exc:
+            kept = rescind.current_runtime().statistics().abandoned
+            return type(exc).__name__, kept
+        return "nothing", 0
+
+    assert rescind.Completed(("Abandoned", 1)) == run_virtual(main)

@@ -25,6 +25,7 @@ from rescind import (
     timeout,
 )
 from rescind.lowlevel import PENDING, effective_deadline
+from rescind.testing import run_virtual
 from tests.combinators.kit import (
     BY_HAND,
     Ended,
@@ -606,3 +607,22 @@ def test_deadline_canceled_at_every_park_leaves_nothing() -> None:
 
     found = sweep(main)
     assert ["Canceled"] * 3 + ["Canceled"] * 2 + ["Completed(None)"] == kinds(found)
+
+
+def test_a_timed_out_of_the_bodys_own_is_not_taken_for_the_timeouts() -> None:
+    """R15: the body absorbed the deadline and failed by itself, while the parent was canceled."""
+
+    async def body() -> None:
+        try:
+            await rescind.never()
+        except rescind.Cancellation:
+            await rescind.sleep(2)
+        raise rescind.TimedOut("mine")
+
+    async def main() -> str:
+        task = rescind.spawn(rescind.timeout(body(), 1))
+        await rescind.sleep(2)
+        outcome = await task.cancel("meanwhile")
+        return repr(getattr(outcome, "exception", outcome))
+
+    assert rescind.Completed("TimedOut('mine')") == run_virtual(main)

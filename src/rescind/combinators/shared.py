@@ -10,10 +10,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 from rescind._core.cell import Cell
 from rescind._core.current import local
+from rescind._core.dropping import drop_overdue
 from rescind._core.ending import ended_by, raise_all
 from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
@@ -223,6 +224,9 @@ def shared(fut: Awaitable[T] | Callable[[], Awaitable[T]]) -> Shared[T]:
     return Shared(as_future(cast("Awaitable[T]", fut)), None)
 
 
+_NEVER: Final = CancelReason(CancelKind.PARENT, "it was not ready at once")
+
+
 def now_or_never(fut: Awaitable[T]) -> Outcome[T] | None:
     """Poll ``fut`` once, here and now; drop it if it has no result yet.
 
@@ -243,6 +247,7 @@ def now_or_never(fut: Awaitable[T]) -> Outcome[T] | None:
         strip(exc)
         return ended_by(exc, None)
     if isinstance(result, Pending):
-        future.drop()
+        failures, _ = drop_overdue(future, local.executor, repr(future), _NEVER, overran=False)
+        raise_all(list(failures))
         return None
     return Completed(result)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Literal, TypeVar
 
 from rescind._core.dropping import drop_overdue
-from rescind._core.ending import ended_by
 from rescind._core.errors import TimedOut
 from rescind._core.grace import UNSET, Grace, Unset, checked_grace, checked_seconds
 from rescind._core.into import as_future
@@ -94,15 +94,10 @@ class Timeout(Future[T]):
             # Its own cancellation goes on; the parent's only shortens it (R9, R10).
             if self._request.shorten(request.grace_at):
                 self._arm_grace(cx)
-            try:
-                result = self._drain(cx)
-            except TimedOut as exc:
-                return Canceled(request.reason, tuple(exc.also))
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException as exc:
-                return ended_by(exc, None)
-            return PENDING if isinstance(result, Pending) else Completed(result)
+            drained = self._drained(cx)
+            if isinstance(drained, Canceled):
+                return replace(drained, reason=request.reason)
+            return drained
         self._stop_timer()
         outcome = self.inner.poll_cancel(self._enter(cx), request)
         if outcome is not PENDING:
@@ -153,18 +148,9 @@ class Timeout(Future[T]):
 
     def _drain(self, cx: Context) -> T | Pending:
         """Drive the cleanup; raise `TimedOut` at its end, or deliver what the future had (R7)."""
-        request = self._request
-        assert request is not None
-        executor = cx.runtime("timeout()")
-        outcome: Outcome[T] | Pending = PENDING
-        at = request.grace_at
-        if at is None or at > executor.now() or self._on_overrun == "wait":
-            outcome = self.inner.poll_cancel(self._enter(cx), request)
-        else:
-            outcome = self._overrun(cx, request)
-        if outcome is PENDING:
+        outcome = self._drained(cx)
+        if isinstance(outcome, Pending):
             return PENDING
-        self._end()
         if isinstance(outcome, Completed):
             return outcome.value
         if isinstance(outcome, Error):
@@ -174,6 +160,19 @@ class Timeout(Future[T]):
         for other in outcome.also:
             error.add_note(f"while cleaning up: {other!r}")
         raise error
+
+    def _drained(self, cx: Context) -> Outcome[T] | Pending:
+        """Drive the cleanup, or cut it short when its grace is over."""
+        request = self._request
+        assert request is not None
+        at = request.grace_at
+        if at is None or at > cx.runtime("timeout()").now() or self._on_overrun == "wait":
+            outcome = self.inner.poll_cancel(self._enter(cx), request)
+        else:
+            outcome = self._overrun(cx, request)
+        if outcome is not PENDING:
+            self._end()
+        return outcome
 
     def _overrun(self, cx: Context, request: CancelRequest) -> Outcome[T]:
         if self._on_overrun == "detach":
