@@ -1,15 +1,19 @@
 """The one wait queue: FIFO, O(1) removal, hand-over of a wake-up that its waiter cannot use.
 
 *What it is.* A doubly linked list whose nodes are the waiting futures' own `Waiter` records.
-Every primitive that makes somebody wait uses it.
+Every primitive that makes somebody wait uses it. A waiter says what it wants, and is told with
+its wake-up what it got: a primitive gives to those who wait, it does not let them compete.
 
 *Invariants.*
  W1  A waiter is in at most one list; `WaitList.leave` is O(1) and a no-op outside the list.
  W2  A woken waiter has left the list: it will not be woken twice.
  W3  A waiter that was woken and is then canceled passes its wake-up to the next in line:
      `leave` returns True for it, and its owner must `hand_over` (no lost wake-up).
+ W4  The list is consistent whenever it calls something: a finalizer that the collector runs at
+     that moment may leave the list, or wake others in it.
 
-*Threads.* The executor's thread only; the wakers it wakes may belong to anyone.
+*Threads.* One at a time: its owner has a lock where several may come. The wakers it wakes may
+belong to anyone.
 
 *Source.* trio's parking lot, tokio's ``Notify``; asyncio lost such wake-ups (cpython #90155,
 #112202).
@@ -18,7 +22,7 @@ Every primitive that makes somebody wait uses it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .poll import Waker
@@ -31,13 +35,17 @@ class Waiter:
 
     Attributes:
         waker: the latest waker of the future that waits.
+        wants: what it waits for, in its primitive's terms, such as a number of permits.
+        given: what it got with its wake-up, in its primitive's terms.
         woken: was it woken by the list?
     """
 
-    __slots__ = ("_list", "_next", "_prev", "waker", "woken")
+    __slots__ = ("_list", "_next", "_prev", "given", "waker", "wants", "woken")
 
-    def __init__(self, waker: Waker) -> None:
+    def __init__(self, waker: Waker, wants: Any = None) -> None:
         self.waker = waker
+        self.wants = wants
+        self.given: Any = None
         self.woken = False
         self._list: WaitList | None = None
         self._prev: Waiter | None = None
@@ -64,9 +72,19 @@ class WaitList:
             yield waiter
             waiter = waiter._next
 
-    def join(self, waker: Waker) -> Waiter:
+    @property
+    def first(self) -> Waiter | None:
+        """The first in line; None if nobody waits."""
+        return self._first
+
+    @property
+    def last(self) -> Waiter | None:
+        """The last in line; None if nobody waits."""
+        return self._last
+
+    def join(self, waker: Waker, wants: Any = None) -> Waiter:
         """Append a new waiter and return it."""
-        waiter = Waiter(waker)
+        waiter = Waiter(waker, wants)
         waiter._list = self
         last = self._last
         if last is None:
@@ -90,12 +108,17 @@ class WaitList:
         waiter = self._first
         if waiter is None:
             return False
-        self._unlink(waiter)
-        waiter.woken = True
-        waiter.waker.wake()
+        self.wake(waiter)
         return True
 
     hand_over = wake_one
+
+    def wake(self, waiter: Waiter, given: Any = None) -> None:
+        """Wake one that waits here, and tell it what it got (W2)."""
+        self._unlink(waiter)
+        waiter.given = given
+        waiter.woken = True
+        waiter.waker.wake()
 
     def wake_all(self) -> int:
         """Wake everybody who waits now, in order; return how many."""

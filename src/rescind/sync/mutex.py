@@ -1,0 +1,238 @@
+"""`Mutex`: one at a time, in order of arrival.
+
+*Invariants.*
+ M1  It has at most one owner. Released while somebody waits, it belongs to the first in line at
+     once: nobody can barge in between.
+ M2  One who was given it and is canceled before it could see that passes it on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import RLock
+from types import TracebackType
+
+from rescind._core import scope
+from rescind._core.ending import split_cancellation
+from rescind._core.errors import RescindError, UsageError, WouldBlock
+from rescind._core.poll import PENDING, Context, Future, Pending, Waker
+from rescind._core.reason import CancelKind, CancelReason
+from rescind._core.waitlist import Waiter, WaitList
+from rescind.sync.holder import Holder, holder_here
+from rescind.sync.operation import Operation
+
+__all__ = ["Mutex", "MutexStatistics", "Poisoned"]
+
+
+class Poisoned(RescindError):
+    """The last holder of the mutex was canceled inside: what it protects may be half-changed.
+
+    Attributes:
+        reason: why that holder was canceled.
+    """
+
+    reason: CancelReason
+
+    def __init__(self, message: str, reason: CancelReason) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class MutexStatistics:
+    """A snapshot of a mutex.
+
+    Attributes:
+        locked: is it held?
+        owner: who holds it, such as ``task 3 'main'``; None if nobody does.
+        waiting: how many wait for it.
+    """
+
+    locked: bool
+    owner: str | None
+    waiting: int
+
+
+class Mutex:
+    """Lets one in at a time, in order of arrival: ``async with mutex: ...``.
+
+    Args:
+        name: for messages.
+        poison: if a holder is canceled inside its ``async with``, refuse the mutex to others with
+            `Poisoned`, until `clear_poison` is called.
+
+    Threads: it may be waited for by tasks of several runtimes, and of plain asyncio.
+
+    Example:
+        >>> import rescind
+        >>> from rescind.sync import Mutex
+        >>> async def main():
+        ...     mutex = Mutex()
+        ...     async with mutex:
+        ...         return mutex.locked()
+        >>> rescind.run(main)
+        True
+
+    Source: ``trio.Lock`` (FIFO, owned by a task); Rust's poisoning, of cancellation alone.
+    """
+
+    __slots__ = ("__weakref__", "_lock", "_owner", "_poison", "_poisoned", "_waiting", "name")
+
+    def __init__(self, *, name: str | None = None, poison: bool = False) -> None:
+        self.name = name
+        self._lock = RLock()
+        # Who holds it; None: it is free.
+        self._owner: Holder | None = None
+        self._waiting = WaitList()
+        self._poison = poison
+        self._poisoned: CancelReason | None = None
+
+    # -- taking and giving ------------------------------------------------------------------------
+
+    def acquire(self) -> Future[None]:
+        """Return a future that ends when the mutex is held by the task that awaits it.
+
+        Raises:
+            UsageError: the awaiting code holds it already, so it would wait for itself.
+            Poisoned: the last holder was canceled inside, and ``poison`` was asked for.
+
+        Cancellation: loses its place in the queue. A mutex that was just handed to it is
+            delivered, and the cancellation arrives at the next park (R7).
+        """
+        return _Acquire(self)
+
+    def acquire_nowait(self) -> None:
+        """Take the mutex now.
+
+        Raises:
+            WouldBlock: somebody holds it.
+            UsageError: the caller holds it.
+            Poisoned: as `acquire`.
+        """
+        with self._lock:
+            if not self._take(holder_here()):
+                raise WouldBlock(f"{self!r} cannot be had at once; 'await mutex.acquire()' waits")
+
+    def release(self) -> None:
+        """Give the mutex to the first in line, or set it free.
+
+        Raises:
+            UsageError: it is not held, or by another task.
+        """
+        with self._lock:
+            owner = self._owner
+            if owner is None:
+                raise UsageError(f"{self!r} cannot be released: nobody holds it")
+            here = holder_here()
+            if not owner.same_task(here):
+                raise UsageError(
+                    f"{self!r} cannot be released by {here}: only the task that holds it may do so"
+                )
+            self._pass_on()
+
+    def _take(self, who: Holder) -> bool:
+        """Take it if it is free; refuse what could never end."""
+        owner = self._owner
+        if owner is not None:
+            if owner.same_branch(who):
+                raise UsageError(f"{who} holds {self!r} already: it would wait for itself for ever")
+            return False
+        self._check_poison()
+        self._owner = who
+        return True
+
+    def _pass_on(self) -> None:
+        """Give it to the first in line (M1)."""
+        waiter = self._waiting.first
+        self._owner = None if waiter is None else waiter.wants
+        if waiter is not None:
+            self._waiting.wake(waiter)
+
+    def __aenter__(self) -> Future[None]:
+        return self.acquire()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._poison and exc is not None:
+            self._poisoned = _canceled_inside(exc) or self._poisoned
+        self.release()
+
+    # -- what it is -------------------------------------------------------------------------------
+
+    def locked(self) -> bool:
+        """Tell whether somebody holds it."""
+        return self._owner is not None
+
+    @property
+    def poisoned(self) -> CancelReason | None:
+        """Why the last holder was canceled inside; None if it was not, or nobody asked to know."""
+        return self._poisoned
+
+    def clear_poison(self) -> None:
+        """Declare what the mutex protects to be whole again."""
+        self._poisoned = None
+
+    def statistics(self) -> MutexStatistics:
+        """Return a snapshot."""
+        with self._lock:
+            owner = self._owner
+            named = None if owner is None else str(owner)
+            return MutexStatistics(owner is not None, named, len(self._waiting))
+
+    def _check_poison(self) -> None:
+        if self._poisoned is not None:
+            raise Poisoned(
+                f"{self!r} is poisoned: its last holder was canceled inside "
+                f"({self._poisoned.line()}). Repair what it protects, and call clear_poison()",
+                self._poisoned,
+            )
+
+    def __repr__(self) -> str:
+        name = "" if self.name is None else f" {self.name!r}"
+        owner = self._owner
+        return f"<Mutex{name}, {'free' if owner is None else f'held by {owner}'}>"
+
+
+class _Acquire(Operation[None]):
+    """The future that `Mutex.acquire` returns."""
+
+    __slots__ = ("_mutex",)
+
+    def __init__(self, mutex: Mutex) -> None:
+        super().__init__(mutex._lock)
+        self._mutex = mutex
+
+    def _attempt(self, cx: Context) -> Pending | None:
+        return None if self._mutex._take(holder_here()) else PENDING
+
+    def _queue(self, waker: Waker) -> Waiter:
+        return self._mutex._waiting.join(waker, holder_here())
+
+    def _received(self, waiter: Waiter) -> None:
+        try:
+            self._mutex._check_poison()
+        except Poisoned:
+            self._mutex._pass_on()
+            raise
+
+    def _withdraw(self, waiter: Waiter) -> None:
+        if self._mutex._waiting.leave(waiter):
+            self._mutex._pass_on()  # M2
+
+    def __repr__(self) -> str:
+        return f"acquire of {self._mutex!r}"
+
+
+def _canceled_inside(exc: BaseException) -> CancelReason | None:
+    """Return why the holder was canceled, if ``exc`` left its block because of that."""
+    cancellation, _ = split_cancellation(exc)
+    if cancellation is not None:
+        return cancellation.reason
+    if isinstance(exc, GeneratorExit):
+        request = scope.cancel_requested()
+        return CancelReason(CancelKind.PARENT, "dropped") if request is None else request.reason
+    return None
