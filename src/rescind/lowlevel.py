@@ -8,6 +8,7 @@ from rescind._core.into import as_future
 from rescind._core.phase import Phase
 from rescind._core.poll import PENDING, Context, Future, IntoFuture, NoopWaker, Pending, Waker
 from rescind._core.reason import CancelRequest
+from rescind._core.resources import Leftover, Resource
 from rescind._core.timers import Timer, Timers
 from rescind._core.waitlist import Waiter, WaitList
 from rescind._host.manual import ManualHost
@@ -28,8 +29,10 @@ __all__ = [
     "IntoFuture",
     "ManualHost",
     "NoopWaker",
+    "Leftover",
     "Pending",
     "Phase",
+    "Resource",
     "Timer",
     "Timers",
     "WaitList",

@@ -30,6 +30,7 @@ LAYERS: dict[str, int] = {
     # Mechanisms that know no future in particular.
     "_core.hooks": 1,
     "_core.phase": 1,
+    "_core.resources": 1,
     "_core.timers": 1,
     "_core.waitlist": 1,
     # One future, one task.
@@ -37,6 +38,7 @@ LAYERS: dict[str, int] = {
     "_core.coroutine": 2,
     "_core.dropping": 2,
     "_core.ending": 2,
+    "_core.deadline": 2,
     "_core.gate": 2,
     "_core.handle": 2,
     "_core.into": 2,

@@ -35,6 +35,7 @@ from .grace import UNSET, Grace
 from .outcome import Completed, Error, Outcome
 from .poll import Future, Waker
 from .reason import CancelKind, CancelReason, CancelRequest
+from .resources import Resources
 from .task import Task
 from .timers import Timer, Timers
 from .waiting import describe_waits
@@ -140,6 +141,8 @@ class Executor:
         self._stopping = threading.RLock()
         # What it belongs to: a Runtime, for `current_runtime`.
         self.owner: Any = None
+        # What must end after the last task: threads, processes (R24).
+        self.resources = Resources()
         # Cleanups that overran their grace, in order (R24).
         self.overruns: list[Overrun] = []
         self._budget = budget
