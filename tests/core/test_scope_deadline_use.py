@@ -14,7 +14,7 @@ from rescind import (
     Error,
     UsageError,
 )
-from rescind._core.scope import Deadline
+from rescind._core.deadline import Deadline
 from rescind.lowlevel import CoroutineFuture, effective_deadline
 from rescind.testing import context
 from tests.core.kit import Bench

@@ -98,6 +98,7 @@ class CoroutineFuture(Future[T], ScopeStack):
         self.unwinding = False
         self.attention = False
         self.waker = None
+        self.company = None
         # The coroutine; kept after its end, when it holds no frame, for its name.
         self._coro = coro
         # What it awaits; None while it runs, before it starts and after it ends.
@@ -209,6 +210,8 @@ class CoroutineFuture(Future[T], ScopeStack):
         previous = swap(self._identity) if swap is not None else None
         try:
             try:
+                if self.company is not None:
+                    self.drive_company(self.company, cx)
                 return self._drive(cx)
             finally:
                 if swap is not None:
@@ -370,7 +373,7 @@ class CoroutineFuture(Future[T], ScopeStack):
 
     def _release(self) -> None:
         """Let go of everything but the coroutine's name."""
-        self.waker = None
+        self.close_scopes()
         self._leaf = None
         self._canceling = None
         host, self._host = self._host, None

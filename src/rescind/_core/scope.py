@@ -1,19 +1,23 @@
-"""Shields, gates and deadlines inside one coroutine: a stack of scopes.
+"""Shields, gates and cancel scopes inside one coroutine: a stack of scopes.
 
 *What it is.* A coroutine holds back the delivery of a cancellation with a shield (R12), lets it
-in again for one future with the shield's gate, and cancels a stretch of itself with a deadline
-(R21). All three are entries in the scope stack of the `CoroutineFuture` that drives it.
+in again for one future with the shield's gate, and has stretches of itself canceled: by a deadline
+(R21), or by a task group one of whose children failed (R26). All are entries in the scope stack of
+the `CoroutineFuture` that drives it. Futures that are to be polled while the coroutine awaits
+something else (R22) are its company.
 
 *What it is not.* Inherited: children of combinators, and spawned tasks, have stacks of their own.
 
 *Invariants.*
- C1  A cancellation has a base: 0 for the future's own request, i + 1 for the deadline at index i.
-     It is held back by every shield at or above its base that the awaited future's gates do not
+ C1  A cancellation has a base: 0 for the future's own request, i + 1 for the cancel scope at index
+     i. It is held back by every shield at or above its base that the awaited future's gates do not
      open, and by nothing below: a deadline inside a shield works.
  C2  From delivery until the canceled stretch is left, nothing from outside it is delivered: the
      cleanup runs once, undisturbed (R9). ``floor`` marks how far up that protection reaches;
      scopes entered later, by the cleanup itself, lie above it and work.
  C3  Leaving a shield checks nothing: the next park delivers.
+ C4  Company is polled in the coroutine's own steps, before its leaf, which is polled then even if
+     the budget is spent: neither starves the other.
 
 *Threads.* The executor's thread only.
 
@@ -22,23 +26,22 @@ in again for one future with the shield's gate, and cancels a stretch of itself 
 
 from __future__ import annotations
 
-from dataclasses import replace
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+import logging
+from typing import TYPE_CHECKING, Any, Final
 
 from .current import Region, foreign, local
 from .ending import split_cancellation
-from .errors import Cancellation, TimedOut, UsageError
-from .grace import checked_seconds
+from .errors import Cancellation, UsageError
 from .poll import Future, Waker
-from .reason import CancelKind, CancelReason, CancelRequest, make_reason
+from .reason import CancelRequest
 
 if TYPE_CHECKING:
     from .cell import Cell
-    from .timers import Timer
+    from .poll import Context
 
 __all__ = [
-    "Deadline",
+    "CancelScope",
+    "Company",
     "Mask",
     "ScopeStack",
     "cancel_requested",
@@ -46,6 +49,8 @@ __all__ = [
     "innermost",
     "pending_request",
 ]
+
+_log: Final = logging.getLogger("rescind")
 
 
 class Mask:
@@ -62,20 +67,22 @@ class ScopeStack(Region):
     """The part of a coroutine's driver that decides whether a cancellation is due.
 
     Attributes:
-        scopes: shields and deadlines that are open, outermost first.
+        scopes: shields and cancel scopes that are open, outermost first.
         floor: how many scopes are under the protection of C2.
         unwinding: was ``request`` raised inside?
         attention: may a cancellation be due? (One flag, so that the common case costs one test.)
-        waker: the latest waker of the driver; what a deadline wakes.
+        waker: the latest waker of the driver; what a cancel scope wakes.
+        company: what else is polled in the coroutine's steps (C4); None if there was never any.
     """
 
-    __slots__ = ("attention", "floor", "scopes", "unwinding", "waker")
+    __slots__ = ("attention", "company", "floor", "scopes", "unwinding", "waker")
 
-    scopes: list[Mask | Deadline]
+    scopes: list[Mask | CancelScope]
     floor: int
     unwinding: bool
     attention: bool
     waker: Waker | None
+    company: list[Company] | None
 
     def delivered(self) -> bool:
         return self.unwinding
@@ -106,7 +113,7 @@ class ScopeStack(Region):
         for index in range(self.floor, len(self.scopes)):
             scope = self.scopes[index]
             if (
-                isinstance(scope, Deadline)
+                isinstance(scope, CancelScope)
                 and scope.request is not None
                 and not scope.delivered
                 and not self.masked(index + 1, leaf)
@@ -121,17 +128,35 @@ class ScopeStack(Region):
             self.floor = len(self.scopes)
             return
         for scope in self.scopes:
-            if isinstance(scope, Deadline) and scope.request is request:
+            if isinstance(scope, CancelScope) and scope.request is request:
                 scope.delivered = True
                 scope.floor_before = self.floor
                 self.floor = len(self.scopes)
                 return
 
-    def leave(self, scope: Mask | Deadline) -> None:
+    def drive_company(self, company: list[Company], cx: Context) -> None:
+        """Poll what was woken beside the leaf, and leave the leaf its share (C4)."""
+        for beside in tuple(company):
+            beside.drive(cx)
+        executor = cx.executor
+        if executor is not None and executor.budget <= 0:
+            executor.budget = 1
+
+    def close_scopes(self) -> None:
+        """Let go of who would be woken, and of what is left beside: the coroutine has ended."""
+        self.waker = None
+        company, self.company = self.company, None
+        for beside in company or ():
+            try:
+                beside.drop()
+            except Exception:
+                _log.exception("%r failed while it was dropped with %r", beside, self)
+
+    def leave(self, scope: Mask | CancelScope) -> None:
         """Take ``scope`` off the stack; no check for a cancellation (C3)."""
         if scope in self.scopes:
             self.scopes.remove(scope)
-        if isinstance(scope, Deadline) and scope.delivered and not self.unwinding:
+        if isinstance(scope, CancelScope) and scope.delivered and not self.unwinding:
             self.floor = scope.floor_before
         self.floor = min(self.floor, len(self.scopes))
 
@@ -148,112 +173,68 @@ def innermost(what: str) -> ScopeStack:
     return region
 
 
-class Deadline(Waker):
-    """``async with deadline(5) as d:`` cancels its block when the time is over.
-
-    Inside it is a `Cancellation` of kind ``DEADLINE``; at the end of the block, and only there,
-    it becomes `TimedOut`. A value that is ready at the deadline wins (R7, R21).
+class CancelScope:
+    """A stretch of a coroutine that can be canceled by itself; what leaves it tells its own apart.
 
     Attributes:
-        at: host time, in seconds, at which it expires.
-        request: the cancellation, once it has expired.
-        delivered: was that raised inside the block?
+        request: the cancellation of the stretch, if there is one.
+        delivered: was that raised inside?
+        at: host time, in seconds, at which it is going to be canceled; infinity: never.
     """
 
-    __slots__ = (
-        "_entered",
-        "_seconds",
-        "_stack",
-        "_timer",
-        "at",
-        "delivered",
-        "floor_before",
-        "request",
-    )
+    __slots__ = ("at", "delivered", "floor_before", "request", "stack")
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = checked_seconds(seconds, "the deadline")
-        self._stack: ScopeStack | None = None
-        self._timer: Timer | None = None
-        # The reason without its words: the task and the line that entered the block (R14).
-        self._entered: CancelReason | None = None
-        self.at = float("inf")
+    def __init__(self) -> None:
+        # The coroutine's stack; None before it is entered.
+        self.stack: ScopeStack | None = None
         self.request: CancelRequest | None = None
         self.delivered = False
         self.floor_before = 0
+        self.at = float("inf")
 
-    async def __aenter__(self) -> Deadline:
-        if self._stack is not None:
-            raise UsageError("this deadline was already entered; call deadline() for each block")
-        self._stack = stack = innermost("deadline()")
+    def enter(self, what: str) -> ScopeStack:
+        """Begin the stretch in the coroutine that runs now; ``what`` is for messages."""
+        self.stack = stack = innermost(what)
         stack.scopes.append(self)
-        self.reschedule(self._seconds)
-        assert stack.cx is not None  # or it could not have been scheduled
-        self._entered = make_reason(None, stack.cx.runtime("deadline()"), CancelKind.DEADLINE)
-        return self
+        return stack
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        stack = self._stack
-        if stack is not None:
-            stack.leave(self)
-        if self.request is None or not self.delivered:
+    def leave(self) -> None:
+        """End the stretch."""
+        if self.stack is not None:
+            self.stack.leave(self)
+
+    def cancel(self, request: CancelRequest) -> None:
+        """Cancel the stretch, once: where the coroutine is parked, or parks next."""
+        stack = self.stack
+        if stack is None or self.request is not None:
             return
-        cancellation, rest = split_cancellation(exc)
-        if cancellation is None or rest is not None:
-            return
-        if cancellation.reason is self.request.reason:
-            raise _timed_out(cancellation, self._seconds) from exc
-
-    @property
-    def expired(self) -> bool:
-        """Is the time over?"""
-        return self.request is not None
-
-    def reschedule(self, seconds: float) -> None:
-        """Expire ``seconds`` from now instead; raises `UsageError` outside the block."""
-        seconds = checked_seconds(seconds, "the deadline")
-        stack = self._stack
-        if stack is None or self not in stack.scopes:
-            raise UsageError("a deadline can be rescheduled only inside its block")
-        if self.request is not None:
-            raise UsageError(f"this deadline of {self._seconds:g} s has already expired")
-        cx = stack.cx
-        if cx is None:
-            raise UsageError("a deadline can be rescheduled only by the coroutine that entered it")
-        if self._timer is not None:
-            self._timer.cancel()
-        executor = cx.runtime("deadline()")
-        self._seconds = seconds
-        self.at = executor.now() + seconds
-        self._timer = None
-        if self.at != float("inf"):
-            self._timer = executor.add_timer(self.at, self)
-
-    def wake(self) -> None:
-        """Expire: called by the timer."""
-        stack, entered = self._stack, self._entered
-        if stack is None or entered is None:
-            return
-        words = f"the deadline of {self._seconds:g} s has passed"
-        self.request = CancelRequest(replace(entered, message=words, at=self.at))
+        self.request = request
         stack.attention = True
         if stack.waker is not None:
             stack.waker.wake()
 
+    def caught(self, exc: BaseException | None) -> Cancellation | None:
+        """Return the stretch's own cancellation if that, and nothing else, is what left it."""
+        if self.request is None or not self.delivered:
+            return None
+        cancellation, rest = split_cancellation(exc)
+        if cancellation is None or rest is not None:
+            return None
+        return cancellation if cancellation.reason is self.request.reason else None
 
-def _timed_out(exc: Cancellation, seconds: float) -> TimedOut:
-    error = TimedOut(f"timed out after {seconds:g} s")
-    error.also = exc.also
-    for other in exc.also:
-        error.add_note(f"while cleaning up: {other!r}")
-    return error
+
+class Company:
+    """Futures that a coroutine polls beside its leaf, as long as the block that they belong to."""
+
+    __slots__ = ()
+
+    def drive(self, cx: Context) -> None:
+        """Poll what was woken."""
+        raise NotImplementedError
+
+    def drop(self) -> None:
+        """Drop them all: the coroutine ended without leaving the block."""
+        raise NotImplementedError
 
 
 def pending_request(leaf: Future[Any] | None = None) -> CancelRequest | None:
@@ -300,7 +281,7 @@ def cancel_requested() -> CancelRequest | None:
             return region.request
         if isinstance(region, ScopeStack):
             for scope in reversed(region.scopes):
-                if isinstance(scope, Deadline) and scope.request is not None:
+                if isinstance(scope, CancelScope) and scope.request is not None:
                     return scope.request
         cell = None if region.cx is None else region.cx.cell
         region = region.outer
@@ -318,7 +299,7 @@ def effective_deadline() -> float | None:
     while region is not None:
         times = [] if region.cx is None else [region.cx.deadline_at]
         if isinstance(region, ScopeStack):
-            times += [scope.at for scope in region.scopes if isinstance(scope, Deadline)]
+            times += [scope.at for scope in region.scopes if isinstance(scope, CancelScope)]
         for at in times:
             if at is not None and at != float("inf") and (earliest is None or at < earliest):
                 earliest = at

@@ -14,7 +14,7 @@ from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending, polled_after_end
 from rescind._core.reason import CancelKind, CancelRequest
-from rescind._core.scope import Deadline
+from rescind._core.deadline import Deadline
 from rescind._core.timers import Timer
 from rescind._core.watched import watched
 from rescind.combinators.children import enclosing_grace, parent_reason
