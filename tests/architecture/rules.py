@@ -55,7 +55,7 @@ LAYERS: dict[str, int] = {
     # What users call.
     "_attach": 5,
     "_shutdown": 5,
-    "blocking": 5,
+    "blocking.*": 5,
     "combinators.*": 5,
     "runtime": 5,
     "sync.*": 5,

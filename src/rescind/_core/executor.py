@@ -143,6 +143,9 @@ class Executor:
         self.owner: Any = None
         # What must end after the last task: threads, processes (R24).
         self.resources = Resources()
+        # Work outside, in threads and processes, that will post when it ends: until then there is
+        # no deadlock, and a virtual clock does not jump.
+        self.outside = 0
         # Cleanups that overran their grace, in order (R24).
         self.overruns: list[Overrun] = []
         self._budget = budget

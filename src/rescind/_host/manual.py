@@ -6,17 +6,25 @@ can ever happen again, and `Deadlock` says what everybody waits for.
 
 *What it is not.* A place for sockets: awaiting an asyncio future here is an error that says so.
 
-*Threads.* Other threads may post while the host runs; it does not wait for them.
+*Work outside.* As long as a thread or a process works for the executor (``Executor.outside``), what
+it will post counts as something that can happen: the clock stands still meanwhile, whatever the
+work takes. It moves on to the next timer only when that much real time has gone by, so that a
+timeout around work that never ends comes, at the pace of a real clock.
 
-*Source.* trio's ``MockClock``, Go's ``synctest`` bubbles, eio's mock backend.
+*Threads.* Other threads may post while the host runs; it waits only for those that work for it.
+
+*Source.* trio's ``MockClock``, Go's ``synctest`` bubbles, eio's mock backend; tokio's paused clock,
+which work in its blocking pool holds.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import threading
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from rescind._core.cell import Cell
@@ -64,6 +72,10 @@ class ManualHost:
         self._timers: list[tuple[float, int, _Call]] = []
         self._made = itertools.count()
         self._closed = False
+        # Set by posts, for the wait for work outside.
+        self._posted = threading.Event()
+        # Real time at which that wait began to hold the clock; None while it is not held.
+        self._held_at: float | None = None
 
     def now(self) -> float:
         """Return the virtual time, in seconds."""
@@ -79,6 +91,7 @@ class ManualHost:
         """Call back, from any thread."""
         if not self._closed:
             self._soon.append(_Call(callback))
+            self._posted.set()
 
     def call_at(self, at: float, callback: Callable[[], object]) -> _Call:
         """Call back when the virtual clock shows ``at``."""
@@ -113,6 +126,7 @@ class ManualHost:
             at, _, call = heapq.heappop(self._timers)
             if call.callback is not None:
                 self._now = max(self._now, at)
+                self._held_at = None
                 call()
                 return True
         return False
@@ -120,12 +134,37 @@ class ManualHost:
     def run(self, until: Callable[[], bool]) -> None:
         """Run until ``until()``; raise `Deadlock` when nothing can happen any more."""
         while not until():
+            if self._await_post():
+                continue
             if not self.advance():
                 executor = self.executor
                 waiting = "" if executor is None else executor.describe_hang()
                 raise Deadlock(
                     f"nothing can run any more, at {self._now:g} s; no timer is set\n{waiting}"
                 )
+
+    def _await_post(self) -> bool:
+        """Wait for the work outside, if there is any; return False if the clock may go on."""
+        if self._soon:
+            return False
+        executor = self.executor
+        if executor is None or executor.outside <= 0:
+            self._held_at = None
+            return False
+        if self._held_at is None:
+            self._held_at = monotonic()
+        while self._timers and self._timers[0][2].callback is None:
+            heapq.heappop(self._timers)
+        seconds: float | None = None
+        if self._timers:
+            seconds = self._held_at + (self._timers[0][0] - self._now) - monotonic()
+            if seconds <= 0:
+                return False
+            seconds = min(seconds, threading.TIMEOUT_MAX)
+        self._posted.clear()
+        if not self._soon:  # looked at after the clear: a post before it is not missed
+            self._posted.wait(seconds)
+        return True
 
     def stop(self) -> None:
         """Do nothing: `run` looks after every callback."""
