@@ -192,10 +192,10 @@ class CancelRequest(IntoFuture["Outcome[Any]"]):
 
 def make_reason(
     reason: str | CancelReason | None,
-    executor: Executor,
+    executor: Executor | None,
     kind: CancelKind = CancelKind.EXPLICIT,
 ) -> CancelReason:
-    """Return a full reason: who asks, where and when filled in."""
+    """Return a full reason: who asks, where, and when by the clock of ``executor``, if any."""
     if isinstance(reason, CancelReason):
         return reason
     if reason is not None and not isinstance(reason, str):
@@ -206,4 +206,5 @@ def make_reason(
     by = None
     if asking is not None and asking.current is not None:
         by = f"task {asking.current.id} {asking.current.name!r}"
-    return CancelReason(kind, reason, by, caller(), executor.now())
+    at = None if executor is None else executor.now()
+    return CancelReason(kind, reason, by, caller(), at)
