@@ -161,3 +161,18 @@ def test_list_behaves_like_a_plain_queue(steps: list[str | int]) -> None:
                 model.remove(waiter)
             assert owes == waiters.leave(waiter)
         assert (model, len(model)) == (list(waiters), len(waiters))
+
+
+def test_picked_waiter_has_left_and_is_told_what_it_got_but_not_woken_yet() -> None:
+    """`pick` is `wake` without the wake: its owner does that when it has left its lock."""
+    waiters, joined = queue(2)
+
+    waker = waiters.pick(joined[0], "it")
+
+    assert (joined[0].waker, "it", True, [0, 0]) == (
+        waker,
+        joined[0].given,
+        joined[0].woken,
+        wakes(joined),
+    )
+    assert [joined[1]] == list(waiters)

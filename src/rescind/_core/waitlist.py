@@ -115,10 +115,17 @@ class WaitList:
 
     def wake(self, waiter: Waiter, given: Any = None) -> None:
         """Wake one that waits here, and tell it what it got (W2)."""
+        self.pick(waiter, given).wake()
+
+    def pick(self, waiter: Waiter, given: Any = None) -> Waker:
+        """Take out one that waits here, as woken (W2), and return whom to wake.
+
+        For an owner that wakes only when it has left its lock.
+        """
         self._unlink(waiter)
         waiter.given = given
         waiter.woken = True
-        waiter.waker.wake()
+        return waiter.waker
 
     def wake_all(self) -> int:
         """Wake everybody who waits now, in order; return how many."""

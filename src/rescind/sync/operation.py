@@ -25,8 +25,8 @@ polled by one owner, as any future.
 
 from __future__ import annotations
 
-from threading import RLock
-from typing import TypeVar
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
 
 from rescind._core.outcome import Canceled, Completed, Error, Outcome, also_of
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker, polled_after_end
@@ -48,7 +48,7 @@ class Operation(Future[T]):
     __slots__ = ("_ended", "_lock", "_taken", "_waiter")
     _native = True
 
-    def __init__(self, lock: RLock) -> None:
+    def __init__(self, lock: AbstractContextManager[Any]) -> None:
         self._taken = False
         self._lock = lock
         # Its place in the queue; None before the first poll, and after the end.
