@@ -176,3 +176,82 @@ def test_picked_waiter_has_left_and_is_told_what_it_got_but_not_woken_yet() -> N
         wakes(joined),
     )
     assert [joined[1]] == list(waiters)
+
+
+class Raise(Waker):
+    """A waker with a fault."""
+
+    def wake(self) -> None:
+        raise ValueError("this waker is broken")
+
+
+def test_raising_waker_is_logged_and_the_others_are_woken(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """W5: the fault of one waker takes the wake-up of nobody else, nor of its own waiter."""
+    waiters = WaitList()
+    joined = [waiters.join(waker) for waker in (CountingWaker(), Raise(), CountingWaker())]
+
+    woken = waiters.wake_all("it")
+
+    assert (3, [(True, "it")] * 3) == (woken, [(w.woken, w.given) for w in joined])
+    assert [1, 1] == [joined[0].waker.wakes, joined[2].waker.wakes]
+    assert ["this waker is broken"] == [str(record.exc_info[1]) for record in caplog.records]
+    assert "failed to wake its future" in caplog.text
+
+
+def test_waking_one_that_has_left_changes_nothing_and_says_so() -> None:
+    """W4: who meant to give it something still has it."""
+    waiters, (first, second) = queue(2)
+    waiters.leave(first)
+
+    assert waiters.wake(first, "it") is False
+    waiters.pick(first, "it")
+
+    assert ([second], 1, False, None) == (list(waiters), len(waiters), first.woken, first.given)
+
+
+class WakeAnother(Waker):
+    """Lets somebody else join when it is woken."""
+
+    def __init__(self, waiters: WaitList) -> None:
+        self.waiters = waiters
+        self.late: Waiter | None = None
+
+    def wake(self) -> None:
+        self.late = self.waiters.join(CountingWaker())
+
+
+def test_wake_all_while_one_leaves_and_another_joins_wakes_only_those_who_were_there() -> None:
+    """The count may be the same: who waited when it began is woken, who joined since is not."""
+    waiters = WaitList()
+    leave, join = LeaveOther(waiters), WakeAnother(waiters)
+    waiters.join(leave)
+    waiters.join(join)
+    leave.other = waiters.join(CountingWaker())
+
+    assert 2 == waiters.wake_all()
+    assert (False, False, [join.late]) == (leave.other.woken, join.late.woken, list(waiters))
+
+
+def test_moved_waiter_is_last_in_the_other_line() -> None:
+    """W1: it is in one list, and is woken there."""
+    here, (waiter, stays) = queue(2)
+    there, (first,) = queue(1)
+
+    assert here.move(waiter, there) is True
+    assert ([stays], [first, waiter], 1, 2) == (list(here), list(there), len(here), len(there))
+    there.wake_all()
+    assert (1, True) == (waiter.waker.wakes, waiter.woken)
+    assert here.move(waiter, there) is False
+
+
+def test_waiting_keeps_what_was_given_before_unless_told_otherwise() -> None:
+    """What is given piece by piece is kept at the wake-up."""
+    waiters, (first, second) = queue(2)
+    first.given = second.given = 3
+
+    waiters.wake(first)
+    waiters.wake(second, None)
+
+    assert (3, None) == (first.given, second.given)

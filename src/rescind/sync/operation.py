@@ -14,7 +14,11 @@ then on. So there is no moment at which it belongs to nobody, and nobody can bar
      can go now.
  O3  All that touches the primitive's state happens under its lock, which is re-entrant: the
      collector may run a finalizer that ends another operation in the middle of a locked step. State
-     is therefore consistent before every call that a locked step makes.
+     is therefore consistent before every call that a locked step makes, and
+ O4  one who has joined the queue looks once more: what was released between the attempt and that
+     would else be nobody's.
+ O5  An operation that goes out of scope unfinished has left the queue (R3): nothing is given to a
+     waiter that nobody polls.
 
 *Threads.* Whatever does not wait may be called from any thread, and operations of several
 runtimes may wait for the same primitive: wakers find their way home (R2). One operation is
@@ -65,6 +69,9 @@ class Operation(Future[T]):
         """Join the queue."""
         raise NotImplementedError
 
+    def _look_again(self, waiter: Waiter) -> None:
+        """Give those in line, of whom ``waiter`` is the last, what is there by now (O4)."""
+
     def _received(self, waiter: Waiter) -> T:
         """Return the output that a wake-up brought, or raise."""
         raise NotImplementedError
@@ -83,10 +90,11 @@ class Operation(Future[T]):
                     polled_after_end(self)
                 self._ended = True  # unless it has to wait: also if it raises
                 output = self._attempt(cx)
-                if output is PENDING:
-                    self._ended = False
-                    self._waiter = self._queue(cx.waker)
-                return output
+                if output is not PENDING:
+                    return output
+                self._ended = False
+                self._waiter = waiter = self._queue(cx.waker)
+                self._look_again(waiter)
             if not waiter.woken:
                 waiter.waker = cx.waker
                 return PENDING
@@ -109,6 +117,10 @@ class Operation(Future[T]):
             self._ended = True
             if waiter is not None:
                 self._withdraw(waiter)
+
+    def __del__(self) -> None:
+        if self._waiter is not None:
+            self.drop()  # O5
 
     def _take(self, waiter: Waiter) -> T:
         self._waiter = None
