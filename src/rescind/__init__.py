@@ -34,6 +34,7 @@ from rescind.tasks.current import (
     spawn,
 )
 from rescind.tasks.joining import join_or_cancel
+from rescind.tasks.token import CancellationToken, Registration, TokenStatistics
 from rescind.time import (
     checkpoint,
     interval,
@@ -54,6 +55,7 @@ __all__ = [
     "Canceled",
     "Cancellation",
     "CancellationHandle",
+    "CancellationToken",
     "Closed",
     "Completed",
     "Deadlock",
@@ -61,6 +63,7 @@ __all__ = [
     "InternalError",
     "Outcome",
     "PolledAfterCompletion",
+    "Registration",
     "RescindError",
     "Runtime",
     "RuntimeStatistics",
@@ -69,6 +72,7 @@ __all__ = [
     "Task",
     "TaskCanceled",
     "TimedOut",
+    "TokenStatistics",
     "UsageError",
     "WouldBlock",
     "__version__",
