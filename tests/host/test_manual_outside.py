@@ -40,7 +40,8 @@ class Outside(Future[str]):
         self.executor.post(self.end)
 
     def end(self) -> None:
-        assert self.executor is not None and self.waker is not None
+        assert self.executor is not None
+        assert self.waker is not None
         self.ended = True
         self.executor.outside -= 1
         self.waker.wake()

@@ -13,6 +13,7 @@ asyncio cleans up on it. Everything else that rescind raises is a `RescindError`
 
 from __future__ import annotations
 
+import signal
 from asyncio import CancelledError
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ __all__ = [
     "Deadlock",
     "InternalError",
     "PolledAfterCompletion",
+    "ProcessDied",
+    "ProcessFailed",
+    "RemoteError",
     "RescindError",
     "TaskCanceled",
     "TimedOut",
@@ -101,6 +105,61 @@ class TimedOut(RescindError, TimeoutError):
     also: tuple[BaseException, ...] = ()
 
 
+class ProcessDied(RescindError):
+    """A process that ran a function ended without its result.
+
+    Attributes:
+        what: the function, in words.
+        pid: the process's number.
+        returncode: its exit status; negative: the number of the signal that ended it.
+    """
+
+    def __init__(self, what: str, pid: int, returncode: int) -> None:
+        super().__init__(what, pid, returncode)
+        self.what = what
+        self.pid = pid
+        self.returncode = returncode
+
+    def __str__(self) -> str:
+        return f"process {self.pid}, which ran {self.what}, {_exit(self.returncode)}"
+
+
+class ProcessFailed(RescindError):
+    """A command ended with an exit status other than 0, or by a signal.
+
+    Attributes:
+        command: the command and its arguments.
+        returncode: its exit status; negative: the number of the signal that ended it.
+        stdout: what it wrote, as far as that was captured; None if it was not.
+        stderr: the same for its errors; the message shows the end of it.
+    """
+
+    def __init__(
+        self,
+        command: tuple[str, ...],
+        returncode: int,
+        stdout: bytes | None = None,
+        stderr: bytes | None = None,
+    ) -> None:
+        super().__init__(command, returncode, stdout, stderr)
+        self.command = command
+        self.returncode = returncode
+        self.stdout = stdout
+        self.stderr = stderr
+
+    def __str__(self) -> str:
+        text = f"the command {' '.join(self.command)!r} {_exit(self.returncode)}"
+        tail = (self.stderr or b"")[-1000:].decode(errors="replace").strip()
+        return f"{text}\n{tail}" if tail else text
+
+
+class RemoteError(RescindError):
+    """What a function raised in a process of its own could not be brought back.
+
+    The message has its type and its words; its traceback stands in the notes.
+    """
+
+
 class Deadlock(RescindError):
     """Nothing can run any more: the message names each task and what it waits for."""
 
@@ -121,3 +180,15 @@ class Abandoned(RescindError):
     """
 
     coroutines: tuple[object, ...] = ()
+
+
+def _exit(returncode: int) -> str:
+    """Say how a process ended."""
+    if returncode >= 0:
+        return f"exited with status {returncode}"
+    try:
+        name = signal.Signals(-returncode).name
+    except ValueError:
+        name = f"signal {-returncode}"
+    memory = "; the system may have run out of memory" if name == "SIGKILL" else ""
+    return f"was killed by {name}{memory}"
