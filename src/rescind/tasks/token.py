@@ -347,9 +347,7 @@ class CancellationToken(Node):
 
     def statistics(self) -> TokenStatistics:
         """Return who depends on it now; nobody, once it is canceled."""
-        return TokenStatistics(
-            len(self._children or ()), len(self._waiters or ()), len(self._calls or ())
-        )
+        return TokenStatistics(len(self._children), len(self._waiters), len(self._calls))
 
     def __enter__(self) -> CancellationToken:
         return self

@@ -17,7 +17,9 @@ dependents. A cancellation marks the node and everything below it under one lock
  K5  A cancellation that comes from inside a locked section (a finalizer run by the collector, or a
      signal handler, on the thread that holds the lock) marks at once, and is told of by the section
      that it interrupted.
- K6  Nothing here recurses: trees may be as deep and as wide as memory allows.
+ K6  An operation first enters what it adds, then looks whether the node is canceled: a
+     cancellation that interrupts it (K5) either saw the entry, or is seen by the operation.
+ K7  Nothing here recurses: trees may be as deep and as wide as memory allows.
 
 *Threads.* Any. There is one lock for all trees, since linked tokens tie them together: no order
 between locks can be got wrong, and a section only marks. It is reentrant because of K5.
@@ -125,32 +127,30 @@ class Marking:
                 continue  # and so is all that depends on it (K1)
             node._reasons = [reason]
             self._take(node, reason)
-            children = node._children
+            # As a list, in one operation: entries of dead ones go at any time (K4).
+            children = list(node._children)
             if children:
-                node._children = None
                 following = caused_by(reason)
-                # As a list, in one operation: entries of dead ones go at any time (K4).
-                for ref in list(children):
+                for ref in children:
                     child = ref()
                     if child is not None:
                         queue.append((child, following))
-                self._kept.append(children)
+                node._children.clear()
 
     def _take(self, node: Node, reason: CancelReason) -> None:
         """Take over what a marked node held."""
-        waiters, node._waiters = node._waiters, None
-        if waiters:
-            for waiter in list(waiters):
-                waiter.woken = True
-                self._wakers.append(waiter.waker)
-        calls, node._calls = node._calls, None
-        if calls:
-            self._calls += [(call, reason) for call in list(calls)]
+        waiters = list(node._waiters)
+        for waiter in waiters:
+            waiter.woken = True
+            self._wakers.append(waiter.waker)
+        node._waiters.clear()
+        calls = list(node._calls)
+        self._calls += [(call, reason) for call in calls]
+        node._calls.clear()
         alarm, node._alarm = node._alarm, None
         if alarm is not None:
             self._alarms.append(alarm)
-        sources = node.leave_sources()
-        self._kept.append((node, sources))
+        self._kept.append((node, node.leave_sources(), waiters))
 
     def add_call(self, call: Call, reason: CancelReason) -> None:
         """Have one more callback to tell."""
@@ -216,12 +216,12 @@ class Node:
         self._reasons: list[CancelReason] | None = None
         # With what it is canceled; empty for a root, and once it is canceled (K1).
         self._sources: tuple[Node, ...] = ()
-        # What depends on it, weakly (K3), as an ordered set; None if there never was any.
-        self._children: dict[weakref.ref[Node], None] | None = None
+        # Three ordered sets, empty once it is canceled. What depends on it, weakly (K3):
+        self._children: dict[weakref.ref[Node], None] = {}
         # Who waits, in order of arrival. No `WaitList`, since what drops a future must be able
         # to leave without a lock (K4).
-        self._waiters: dict[Waiter, None] | None = None
-        self._calls: dict[Call, None] | None = None
+        self._waiters: dict[Waiter, None] = {}
+        self._calls: dict[Call, None] = {}
         # Rings when its deadline is over.
         self._alarm: Alarm | None = None
 
@@ -230,16 +230,14 @@ class Node:
     def attach(self, sources: tuple[Node, ...]) -> None:
         """Depend on ``sources``; born canceled if one of them is. Called once, on a new node."""
         with SECTION:
-            for source in sources:
-                if source._reasons is not None:
+            if not any(source._reasons for source in sources):
+                self._sources = sources
+                for source in sources:
+                    source._children[_weak(self, source._forget)] = None
+            for source in sources:  # K6: only now
+                if source._reasons is not None and self._reasons is None:
+                    self.leave_sources()
                     self._reasons = [caused_by(source._reasons[0])]
-                    return
-            self._sources = sources
-            for source in sources:
-                children = source._children
-                if children is None:
-                    children = source._children = {}
-                children[_weak(self, source._forget)] = None
 
     @property
     def reason(self) -> CancelReason | None:
@@ -264,9 +262,7 @@ class Node:
 
     def _forget(self, ref: weakref.ref[Node]) -> None:
         """Drop a dependent, dead or alive, without the lock (K4)."""
-        children = self._children
-        if children is not None:
-            children.pop(ref, None)
+        self._children.pop(ref, None)
 
     # -- canceling --------------------------------------------------------------------------------
 
@@ -303,22 +299,18 @@ class Node:
             waker: the latest waker.
         """
         with SECTION:
-            if self._reasons is not None:
-                return None
             if waiter is None:
                 waiter = Waiter(waker)
-                waiters = self._waiters
-                if waiters is None:
-                    waiters = self._waiters = {}
-                waiters[waiter] = None
+                self._waiters[waiter] = None
             waiter.waker = waker
-            return waiter
+            if self._reasons is None:  # K6
+                return waiter
+            self.unwatch(waiter)
+            return None
 
     def unwatch(self, waiter: Waiter) -> None:
         """Forget a waiter, without the lock (K4); a no-op if it was woken."""
-        waiters = self._waiters
-        if waiters is not None:
-            waiters.pop(waiter, None)
+        self._waiters.pop(waiter, None)
 
     def register(self, call: Call) -> list[BaseException]:
         """Have a callback told on cancellation; told at once if that was before.
@@ -327,12 +319,10 @@ class Node:
             What it raised, if it was told at once.
         """
         with SECTION as nested:
-            if self._reasons is None:
-                calls = self._calls
-                if calls is None:
-                    calls = self._calls = {}
-                calls[call] = None
+            self._calls[call] = None
+            if self._reasons is None:  # K6
                 return []
+            self._calls.pop(call, None)
             marking = Marking()
             marking.add_call(call, self._reasons[0])
             if nested:
@@ -343,18 +333,16 @@ class Node:
     def unregister(self, call: Call) -> bool:
         """Take a callback back; return False if it was called, is being called, or was taken."""
         taken = call.take() is not None
-        calls = self._calls
-        if calls is not None:
-            calls.pop(call, None)
+        self._calls.pop(call, None)
         return taken
 
     def arm(self, alarm: Alarm) -> None:
         """Take over the alarm of the deadline; stop it if the cancellation came before."""
         with SECTION:
-            if self._reasons is None:
-                self._alarm = alarm
+            self._alarm = alarm
+            if self._reasons is None:  # K6
                 return
-        alarm.stop()
+        self.disarm()
 
     def disarm(self) -> None:
         """Have no deadline any more."""
