@@ -99,6 +99,7 @@ class CoroutineFuture(Future[T], ScopeStack):
         self.attention = False
         self.waker = None
         self.company = None
+        self.aside = None
         # The coroutine; kept after its end, when it holds no frame, for its name.
         self._coro = coro
         # What it awaits; None while it runs, before it starts and after it ends.
@@ -373,13 +374,13 @@ class CoroutineFuture(Future[T], ScopeStack):
 
     def _release(self) -> None:
         """Let go of everything but the coroutine's name."""
-        self.close_scopes()
         self._leaf = None
         self._canceling = None
         host, self._host = self._host, None
         if host is not None:
             host.retire(self._identity)
         self._swap = None
+        self.close_scopes()
 
     def _close(self, errors: list[BaseException]) -> None:
         """Close the coroutine under its identity; append what it raises."""

@@ -16,8 +16,10 @@ something else (R22) are its company.
      cleanup runs once, undisturbed (R9). ``floor`` marks how far up that protection reaches;
      scopes entered later, by the cleanup itself, lie above it and work.
  C3  Leaving a shield checks nothing: the next park delivers.
- C4  Company is polled in the coroutine's own steps, before its leaf, which is polled then even if
-     the budget is spent: neither starves the other.
+ C4  Company is polled in the coroutine's own steps, before its leaf. Each has its turn in every
+     step, and so has the leaf, even if the budget is spent: none starves another.
+ C5  What cancels the coroutine is never delivered to company: whoever opened the block cancels
+     it when the block is left.
 
 *Threads.* The executor's thread only.
 
@@ -72,10 +74,12 @@ class ScopeStack(Region):
         unwinding: was ``request`` raised inside?
         attention: may a cancellation be due? (One flag, so that the common case costs one test.)
         waker: the latest waker of the driver; what a cancel scope wakes.
-        company: what else is polled in the coroutine's steps (C4); None if there was never any.
+        company: what else is polled in the coroutine's steps (C4); None if there is none.
+        aside: while company is polled, how many scopes are around it: the others, and this
+            coroutine's own cancellation, are delivered elsewhere (C5). None otherwise.
     """
 
-    __slots__ = ("attention", "company", "floor", "scopes", "unwinding", "waker")
+    __slots__ = ("aside", "attention", "company", "floor", "scopes", "unwinding", "waker")
 
     scopes: list[Mask | CancelScope]
     floor: int
@@ -83,6 +87,7 @@ class ScopeStack(Region):
     attention: bool
     waker: Waker | None
     company: list[Company] | None
+    aside: int | None
 
     def delivered(self) -> bool:
         return self.unwinding
@@ -134,23 +139,46 @@ class ScopeStack(Region):
                 self.floor = len(self.scopes)
                 return
 
+    def invite(self, beside: Company) -> None:
+        """Poll ``beside`` in the coroutine's steps from now on."""
+        beside.base = len(self.scopes)
+        if self.company is None:
+            self.company = []
+        self.company.append(beside)
+
+    def dismiss(self, beside: Company) -> None:
+        """Poll ``beside`` no more."""
+        if self.company is not None and beside in self.company:
+            self.company.remove(beside)
+            if not self.company:
+                self.company = None  # back to the one test that those without it pay
+
     def drive_company(self, company: list[Company], cx: Context) -> None:
-        """Poll what was woken beside the leaf, and leave the leaf its share (C4)."""
-        for beside in tuple(company):
-            beside.drive(cx)
+        """Poll what was woken beside the leaf, and leave each its share (C4)."""
         executor = cx.executor
-        if executor is not None and executor.budget <= 0:
-            executor.budget = 1
+        try:
+            for beside in tuple(company):
+                self.aside = beside.base
+                beside.drive(cx)
+                if executor is not None and executor.budget <= 0:
+                    executor.budget = 1
+        finally:
+            self.aside = None
 
     def close_scopes(self) -> None:
         """Let go of who would be woken, and of what is left beside: the coroutine has ended."""
         self.waker = None
         company, self.company = self.company, None
+        interrupt: BaseException | None = None
         for beside in company or ():
             try:
                 beside.drop()
-            except Exception:
+            except (KeyboardInterrupt, SystemExit) as exc:
+                interrupt = exc
+            except BaseException:
                 _log.exception("%r failed while it was dropped with %r", beside, self)
+        if interrupt is not None:
+            raise interrupt
 
     def leave(self, scope: Mask | CancelScope) -> None:
         """Take ``scope`` off the stack; no check for a cancellation (C3)."""
@@ -224,9 +252,15 @@ class CancelScope:
 
 
 class Company:
-    """Futures that a coroutine polls beside its leaf, as long as the block that they belong to."""
+    """Futures that a coroutine polls beside its leaf, as long as the block that they belong to.
 
-    __slots__ = ()
+    Attributes:
+        base: how many scopes of the coroutine are around the block.
+    """
+
+    __slots__ = ("base",)
+
+    base: int
 
     def drive(self, cx: Context) -> None:
         """Poll what was woken."""
@@ -246,6 +280,8 @@ def pending_request(leaf: Future[Any] | None = None) -> CancelRequest | None:
     region = local.region
     while region is not None:
         if isinstance(region, ScopeStack):
+            if region.aside is not None:
+                return None  # C5
             due = region.due(leaf)
             if due is not None and due is not region.request:
                 return due  # of a deadline inside
@@ -280,7 +316,7 @@ def cancel_requested() -> CancelRequest | None:
         if region.request is not None:
             return region.request
         if isinstance(region, ScopeStack):
-            for scope in reversed(region.scopes):
+            for scope in reversed(region.scopes[: region.aside]):
                 if isinstance(scope, CancelScope) and scope.request is not None:
                     return scope.request
         cell = None if region.cx is None else region.cx.cell
@@ -299,7 +335,8 @@ def effective_deadline() -> float | None:
     while region is not None:
         times = [] if region.cx is None else [region.cx.deadline_at]
         if isinstance(region, ScopeStack):
-            times += [scope.at for scope in region.scopes if isinstance(scope, CancelScope)]
+            scopes = region.scopes[: region.aside]
+            times += [scope.at for scope in scopes if isinstance(scope, CancelScope)]
         for at in times:
             if at is not None and at != float("inf") and (earliest is None or at < earliest):
                 earliest = at

@@ -38,6 +38,8 @@ from rescind._core.reason import CancelKind, CancelReason, CancelRequest
 __all__ = [
     "Child",
     "Children",
+    "Owner",
+    "cancel_children",
     "enclosing_grace",
     "futures_of",
     "parent_reason",
@@ -70,6 +72,26 @@ def futures_of(awaitables: Iterable[Awaitable[Any]], what: str) -> list[Future[A
     return futures
 
 
+class Owner:
+    """Who polls children: what they tell of their wake-ups, and of their end.
+
+    Attributes:
+        grace: for the cleanup of a canceled child; `UNSET`: the task's.
+    """
+
+    __slots__ = ()
+
+    grace: Grace
+
+    def enqueue(self, child: Child) -> None:
+        """Queue a woken child, and see to it that it is stepped."""
+        raise NotImplementedError
+
+    def note_end(self, child: Child) -> None:
+        """Note that a child has ended."""
+        raise NotImplementedError
+
+
 class Child(Cell[Any]):
     """One child: a cell whose ready queue is its parent's.
 
@@ -81,13 +103,13 @@ class Child(Cell[Any]):
     __slots__ = ("_owner", "index", "key")
 
     def __init__(
-        self, owner: Children, index: int, future: Future[Any], cx: Context, key: object = None
+        self, owner: Owner, index: int, future: Future[Any], cx: Context, key: object = None
     ) -> None:
         super().__init__(
             future, cx.executor, parent=cx.cell, grace=owner.grace, deadline_at=cx.deadline_at
         )
         # None once it has ended: the owner holds its children, and this would close the circle.
-        self._owner: Children | None = owner
+        self._owner: Owner | None = owner
         self.index = index
         self.key = key
 
@@ -110,7 +132,7 @@ class Child(Cell[Any]):
             owner.note_end(self)
 
 
-class Children:
+class Children(Owner):
     """The children of one combinator.
 
     Args:
@@ -228,18 +250,7 @@ class Children:
 
     def cancel(self, children: Iterable[Child], reason: CancelReason, cx: Context) -> None:
         """Ask each child that has not ended to cancel; mark all before one is stepped (R13)."""
-        enclosing = enclosing_grace(cx.cell)
-        executor = cx.executor
-        for child in children:
-            if child.ended is not None:
-                continue
-            grace = child.effective_grace
-            if not isinstance(self.grace, Unset):
-                grace = self.grace
-            at = None if grace is None or executor is None else executor.now() + grace
-            request = CancelRequest(reason, grace_at=at)
-            request.shorten(enclosing)
-            child.ask(request)
+        cancel_children(children, reason, self.grace, cx)
 
     def forward(self, request: CancelRequest) -> None:
         """Pass the parent's own request on to every child that has not ended (R13, B3)."""
@@ -272,6 +283,22 @@ class Children:
 
 def _index(child: Child) -> int:
     return child.index
+
+
+def cancel_children(
+    children: Iterable[Child], reason: CancelReason, given: Grace, cx: Context
+) -> None:
+    """Ask each child that has not ended to cancel, with the grace ``given``, or else its own."""
+    enclosing = enclosing_grace(cx.cell)
+    executor = cx.executor
+    for child in children:
+        if child.ended is not None:
+            continue
+        grace = child.effective_grace if isinstance(given, Unset) else given
+        at = None if grace is None or executor is None else executor.now() + grace
+        request = CancelRequest(reason, grace_at=at)
+        request.shorten(enclosing)
+        child.ask(request)
 
 
 def enclosing_grace(cell: Cell[Any] | None) -> float | None:
