@@ -58,11 +58,13 @@ def executor_here() -> Executor | None:
 class _ForeignCell(Cell[T]):
     """A future that a stock asyncio task polls; its ready queue is an asyncio future."""
 
-    __slots__ = ("executor", "queued", "waiter")
+    __slots__ = ("executor", "queued", "stock_task", "waiter")
 
-    def __init__(self, future: Future[T], executor: Executor) -> None:
+    def __init__(self, future: Future[T], executor: Executor, task: asyncio.Task[Any]) -> None:
         super().__init__(future, executor)
         self.executor = executor
+        # The stock task: in a child's poll another identity is the current one.
+        self.stock_task = task
         # Is a step due? Its task may be resumed for other reasons.
         self.queued = True
         self.waiter: asyncio.Future[None] | None = None
@@ -89,7 +91,7 @@ def drive(future: Future[T]) -> Generator[Any, Any, T]:
     executor = executor_here()
     if task is None or executor is None or not isinstance(executor.host, AsyncioHost):
         raise UsageError(f"{future!r} was awaited where no runtime runs; use rescind.run(...)")
-    cell = _ForeignCell(future, executor)
+    cell = _ForeignCell(future, executor, task)
     canceled: asyncio.CancelledError | None = None
     loop = executor.host.loop
     try:

@@ -4,68 +4,101 @@
 `join` may well wait for what another branch of the same task holds; only the branch that holds it
 itself would wait for ever.
 
+*What moves.* A coroutine may be driven by another task than the one that began it: a `shared` one,
+or a cleanup that was detached. What it holds it may release there.
+
 *Threads.* Any.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final, NamedTuple
+from typing import Any, cast
 
 from rescind._core.cell import Cell
-from rescind._core.current import local
+from rescind._core.coroutine import CoroutineFuture
+from rescind._core.current import Region, foreign, local
 from rescind._core.task import Task
 
 __all__ = ["Holder", "holder_here"]
 
-_OUTSIDE: Final = object()
 
-
-class Holder(NamedTuple):
-    """Somebody who holds a lock.
+class Holder:
+    """Somebody who holds a lock, once: two of them are never equal.
 
     Attributes:
-        task: the task, rescind's or asyncio's; a marker for code outside every task.
+        task: the task, rescind's or asyncio's; None for code outside every task.
         branch: the branch of a combinator that it is, or else the task again; None outside.
+        coroutine: stands for the coroutine that it is a part of, if rescind drives one.
     """
 
-    task: object
-    branch: object
+    __slots__ = ("branch", "coroutine", "task")
 
-    def same_task(self, other: Holder) -> bool:
-        """Is the other in the same task?"""
-        return self.task is other.task
+    def __init__(self, task: object, branch: object, coroutine: int | None) -> None:
+        self.task = task
+        self.branch = branch
+        # The coroutine's id, not itself: it may hold the lock, and would be a reference cycle.
+        self.coroutine = coroutine
+
+    def owned_by(self, here: Holder) -> bool:
+        """May ``here`` release what this one holds?"""
+        return self.task is here.task or (
+            self.coroutine is not None and self.coroutine == here.coroutine
+        )
 
     def same_branch(self, other: Holder) -> bool:
         """Is the other in the same branch of the same task, so that it would wait for itself?"""
         return self.branch is not None and self.branch is other.branch
 
     def __str__(self) -> str:
-        task = self.task
+        task: Any = self.task
+        if task is None:
+            return "code outside every task"
         if isinstance(task, Task):
-            name = f"task {task.id} {task.name!r}"
-            branch = self.branch
-            if branch is not task and isinstance(branch, Cell) and branch.name is not None:
-                name += f", {branch.name}"
-            return name
-        if isinstance(task, asyncio.Task):
-            return f"asyncio task {task.get_name()!r}"
-        return "code outside every task"
-
-
-_NOBODY: Final = Holder(_OUTSIDE, None)
+            named = f"task {task.id} {task.name!r}"
+        else:
+            named = f"asyncio task {task.get_name()!r}"
+        branch = self.branch
+        if branch is not task and isinstance(branch, Cell) and branch.name is not None:
+            named += f", {branch.name}"
+        return named
 
 
 def holder_here() -> Holder:
     """Return who is running now, on this thread."""
+    region = local.region
     executor = local.executor
-    if executor is not None and executor.current is not None:
-        region = local.region
-        cx = None if region is None else region.cx
-        cell: Cell[Any] | None = None if cx is None else cx.cell
-        return Holder(executor.current, cell or executor.current)
+    task: Any = None
+    if region is not None and foreign.drives is not None and foreign.drives(region):
+        region = None  # a stock task that runs eagerly, inside our poll
+    elif executor is not None:
+        task = executor.current
+    cell = None if region is None or region.cx is None else region.cx.cell
+    branch: Any = cell
+    if task is None:
+        task = _asyncio_task(cell)
+    if branch is None or getattr(branch, "stock_task", None) is not None:
+        branch = task
+    return Holder(task, branch, _coroutine(region))
+
+
+def _coroutine(region: Region | None) -> int | None:
+    """Return what stands for the innermost coroutine that is being driven."""
+    while region is not None:
+        if isinstance(region, CoroutineFuture):
+            return id(cast("Region", region))
+        region = region.outer
+    return None
+
+
+def _asyncio_task(cell: Cell[Any] | None) -> Any:
+    """Return the asyncio task that runs now; in a branch of it the task, not the branch."""
+    while cell is not None:
+        task = getattr(cell, "stock_task", None)
+        if task is not None:
+            return task
+        cell = cell.parent
     try:
-        task = asyncio.current_task()
+        return asyncio.current_task()
     except RuntimeError:
-        task = None
-    return _NOBODY if task is None else Holder(task, task)
+        return None

@@ -3,20 +3,27 @@
 *Invariants.*
  M1  It has at most one owner. Released while somebody waits, it belongs to the first in line at
      once: nobody can barge in between.
- M2  One who was given it and is canceled before it could see that passes it on.
+ M2  One who was given it and is dropped before it could see that passes it on.
+ M3  A block that is left releases what it holds, also when its frame is closed outside its task: by
+     the collector, by a loop that ends.
+
+*Source.* ``trio.Lock``; tokio's ``Mutex``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from reprlib import recursive_repr
 from threading import RLock
 from types import TracebackType
 
 from rescind._core import scope
-from rescind._core.ending import split_cancellation
+from rescind._core.ending import ended_by
 from rescind._core.errors import RescindError, UsageError, WouldBlock
+from rescind._core.outcome import Canceled
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.reason import CancelKind, CancelReason
+from rescind._core.task import Task
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.holder import Holder, holder_here
 from rescind.sync.operation import Operation
@@ -76,14 +83,26 @@ class Mutex:
     Source: ``trio.Lock`` (FIFO, owned by a task); Rust's poisoning, of cancellation alone.
     """
 
-    __slots__ = ("__weakref__", "_lock", "_owner", "_poison", "_poisoned", "_waiting", "name")
+    __slots__ = (
+        "__weakref__",
+        "_forfeits",
+        "_lock",
+        "_owner",
+        "_poison",
+        "_poisoned",
+        "_waiting",
+        "name",
+    )
 
     def __init__(self, *, name: str | None = None, poison: bool = False) -> None:
         self.name = name
         self._lock = RLock()
         # Who holds it; None: it is free.
         self._owner: Holder | None = None
+        # Everyone's ``wants`` is the holder that it will be.
         self._waiting = WaitList()
+        # Those who lost it inside their block, dropped in a `Condition`: they have none to release.
+        self._forfeits: list[Holder] = []
         self._poison = poison
         self._poisoned: CancelReason | None = None
 
@@ -119,16 +138,24 @@ class Mutex:
         Raises:
             UsageError: it is not held, or by another task.
         """
+        self._let_go(closed=False)
+
+    def _let_go(self, *, closed: bool) -> None:
+        """Release it; a frame that is ``closed`` may be closed from anywhere (M3)."""
         with self._lock:
-            owner = self._owner
-            if owner is None:
-                raise UsageError(f"{self!r} cannot be released: nobody holds it")
             here = holder_here()
-            if not owner.same_task(here):
+            owner = self._owner
+            own = owner is not None and owner.owned_by(here)
+            if not own and self._forfeited(here, anywhere=closed and here.coroutine is None):
+                return
+            if own or (closed and owner is not None):
+                self._pass_on()
+            elif owner is None:
+                raise UsageError(f"{self!r} cannot be released: nobody holds it")
+            else:
                 raise UsageError(
                     f"{self!r} cannot be released by {here}: only the task that holds it may do so"
                 )
-            self._pass_on()
 
     def _take(self, who: Holder) -> bool:
         """Take it if it is free; refuse what could never end."""
@@ -143,10 +170,26 @@ class Mutex:
 
     def _pass_on(self) -> None:
         """Give it to the first in line (M1)."""
-        waiter = self._waiting.first
-        self._owner = None if waiter is None else waiter.wants
-        if waiter is not None:
-            self._waiting.wake(waiter)
+        self._owner = None
+        self._serve()
+
+    def _serve(self) -> None:
+        """Give it to the first in line, if nobody has it."""
+        while self._owner is None:
+            waiter = self._waiting.first
+            if waiter is None:
+                return
+            self._owner = waiter.wants
+            if not self._waiting.wake(waiter):
+                self._owner = None  # it left just now (W4)
+
+    def _forfeited(self, here: Holder, *, anywhere: bool) -> bool:
+        """Is what ``here`` would release lost already, by a drop? If so, forget about that."""
+        for index, holder in enumerate(self._forfeits):
+            if anywhere or holder.owned_by(here):
+                del self._forfeits[index]
+                return True
+        return False
 
     def __aenter__(self) -> Future[None]:
         return self.acquire()
@@ -158,8 +201,8 @@ class Mutex:
         traceback: TracebackType | None,
     ) -> None:
         if self._poison and exc is not None:
-            self._poisoned = _canceled_inside(exc) or self._poisoned
-        self.release()
+            self._poisoned = self._poisoned or _canceled_inside(exc)
+        self._let_go(closed=isinstance(exc, GeneratorExit))
 
     # -- what it is -------------------------------------------------------------------------------
 
@@ -191,10 +234,12 @@ class Mutex:
                 self._poisoned,
             )
 
+    @recursive_repr("<Mutex …>")  # the holder may be told by what it awaits
     def __repr__(self) -> str:
         name = "" if self.name is None else f" {self.name!r}"
         owner = self._owner
-        return f"<Mutex{name}, {'free' if owner is None else f'held by {owner}'}>"
+        poisoned = "" if self._poisoned is None else ", poisoned"
+        return f"<Mutex{name}, {'free' if owner is None else f'held by {owner}'}{poisoned}>"
 
 
 class _Acquire(Operation[None]):
@@ -211,6 +256,9 @@ class _Acquire(Operation[None]):
 
     def _queue(self, waker: Waker) -> Waiter:
         return self._mutex._waiting.join(waker, holder_here())
+
+    def _look_again(self, waiter: Waiter) -> None:
+        self._mutex._serve()
 
     def _received(self, waiter: Waiter) -> None:
         try:
@@ -229,10 +277,11 @@ class _Acquire(Operation[None]):
 
 def _canceled_inside(exc: BaseException) -> CancelReason | None:
     """Return why the holder was canceled, if ``exc`` left its block because of that."""
-    cancellation, _ = split_cancellation(exc)
-    if cancellation is not None:
-        return cancellation.reason
-    if isinstance(exc, GeneratorExit):
-        request = scope.cancel_requested()
-        return CancelReason(CancelKind.PARENT, "dropped") if request is None else request.reason
-    return None
+    if not isinstance(exc, GeneratorExit):
+        ended = ended_by(exc, None)
+        return ended.reason if isinstance(ended, Canceled) else None
+    request = scope.cancel_requested()
+    if request is None:
+        task = holder_here().task
+        request = task.request if isinstance(task, Task) else None
+    return CancelReason(CancelKind.PARENT, "dropped") if request is None else request.reason
