@@ -12,7 +12,7 @@ ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 SHORT_EXAMPLES := canceled_future state_machine parent tiny_runtime tasks
-CODE := src tests examples
+CODE := src tests examples corpus scripts
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
