@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .executor import Executor
     from .timers import Timer
 
-__all__ = ["Cell"]
+__all__ = ["Cell", "Dependent"]
 
 T = TypeVar("T")
 
@@ -71,6 +71,18 @@ class _GraceBell(Waker):
         self._cell.expire()
 
 
+class Dependent:
+    """Something that hangs on a cell without being part of it, such as the tasks of a group."""
+
+    __slots__ = ()
+
+    def asked(self, cell: Cell[Any]) -> None:
+        """Note that the cell was asked to cancel, once more perhaps; nothing is delivered yet."""
+
+    def orphaned(self) -> None:
+        """Note that the cell has ended."""
+
+
 class Cell(Waker, Generic[T]):
     """A future, its phase and its outcome.
 
@@ -83,6 +95,7 @@ class Cell(Waker, Generic[T]):
         "absorbed",
         "context",
         "cx",
+        "dependents",
         "ended",
         "future",
         "grace",
@@ -124,6 +137,8 @@ class Cell(Waker, Generic[T]):
         self.absorbed = False
         # Was its cleanup still under way when its grace was over, or was cut short (R24)?
         self.overran = False
+        # What must know of a request before it is delivered (R13); None if there was nothing yet.
+        self.dependents: list[Dependent] | None = None
         # Rings when the grace is over; None if none runs.
         self._grace_timer: Timer | None = None
 
@@ -235,6 +250,8 @@ class Cell(Waker, Generic[T]):
         else:
             shortened = self.request.merge(request)
         self._apply(Event.REQUEST)
+        for dependent in self.dependents or ():
+            dependent.asked(self)
         if shortened:
             self.arm_grace()
 
@@ -316,7 +333,10 @@ class Cell(Waker, Generic[T]):
         self.context = None
         # The context refers to the cell: without this, every cell would be a reference cycle.
         self.cx.release()
+        dependents, self.dependents = self.dependents, None
         timer, self._grace_timer = self._grace_timer, None
         if timer is not None:
             timer.cancel()
+        for dependent in dependents or ():
+            dependent.orphaned()
         self._ended(outcome)

@@ -326,7 +326,7 @@ class CoroutineFuture(Future[T], ScopeStack):
         due = self.due(leaf)
         if due is self.request and host is not None and host.shielded(self._identity):
             return None
-        return due
+        return self.announced(due)
 
     def held(self) -> bool:
         return self._host is not None and self._host.shielded(self._identity)

@@ -20,6 +20,8 @@ something else (R22) are its company.
      step, and so has the leaf, even if the budget is spent: none starves another.
  C5  What cancels the coroutine is never delivered to company: whoever opened the block cancels
      it when the block is left.
+ C6  What hangs on a stretch of the coroutine, such as the tasks of a group, is told that the
+     stretch is canceled before anything of the cancellation is delivered here (R13).
 
 *Threads.* The executor's thread only.
 
@@ -125,6 +127,18 @@ class ScopeStack(Region):
             ):
                 return scope.request
         return None
+
+    def announced(self, request: CancelRequest | None) -> CancelRequest | None:
+        """Return what is to be delivered now; first tell the stretches that it cancels (C6)."""
+        if request is not None and self.scopes:
+            base = 0
+            for index, scope in enumerate(self.scopes):
+                if isinstance(scope, CancelScope) and scope.request is request:
+                    base = index + 1
+            for scope in self.scopes[base:]:
+                if isinstance(scope, CancelScope):
+                    scope.enclosed(request)
+        return request
 
     def mark_delivered(self, request: CancelRequest) -> None:
         """Note that ``request`` is raised now: protect its cleanup (C2)."""
@@ -240,6 +254,14 @@ class CancelScope:
         stack.attention = True
         if stack.waker is not None:
             stack.waker.wake()
+        if self in stack.scopes and (index := stack.scopes.index(self)) >= stack.floor:
+            for inner in stack.scopes[index + 1 :]:
+                if isinstance(inner, Mask):
+                    break  # told when the shield lets it in
+                inner.enclosed(request)
+
+    def enclosed(self, request: CancelRequest) -> None:
+        """Pass on to what hangs on the stretch that it is canceled from outside (C6)."""
 
     def caught(self, exc: BaseException | None) -> Cancellation | None:
         """Return the stretch's own cancellation if that, and nothing else, is what left it."""
