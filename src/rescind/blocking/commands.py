@@ -181,7 +181,7 @@ def open_process(
         >>> import rescind
         >>> from rescind.blocking import open_process
         >>> async def main():
-        ...     async with open_process(["printf", "one\\ntwo\\n"]) as process:
+        ...     async with open_process(["echo", "one two"]) as process:
         ...         async for line in process.stdout.lines():
         ...             print(line)
         ...         return await process.wait()

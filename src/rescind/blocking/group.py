@@ -25,7 +25,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 from weakref import WeakSet
 
 from rescind._core import scope
@@ -66,9 +66,7 @@ class ProcessGroup:
             raise UsageError("processes need process groups and signals, which Windows has not")
         self._processes = obtain(executor, _Processes, _Processes)
         self._executor = executor
-        self._popen: subprocess.Popen[bytes] = subprocess.Popen(
-            command, start_new_session=True, **options
-        )
+        self._popen = _popen(command, options)
         self.pid = self._popen.pid
         # Can be read once the leader has ended; -1 after `end`.
         self._exit_fd = -1
@@ -232,6 +230,11 @@ _alive: WeakSet[ProcessGroup] = WeakSet()
 def _kill_all() -> None:
     for group in list(_alive):
         group._kill()
+
+
+def _popen(command: Sequence[str], options: dict[str, Any]) -> subprocess.Popen[bytes]:
+    process: Any = subprocess.Popen(command, start_new_session=True, **options)
+    return cast("subprocess.Popen[bytes]", process)
 
 
 def _exit_fd(popen: subprocess.Popen[bytes]) -> int:
