@@ -6,6 +6,7 @@ from rescind.blocking.inside import (
     cancel_reason,
     canceled,
     check_canceled,
+    token,
     wait_canceled,
 )
 from rescind.blocking.pool import ThreadPool, ThreadPoolStatistics
@@ -29,5 +30,6 @@ __all__ = [
     "spawn_blocking",
     "spawn_process",
     "thread_pool",
+    "token",
     "wait_canceled",
 ]

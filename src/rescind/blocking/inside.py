@@ -29,8 +29,9 @@ from rescind._core.outcome import Canceled
 from rescind._core.reason import CancelKind, CancelReason
 from rescind._core.task import Task
 from rescind.blocking.job import Job, working
+from rescind.tasks.token import CancellationToken
 
-__all__ = ["block_on", "cancel_reason", "canceled", "check_canceled", "wait_canceled"]
+__all__ = ["block_on", "cancel_reason", "canceled", "check_canceled", "token", "wait_canceled"]
 
 T = TypeVar("T")
 
@@ -108,6 +109,23 @@ def wait_canceled(timeout: float | None = None) -> bool:
         )
     time.sleep(timeout)
     return False
+
+
+def token() -> CancellationToken:
+    """Return the token that is canceled when this blocking function is asked to end.
+
+    It is for handing on: to a library, to other threads, or for a callback that closes what the
+    function is stuck in: ``token().on_cancel(lambda reason: connection.close())``. Callbacks are
+    called on the runtime's thread, so they must not block; what they raise is logged.
+
+    Where no `spawn_blocking` called the function, it is a new token, which nobody cancels.
+
+    Raises:
+        UsageError: called in async code.
+    """
+    cancel_reason("token()")
+    job = working.job
+    return CancellationToken() if job is None else job.token()
 
 
 def block_on(fut: Awaitable[T]) -> T:

@@ -39,6 +39,7 @@ from rescind._core.frames import Site, strip
 from rescind._core.poll import NoopWaker, Waker
 from rescind._core.reason import CancelReason
 from rescind._core.task import Task
+from rescind.tasks.token import CancellationToken
 
 __all__ = ["Job", "JobState", "working"]
 
@@ -89,6 +90,7 @@ class Job(Generic[T]):
         "_lock",
         "_lost",
         "_state",
+        "_token",
         "_undelivered",
         "_value",
         "executor",
@@ -116,6 +118,8 @@ class Job(Generic[T]):
         self._undelivered = undelivered
         # Set when it is asked to end: what `wait` waits for.
         self._asked = threading.Event()
+        # What the function hands on to others; made when it first asks for it.
+        self._token: CancellationToken | None = None
         # Does it count as work outside (J3)?
         self._counted = False
         # The thread that runs it; None before and after.
@@ -195,10 +199,15 @@ class Job(Generic[T]):
             if self.reason is not None:
                 return
             self.reason = reason
-            inner = self._inner
+            inner, token = self._inner, self._token
         self._asked.set()
         if inner is not None:
             inner.cancel(reason)
+        if token is not None:
+            try:
+                token.cancel(reason)
+            except Exception:
+                _log.exception("a callback for the cancellation of %s failed", self.name)
 
     def revoke(self) -> bool:
         """See to it that the function never runs; return False if it has begun."""
@@ -268,6 +277,17 @@ class Job(Generic[T]):
     def wait(self, timeout: float | None) -> bool:
         """Block its thread until it is asked to end; return False if the time is over first."""
         return self._asked.wait(timeout)
+
+    def token(self) -> CancellationToken:
+        """Return the token that is canceled when it is asked to end."""
+        with self._lock:
+            if self._token is not None:
+                return self._token
+            token, reason = CancellationToken(), self.reason
+            self._token = token
+        if reason is not None:
+            token.cancel(reason)
+        return token
 
     def enter(self, task: Task[Any]) -> threading.Event:
         """Note the task that its thread waits for; return what is to be set at its end."""
