@@ -1,29 +1,27 @@
-"""`Runtime` and `run`: from synchronous code into futures, and the ladder of the shutdown.
+"""`Runtime` and `run`: from synchronous code into futures.
 
 *What it is.* A runtime owns one executor on one host. `block_on` runs a future to its end;
-`spawn` starts tasks, from any thread; `shutdown` ends them all: it accepts no more, cancels each,
-waits their grace, drops, abandons, and reports what overran (R24).
+`spawn` starts tasks, from any thread; `shutdown` ends them all (R24; the ladder is `Shutdown`).
+
+*What it is not.* Immortal: one that is collected, or open when the process exits, drops its tasks
+as a Rust value would, and warns.
 
 *Threads.* `spawn` and `tasks` from any; the rest on the thread that made the runtime.
 """
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
-    contextmanager,
     nullcontext,
 )
-from threading import Lock, get_ident
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
-from rescind._attach import attached
-from rescind._core.current import local
+from rescind._attach import Attachment
 from rescind._core.errors import UsageError
 from rescind._core.executor import (
     DEFAULT_BUDGET,
@@ -31,18 +29,19 @@ from rescind._core.executor import (
     Executor,
     RuntimeStatistics,
 )
-from rescind._core.grace import UNSET, Grace, Unset, checked_grace
+from rescind._core.grace import UNSET, Grace, checked_grace
 from rescind._core.hostport import Host
 from rescind._core.into import as_future
 from rescind._core.outcome import Canceled
-from rescind._core.reason import CancelKind, CancelReason, CancelRequest, make_reason
+from rescind._core.reason import CancelKind, CancelReason, make_reason
 from rescind._core.task import Task
 from rescind._host import bridge
 from rescind._host.asyncio import AsyncioHost
 from rescind._host.choice import HostChoice, make_host
 from rescind._host.manual import ManualHost
 from rescind._host.signals import SignalLadder, SignalNotice, ended_by_signal
-from rescind._shutdown import ShutdownReport
+from rescind._lifetime import Lifetime, refuse_to_block
+from rescind._shutdown import Shutdown, ShutdownReport
 from rescind.tasks.owned import Owned
 
 __all__ = ["HostChoice", "Runtime", "ShutdownReport", "SignalNotice", "run"]
@@ -99,10 +98,8 @@ class Runtime:
         if isinstance(self._host, ManualHost):
             self._host.executor = self._executor
         self._handle_signals = handle_signals
-        self._signals = SignalLadder(self._executor, self._notify)
-        self._closed = False
-        # Held by the thread that runs it: there is one at a time.
-        self._running = Lock()
+        self._signals = SignalLadder(self._executor, _notifier(self._executor))
+        self._life = Lifetime(self, self._executor, self._host)
         #: Called when a signal has come in, before it takes effect: on the runtime's thread, or,
         #: if synchronous code keeps that busy, on another.
         self.on_signal: Callable[[SignalNotice, Runtime], object] | None = None
@@ -129,6 +126,11 @@ class Runtime:
         """What it rides on."""
         return self._host
 
+    @property
+    def report(self) -> ShutdownReport | None:
+        """What its shutdown found; None as long as it has not been shut down."""
+        return self._life.report
+
     def now(self) -> float:
         """Return the host's time, in seconds."""
         return self._executor.now()
@@ -142,8 +144,7 @@ class Runtime:
         return self._executor.statistics()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else f"{len(self._executor.tasks)} tasks"
-        return f"<Runtime {self.name!r} on {self._host.name}, {state}>"
+        return f"<Runtime {self.name!r} on {self._host.name}, {self._life!r}>"
 
     # -- running ----------------------------------------------------------------------------------
 
@@ -199,12 +200,12 @@ class Runtime:
     def drive(self, fut: Awaitable[T]) -> Task[T]:
         """Do what `block_on` does, but return the ended task, and raise nothing for its outcome."""
         try:
-            self._take()
+            self._life.take(repr(self))
         except UsageError:
             if inspect.iscoroutine(fut):
                 fut.close()
             raise
-        with self._entered():
+        with self._life.entered():
             task = self._executor.spawn(as_future(fut), name="main")
             task.on_end(lambda _outcome: self._host.stop())
             self._signals.reset()
@@ -215,30 +216,43 @@ class Runtime:
     def shutdown(
         self, reason: str | CancelReason | None = None, *, grace: Grace = UNSET
     ) -> ShutdownReport:
-        """End every task: cancel, wait the grace, drop, abandon; then close the host (R24).
+        """End every task: cancel, wait the grace, drop, abandon; then close what it owns (R24).
+
+        A task whose own grace is shorter is dropped at the end of that. To end a runtime that runs,
+        cancel the task that `block_on` runs, from wherever you are, and shut down after it.
 
         Args:
             reason: words for the tasks that are canceled.
-            grace: for all cleanups, in seconds; by default the runtime's.
+            grace: for all cleanups together, in seconds; by default the runtime's; None: unbounded;
+                0: drop at once, which is possible inside a task of another runtime too.
 
         Returns:
-            What had to be canceled, and what overran. A second call returns an empty report.
+            What had to be canceled, what overran and where, and what failed. A second call
+            returns an empty report.
+
+        Raises:
+            UsageError: the runtime is running, in this thread or another; or this thread runs
+                something else, so that nothing can be waited for.
+            KeyboardInterrupt: it came in meanwhile; what was left has been dropped.
+            Deadlock: on the manual host, with ``grace=None``, a cleanup waits for ever.
+
+        Source: tokio's ``shutdown_timeout``.
         """
-        if self._closed:
-            return ShutdownReport(
-                make_reason(reason, self._executor, CancelKind.SHUTDOWN), 0, (), 0.0
-            )
-        self._take()
-        with self._entered():
-            full, started = self._begin_shutdown(reason), self.now()
-            count = len(self._executor.tasks)
-            try:
-                with self._ladder(self.tasks, shutdown=True):
-                    self._cancel_all(full, grace)
-                    self._host.run(self._idle)
-            finally:
-                self._finish_shutdown()
-            return self._report(full, count, started)
+        if self._over:
+            full = make_reason(reason, self._executor, CancelKind.SHUTDOWN)
+            return ShutdownReport(full, 0, (), 0.0)
+        shutdown = Shutdown(self._executor, reason, grace)
+        return self._shut_down(shutdown, at_once=grace == 0)
+
+    def _shut_down(self, shutdown: Shutdown, *, at_once: bool = False) -> ShutdownReport:
+        shutdown.hurried = lambda: self._signals.count > 1
+        signals = self._ladder(self.tasks, shutdown=True)
+        return self._life.shut_down(repr(self), shutdown, signals, at_once=at_once)
+
+    @property
+    def _over(self) -> bool:
+        """Is there nothing to shut down (any more, or in this process)?"""
+        return self._life.closed or self._life.inherited
 
     def __enter__(self) -> Runtime:
         return self
@@ -249,9 +263,24 @@ class Runtime:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self._closed:
-            hurry = self._signals.count > 1
-            self.shutdown("the runtime's block was left", grace=0 if hurry else UNSET)
+        if self._over:
+            return
+        grace = 0 if self._signals.count > 1 else UNSET
+        shutdown = Shutdown(self._executor, "the runtime's block was left", grace)
+        try:
+            self._shut_down(shutdown)
+        except UsageError:
+            if self._life.closed:
+                raise
+            self._shut_down(shutdown, at_once=True)  # leave nothing behind all the same
+            if exc is None:
+                raise
+        finally:
+            shutdown.tell()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_life"):  # otherwise its construction has failed
+            self._life.end_unclosed(self)
 
     @classmethod
     def attach(
@@ -269,66 +298,10 @@ class Runtime:
         Example:
             ``async with rescind.Runtime.attach() as rt: ...``
         """
-        return attached(cls, grace, budget, name)
+        checked_grace(grace)
+        return Attachment(lambda host: cls(host=host, grace=grace, budget=budget, name=name))
 
     # -- inside -----------------------------------------------------------------------------------
-
-    def _take(self) -> None:
-        """Become the thread that runs it, until `_entered` is left; refuse what would hang."""
-        self._check_can_block()
-        if not self._running.acquire(blocking=False):
-            raise UsageError(
-                f"{self!r} is already running in another thread; use spawn(...) from here, and "
-                "task.cancellation_handle().wait()"
-            )
-
-    def _check_can_block(self) -> None:
-        if self._closed:
-            raise UsageError(f"{self!r} is closed; make a new Runtime")
-        _check_thread(repr(self))
-
-    @contextmanager
-    def _entered(self) -> Generator[None]:
-        executor = self._executor
-        executor.thread = get_ident()
-        local.executor = executor
-        try:
-            executor.drain()  # what was spawned before comes first
-            yield
-        finally:
-            local.executor = None
-            self._running.release()
-
-    def _begin_shutdown(self, reason: str | CancelReason | None) -> CancelReason:
-        full = make_reason(reason, self._executor, CancelKind.SHUTDOWN)
-        self._executor.close(full)
-        return full
-
-    def _cancel_all(self, reason: CancelReason, grace: Grace) -> None:
-        executor = self._executor
-        checked = checked_grace(grace)
-        seconds = executor.grace if isinstance(checked, Unset) else checked
-        at = None if seconds is None else executor.now() + seconds
-        executor.drain()
-        for task in list(executor.tasks.values()):
-            task.ask(CancelRequest(reason, grace_at=at, target=task))
-            task.on_end(self._stop_if_idle)
-
-    def _idle(self) -> bool:
-        return not self._executor.tasks
-
-    def _stop_if_idle(self, _outcome: object) -> None:
-        if not self._executor.tasks:
-            self._host.stop()
-
-    def _finish_shutdown(self) -> None:
-        self._closed = True
-        self._executor.stop()
-        self._host.close()
-
-    def _report(self, reason: CancelReason, count: int, started: float) -> ShutdownReport:
-        overran = tuple(self._executor.overruns)
-        return ShutdownReport(reason, count, overran, self.now() - started)
 
     def _ladder(
         self, targets: Callable[[], list[Task[Any]]], *, shutdown: bool = False
@@ -336,10 +309,6 @@ class Runtime:
         if not self._handle_signals:
             return nullcontext()
         return self._signals.instead(targets, shutdown=shutdown)
-
-    def _notify(self, notice: SignalNotice) -> None:
-        if self.on_signal is not None:
-            self.on_signal(notice, self)
 
 
 def run(
@@ -377,7 +346,7 @@ def run(
     Source: ``asyncio.run``.
     """
     try:
-        _check_thread("rescind.run()")  # before there is a loop that would have to be closed
+        refuse_to_block("rescind.run()")  # before there is a loop that would have to be closed
     except UsageError:
         if inspect.iscoroutine(main):
             main.close()
@@ -388,21 +357,15 @@ def run(
         return runtime.block_on(_awaitable(main, args))
 
 
-def _check_thread(what: str) -> None:
-    """Refuse to block a thread that runs something already."""
-    if local.executor is not None:
-        raise UsageError(
-            f"{what} cannot block here: this thread already runs the runtime "
-            f"{local.executor.name!r}. Await the future instead, or block in another thread"
-        )
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise UsageError(
-        f"{what} cannot block here: this thread already runs an asyncio loop. "
-        "Await the future instead, or use 'async with Runtime.attach()'"
-    )
+def _notifier(executor: Executor) -> Callable[[SignalNotice], None]:
+    """Return what tells the runtime of a signal, without keeping the runtime."""
+
+    def notify(notice: SignalNotice) -> None:
+        runtime: Runtime | None = executor.owner
+        if runtime is not None and runtime.on_signal is not None:
+            runtime.on_signal(notice, runtime)
+
+    return notify
 
 
 def _awaitable(

@@ -29,8 +29,10 @@ LAYERS: dict[str, int] = {
     "_core.reason": 0,
     # Mechanisms that know no future in particular.
     "_core.hooks": 1,
+    "_core.overrun": 1,
     "_core.phase": 1,
     "_core.resources": 1,
+    "_core.statistics": 1,
     "_core.timers": 1,
     "_core.waitlist": 1,
     # One future, one task.
@@ -54,6 +56,8 @@ LAYERS: dict[str, int] = {
     "_host.*": 4,
     # What users call.
     "_attach": 5,
+    "_lifetime": 5,
+    "_report": 5,
     "_shutdown": 5,
     "blocking.*": 5,
     "combinators.*": 5,

@@ -46,7 +46,7 @@ def test_overrun_is_reported_once_with_its_place(
         with caplog.at_level(logging.WARNING, "rescind"):
             runtime.block_on(main())
         report = runtime.shutdown()
-    places = [late.place.rpartition(":")[2].partition(" ")[2] for late in report.overran]
+    places = [late.place.rpartition(":")[2].partition(" ")[2] for late in report.earlier]
     stuck_at = [record.getMessage().count("in stuck") for record in caplog.records]
     assert (["in stuck"], [1]) == (places, stuck_at)
 
@@ -82,7 +82,7 @@ def test_overrun_of_a_timeouts_cleanup_is_in_the_report() -> None:
 
     with rescind.Runtime(host=ManualHost()) as runtime:
         runtime.block_on(main())
-        [late] = runtime.shutdown().overran
+        [late] = runtime.shutdown().earlier
     assert ("<coroutine stuck>", "in stuck", 2.0, False) == (
         late.task,
         late.place.rpartition(":")[2].partition(" ")[2],

@@ -807,10 +807,10 @@ def test_a_runtime_that_is_collected_drops_its_tasks() -> None:
     parked = weakref.ref(runtime.spawn(body()))
     runtime.executor.turn()
     unpolled = weakref.ref(runtime.spawn(Leaf()))
-    del runtime
+    with pytest.warns(ResourceWarning, match="never shut down"):
+        del runtime
     gc.collect()
-    # The collector does not order finalizers: which of the two comes first is not promised here.
-    assert (None, None, ["drop", "finally", "poll"]) == (parked(), unpolled(), sorted(trace))
+    assert (None, None, ["poll", "drop", "finally", "drop"]) == (parked(), unpolled(), trace)
 
 
 def test_joining_after_the_runtime_is_gone_gives_the_outcome() -> None:
@@ -1007,12 +1007,12 @@ def test_shutdown_cannot_be_called_from_inside_a_task() -> None:
     """Tokio: dropping a runtime in async code panics with a clear message."""
 
     async def body() -> str:
-        with pytest.raises(UsageError, match="cannot block here") as caught:
+        with pytest.raises(UsageError, match="from inside") as caught:
             rt.runtime.shutdown()
         return str(caught.value)
 
     with by_hand() as rt:
-        assert "await" in rt.runtime.block_on(body()).lower()
+        assert "cancel the task" in rt.runtime.block_on(body())
 
 
 def test_timers_of_a_canceled_sleep_are_gone_at_once() -> None:

@@ -192,7 +192,7 @@ def test_second_runtime_on_the_same_thread_is_refused(stock: Any) -> None:
     assert stock(main) == [
         "this thread already runs the runtime 'first'; use that one",
         f"this thread already runs the runtime 'first'. {advice}",
-        f"this thread already runs the runtime 'first'. {advice}",
+        "leave its 'async with' block, which shuts it down and awaits that",
     ]
 
 

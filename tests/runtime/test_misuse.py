@@ -80,11 +80,16 @@ def test_block_on_itself_inside_a_task_is_refused(host: HostFactory) -> None:
     with host(name="own") as runtime:
         messages = runtime.block_on(main())
 
-    expected = (
-        "this thread already runs the runtime 'own'. "
-        "Await the future instead, or block in another thread"
-    )
-    assert messages == [expected, expected]
+    assert messages == [
+        (
+            "this thread already runs the runtime 'own'. "
+            "Await the future instead, or block in another thread"
+        ),
+        (
+            "it is shut down where block_on was called, when that has returned. To hurry it, "
+            "cancel the task that block_on runs"
+        ),
+    ]
 
 
 def test_run_inside_a_running_runtime_is_refused() -> None:
@@ -231,11 +236,16 @@ def test_block_on_while_another_thread_runs_the_runtime_is_refused(host: HostFac
 
     assert (name, again) == ("busy", 42)
     assert [type(one) for one in got] == [UsageError, UsageError]
-    expected = (
-        "is already running in another thread; use spawn(...) from here, and "
-        "task.cancellation_handle().wait()"
-    )
-    assert {str(one).partition(", ")[2].partition("> ")[2] for one in got} == {expected}
+    assert [str(one).partition(", ")[2].partition("> ")[2] for one in got] == [
+        (
+            "is already running in another thread; use spawn(...) from here, and "
+            "task.cancellation_handle().wait()"
+        ),
+        (
+            "cannot be shut down from another thread, while it runs: it is shut down where "
+            "block_on was called, when that has returned. To hurry it, cancel the task that block_on runs"
+        ),
+    ]
 
 
 def test_spawn_with_no_runtime_says_how_to_get_one() -> None:
@@ -505,7 +515,7 @@ def test_loop_stopped_by_somebody_else_is_reported_not_hung() -> None:
 
 
 def test_runtime_that_is_dropped_unclosed_closes_its_coroutines() -> None:
-    """A runtime forgotten without shutdown drops its tasks like any value: cleanup runs, once."""
+    """A runtime forgotten without shutdown drops its tasks like any value, once, and warns."""
     log: list[str] = []
 
     async def body() -> None:
@@ -519,10 +529,10 @@ def test_runtime_that_is_dropped_unclosed_closes_its_coroutines() -> None:
         runtime.spawn(body())
         runtime.block_on(rescind.yield_now())
 
-    forget()
-    gc.collect()
+    with pytest.warns(ResourceWarning, match="was never shut down") as warned:
+        forget()
 
-    assert log == ["closed"]
+    assert (log, len(warned)) == (["closed"], 1)
 
 
 @pytest.mark.parametrize("inside", [False, True])

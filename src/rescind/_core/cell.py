@@ -149,6 +149,10 @@ class Cell(Waker, Generic[T]):
         """Its name in messages."""
         return None
 
+    def _task_id(self) -> int | None:
+        """Return its id, if it is a task."""
+        return None
+
     def _enqueue(self) -> None:
         """Put the cell into its ready queue, and tell the queue's owner."""
         raise NotImplementedError
@@ -294,7 +298,8 @@ class Cell(Waker, Generic[T]):
             self.cx.executor,
             self.name or repr(future),
             request.reason,
-            self.overran or self._grace_timer is not None,
+            overran=self.overran or self._grace_timer is not None,
+            task_id=self._task_id(),
         )
         self._finish(Canceled(request.reason, also, self.started, abandoned))
         for error in also:
@@ -306,7 +311,15 @@ class Cell(Waker, Generic[T]):
         future, context = self.future, self.context
         assert future is not None and context is not None
         name = self.name or repr(future)
-        failures, _ = context.run(drop_overdue, future, self.cx.executor, name, _INTERRUPTED, False)
+        failures, _ = context.run(
+            drop_overdue,
+            future,
+            self.cx.executor,
+            name,
+            _INTERRUPTED,
+            overran=False,
+            task_id=self._task_id(),
+        )
         for failure in failures:
             attach(exc, failure, "while it was dropped")
         for failure in also_of(exc):

@@ -1,7 +1,8 @@
 """The last rungs of the grace ladder: drop a future, and abandon what resists (R10).
 
 *Invariants.*
- G1  An overrun is warned of and recorded before the drop, with the await at which the cleanup hung.
+ G1  An overrun is warned of before the drop, and recorded as it was then: with the stack of awaits
+     at which the cleanup hung. So is what is abandoned, even if it had no time to overrun.
  G2  Whatever the drop raises is returned, each failure once; nothing is lost (R15).
  G3  An abandoned coroutine is warned of and kept once, through however many cells it hung.
 
@@ -14,8 +15,9 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from .errors import Abandoned
-from .frames import strip
-from .waiting import place_of
+from .frames import await_stack, strip
+from .overrun import Overrun
+from .waiting import found_at, place_in
 
 if TYPE_CHECKING:
     from .executor import Executor
@@ -32,7 +34,9 @@ def drop_overdue(
     executor: Executor | None,
     name: str,
     reason: CancelReason,
+    *,
     overran: bool,
+    task_id: int | None = None,
 ) -> tuple[tuple[BaseException, ...], bool]:
     """Drop a canceled future.
 
@@ -42,11 +46,13 @@ def drop_overdue(
         name: how to call the future in messages.
         reason: why it was canceled.
         overran: had its cleanup had time, so that this is an overrun (G1)?
+        task_id: the id of the task whose future this is; None for a future inside a task.
 
     Returns:
         What the drop raised, in order (G2); and whether a coroutine was abandoned (G3).
     """
-    place = place_of(future) if overran else ""
+    stack, what, waits_for = found_at(future) if overran else ((), "", ())
+    place = place_in(stack)
     if overran:
         _log.warning(
             "the cleanup of %s overran its grace and is dropped; it was stuck at %s. Canceled: %s",
@@ -65,10 +71,21 @@ def drop_overdue(
     for failure in failures:
         if isinstance(failure, Abandoned):
             abandoned = True
+            if not stack:
+                stack = tuple(await_stack(next(iter(failure.coroutines), None)))
+                place = place_in(stack)
             if executor is None or executor.keep_abandoned(failure):
                 _log.warning("%s", failure)
-    if overran and executor is not None:
-        executor.note_overrun(name, reason, place, abandoned)
+    if (overran or abandoned) and executor is not None:
+        within = None
+        if task_id is None and executor.current is not None:
+            within = f"task {executor.current.id} {executor.current.name!r}"
+        seconds = 0.0 if reason.at is None else executor.now() - reason.at
+        executor.note_overrun(
+            Overrun(
+                name, reason, place, seconds, abandoned, task_id, within, stack, what, waits_for
+            )
+        )
     return tuple(failures), abandoned
 
 

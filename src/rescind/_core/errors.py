@@ -177,9 +177,11 @@ class Abandoned(RescindError):
     Attributes:
         coroutines: the coroutine and those it awaits, kept so that the collector does not
             resume them once more.
+        kept: are they kept already?
     """
 
     coroutines: tuple[object, ...] = ()
+    kept: bool = False
 
 
 def _exit(returncode: int) -> str:

@@ -23,9 +23,10 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import weakref
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -33,9 +34,11 @@ from .current import local
 from .frames import keep_for_ever
 from .grace import UNSET, Grace
 from .outcome import Completed, Error, Outcome
+from .overrun import Overrun
 from .poll import Future, Waker
 from .reason import CancelKind, CancelReason, CancelRequest
 from .resources import Resources
+from .statistics import RuntimeStatistics
 from .task import Task
 from .timers import Timer, Timers
 from .waiting import describe_waits
@@ -51,58 +54,7 @@ T = TypeVar("T")
 DEFAULT_GRACE: Final = 30.0
 DEFAULT_BUDGET: Final = 128
 _STEPS_PER_TURN: Final = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class RuntimeStatistics:
-    """A snapshot of a runtime's counters.
-
-    Attributes:
-        alive: tasks that have not ended.
-        ready: entries in the ready queue.
-        timers: timers that may still fire.
-        spawned: tasks ever spawned.
-        completed: tasks that returned a value.
-        failed: tasks that raised.
-        canceled: tasks that were canceled, the next three included.
-        dropped: canceled tasks whose cleanup was cut short.
-        abandoned: coroutines that went on after being closed, and are kept unpolled.
-        absorbed: completed tasks that had swallowed a cancellation.
-        turns: callbacks of the host that were used.
-        steps: polls of a task.
-    """
-
-    alive: int
-    ready: int
-    timers: int
-    spawned: int
-    completed: int
-    failed: int
-    canceled: int
-    dropped: int
-    abandoned: int
-    absorbed: int
-    turns: int
-    steps: int
-
-
-@dataclass(frozen=True, slots=True)
-class Overrun:
-    """A cleanup that did not end within its grace.
-
-    Attributes:
-        task: the task's name, or what the future was.
-        reason: why it had been canceled.
-        place: ``file:line in function`` of the await at which its cleanup was stuck.
-        seconds: how long after the request it was dropped.
-        abandoned: it went on even then.
-    """
-
-    task: str
-    reason: CancelReason
-    place: str
-    seconds: float
-    abandoned: bool
+_OVERRUNS_KEPT: Final = 1000
 
 
 class Executor:
@@ -139,15 +91,19 @@ class Executor:
         # Has the host gone, so that nothing can run any more? Written under the lock.
         self.stopped = False
         self._stopping = threading.RLock()
-        # What it belongs to: a Runtime, for `current_runtime`.
-        self.owner: Any = None
+        # Returns what it belongs to, without keeping it: a Runtime, for `current_runtime`.
+        self._owner: Callable[[], Any] | None = None
         # What must end after the last task: threads, processes (R24).
         self.resources = Resources()
         # Work outside, in threads and processes, that will post when it ends: until then there is
         # no deadlock, and a virtual clock does not jump.
         self.outside = 0
-        # Cleanups that overran their grace, in order (R24).
+        # Cleanups that overran their grace, in order; before the shutdown, the latest alone.
         self.overruns: list[Overrun] = []
+        # Told of each task that ends, and of each that is a part of a cleanup: the shutdown that is
+        # under way, if one is.
+        self.on_forget: Callable[[Task[Any], Outcome[Any]], None] | None = None
+        self.on_cleanup: Callable[[Task[Any]], None] | None = None
         self._budget = budget
         self._ready: deque[Task[Any]] = deque()
         self._deferred: list[Waker] = []
@@ -208,11 +164,15 @@ class Executor:
         else:
             counts["canceled"] += 1
             counts["dropped"] += outcome.dropped
+        if self.on_forget is not None:
+            self.on_forget(task, outcome)
 
-    def note_overrun(self, name: str, reason: CancelReason, place: str, abandoned: bool) -> None:
+    def note_overrun(self, overrun: Overrun) -> None:
         """Record a cleanup that overran its grace."""
-        seconds = 0.0 if reason.at is None else self.now() - reason.at
-        self.overruns.append(Overrun(name, reason, place, seconds, abandoned))
+        overruns = self.overruns
+        if self.closed is None and len(overruns) >= _OVERRUNS_KEPT:
+            del overruns[0]  # a server lives long
+        overruns.append(overrun)
 
     def keep_abandoned(self, error: Abandoned) -> bool:
         """Keep what was abandoned from the collector, which would resume it once more.
@@ -220,8 +180,9 @@ class Executor:
         Returns:
             False if it is kept already: it passes through the drop of each cell that it hung in.
         """
-        if any(error is kept for kept in self.abandoned):
+        if error.kept:
             return False
+        error.kept = True
         self.abandoned.append(error)
         for coroutine in error.coroutines:
             keep_for_ever(coroutine)
@@ -241,26 +202,35 @@ class Executor:
         name: str | None = None,
         grace: Grace = UNSET,
         context: contextvars.Context | None = None,
+        cleanup: bool = False,
     ) -> Task[T]:
-        """Make a task of ``future`` and queue it; callable from any thread."""
+        """Make a task of ``future`` and queue it; callable from any thread.
+
+        With ``cleanup`` it is a part of the cleanup that is under way, which a shutdown admits: it
+        has until the end of the shutdown's grace. To be used on the executor's thread alone.
+        """
         task: Task[T] = Task(future, self, name=name, context=context, grace=grace)
         if get_ident() == self.thread and not self.stopped:
-            self._admit(task)
+            self.admit(task, cleanup=cleanup)
             return task
         if not self.stopped:
-            self.post(lambda: self._admit(task))
+            self.post(lambda: self.admit(task))
         if self.stopped:  # perhaps only now: then nobody empties the inbox any more
             with self._stopping:
-                self._admit(task)
+                self.admit(task)
         return task
 
-    def _admit(self, task: Task[Any]) -> None:
+    def admit(self, task: Task[Any], *, cleanup: bool = False) -> None:
+        """Take a task up; once closed, end it, unless it is a part of a cleanup (E6)."""
         if task.ended is not None:
             return
         self._counts["spawned"] += 1
         self.tasks[task.id] = task
         if self.closed is None:
             self.enqueue(task)
+        elif cleanup and self.on_cleanup is not None:
+            self.enqueue(task)
+            self.on_cleanup(task)
         else:
             born = CancelReason(
                 CancelKind.SHUTDOWN, "spawned after the shutdown", at=self.now(), cause=self.closed
@@ -269,6 +239,15 @@ class Executor:
             task.drop_now(task.request or CancelRequest(born))
 
     # -- running ----------------------------------------------------------------------------------
+
+    @property
+    def owner(self) -> Any:
+        """What it belongs to, a Runtime; None if that is gone, or there is none."""
+        return None if self._owner is None else self._owner()
+
+    @owner.setter
+    def owner(self, owner: Any) -> None:
+        self._owner = weakref.ref(owner)
 
     @property
     def running(self) -> bool:
@@ -378,6 +357,32 @@ class Executor:
         """Accept no more tasks (E6)."""
         if self.closed is None:
             self.closed = reason
+
+    @contextmanager
+    def kept_by(self, owner: Any) -> Generator[None]:
+        """During the block, know the owner though it is being collected."""
+        before, self._owner = self._owner, lambda: owner
+        try:
+            yield
+        finally:
+            self._owner = before
+
+    def disown(self) -> None:
+        """Admit nothing more, and ask nothing of the host: this process is a fork."""
+        self.stopped = True
+        self._turning = True
+        if self.closed is None:
+            self.closed = CancelReason(CancelKind.SHUTDOWN, "this process is a fork")
+
+    @contextmanager
+    def frozen(self) -> Generator[None]:
+        """During the block, be this thread's, turn nothing, and ask nothing of the host."""
+        self.thread = get_ident()
+        self._turning = True
+        try:
+            yield
+        finally:
+            self._turning = False
 
     def stop(self) -> None:
         """Take back what is armed at the host: no task is left.

@@ -62,9 +62,11 @@ class Resource:
 
     Attributes:
         name: for messages and reports.
+        least: how long its `close` may take even if there is no time left, in seconds.
     """
 
     name: str = "resource"
+    least: float = 0.0
 
     def begin(self, reason: CancelReason) -> None:
         """Note that the shutdown has begun: ask what runs to end; must not block.

@@ -212,6 +212,9 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
 
     # -- Cell -------------------------------------------------------------------------------------
 
+    def _task_id(self) -> int | None:
+        return self.id
+
     def _enqueue(self) -> None:
         self._executor.enqueue(self)
 

@@ -9,7 +9,7 @@ recorded for it. Reads only; nothing here keeps a frame.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from .cell import Cell
     from .poll import Future
 
-__all__ = ["Wait", "describe_wait", "describe_waits", "place_of", "stack_of", "waits_of"]
+__all__ = [
+    "Wait",
+    "describe_wait",
+    "describe_waits",
+    "found_at",
+    "place_in",
+    "place_of",
+    "stack_of",
+    "waits_of",
+]
 
 _ON_STACK = frozenset(
     {
@@ -91,19 +100,59 @@ def place_of(future: Future[Any] | None) -> str:
 
     Where it waits for children, that is the place of the first one that has not ended.
     """
-    sites: list[Site] = []
-    current: Any = future
-    while current is not None:
-        sites += stack_of(current)
-        children = _leaf(current)[1]
-        current = children[0][1].future if children else None
-    site, inside = _own(sites)
+    return place_in(found_at(future)[0])
+
+
+def place_in(stack: Sequence[Site]) -> str:
+    """Return the innermost place of the program's own code in this stack, in words."""
+    site, inside = _own(stack)
     if site is None:
         return "an unknown place"
     return f"{site} in {site.function}" + (f" (inside {inside.function})" if inside else "")
 
 
-def _own(sites: list[Site]) -> tuple[Site | None, Site | None]:
+def found_at(future: Future[Any] | None) -> tuple[tuple[Site, ...], str, tuple[int, ...]]:
+    """Return where a parked future is, what it waits for, and for which tasks.
+
+    Returns:
+        The stack of awaits, outermost first, through the first child that has not ended where it
+        waits for children; the repr of what it awaits there, on one line; and the ids of the tasks
+        for whose end it waits, if it waits for nothing else.
+    """
+    sites: list[Site] = []
+    leaf: Any = None
+    current: Any = future
+    while current is not None:
+        sites += stack_of(current)
+        leaf, children = _leaf(current)
+        current = children[0][1].future if children else None
+    joined: set[int] = set()
+    others = _joined(future, joined, set())
+    return tuple(sites), _line(repr(leaf)), () if others else tuple(sorted(joined))
+
+
+def _joined(future: Any, joined: set[int], seen: set[int]) -> bool:
+    """Collect the ids of the tasks that are joined; return True if anything else is waited for."""
+    if future is None or id(future) in seen:
+        return False
+    seen.add(id(future))
+    leaf, children = _leaf(future)
+    if children:
+        found = [_joined(child.future, joined, seen) for _, child in children]
+        return any(found)
+    while True:
+        task = getattr(leaf, "_task", None)
+        if task is not None:
+            break
+        inner: Any = getattr(leaf, "inner", None)
+        if inner is None:
+            return True
+        leaf = inner
+    joined.add(task.id)
+    return False
+
+
+def _own(sites: Sequence[Site]) -> tuple[Site | None, Site | None]:
     """Return the innermost site that is no library's, and the innermost of all if it differs."""
     if not sites:
         return None, None

@@ -44,7 +44,7 @@ class AsyncioHost:
         self.loop = loop
         self.name = f"{type(loop).__module__.partition('.')[0]}"
         self.swap: Swap | None = _swap_for(loop)
-        self._owned = owned
+        self.owned = owned
         self._until: Callable[[], bool] | None = None
 
     def now(self) -> float:
@@ -94,7 +94,7 @@ class AsyncioHost:
 
     def run(self, until: Callable[[], bool]) -> None:
         """Run the loop until ``until()`` is true."""
-        if not self._owned:
+        if not self.owned:
             raise UsageError(
                 "this runtime is attached to a loop that somebody else runs; "
                 "await there instead of blocking"
@@ -115,36 +115,9 @@ class AsyncioHost:
             self.loop.stop()
 
     def close(self) -> None:
-        """End what asyncio code left behind, and close the loop, if it is owned."""
-        if not self._owned or self.loop.is_closed():
-            return
-        loop = self.loop
-        try:
-            _cancel_all(loop)
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.run_until_complete(loop.shutdown_default_executor())
-        finally:
-            loop.close()
-
-
-def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel the asyncio tasks that are left, as ``asyncio.Runner`` does."""
-    tasks = cast("set[asyncio.Task[Any] | Identity]", asyncio.all_tasks(loop))
-    left = [task for task in tasks if isinstance(task, asyncio.Future)]
-    if not left:
-        return
-    for task in left:
-        task.cancel()
-    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-    for task in left:
-        if not task.cancelled() and task.exception() is not None:
-            loop.call_exception_handler(
-                {
-                    "message": "unhandled exception while the runtime was closed",
-                    "exception": task.exception(),
-                    "task": task,
-                }
-            )
+        """Close the loop, if it is owned; what runs on it is ended before, by a `LoopEnd`."""
+        if self.owned:
+            self.loop.close()
 
 
 class _SwapFunction(Protocol):

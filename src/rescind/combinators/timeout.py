@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Literal, TypeVar
 
+from rescind._core.deadline import Deadline
 from rescind._core.dropping import drop_overdue
 from rescind._core.errors import TimedOut
 from rescind._core.grace import UNSET, Grace, Unset, checked_grace, checked_seconds
@@ -14,7 +15,6 @@ from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending, polled_after_end
 from rescind._core.reason import CancelKind, CancelRequest
-from rescind._core.deadline import Deadline
 from rescind._core.timers import Timer
 from rescind._core.watched import watched
 from rescind.combinators.children import enclosing_grace, parent_reason
@@ -177,14 +177,15 @@ class Timeout(Future[T]):
     def _overrun(self, cx: Context, request: CancelRequest) -> Outcome[T]:
         if self._on_overrun == "detach":
             executor = cx.runtime("timeout()")
-            executor.spawn(Cleanup(self.inner, request), name=f"cleanup of {self.inner!r}")
+            rest = Cleanup(self.inner, request)
+            executor.spawn(rest, name=f"cleanup of {self.inner!r}", cleanup=True)
             return Canceled(request.reason)
         also, abandoned = drop_overdue(
             self.inner,
             cx.executor,
             repr(self.inner),
             request.reason,
-            request.grace_at != request.reason.at,
+            overran=request.grace_at != request.reason.at,
         )
         for error in also:
             if isinstance(error, (KeyboardInterrupt, SystemExit)):
