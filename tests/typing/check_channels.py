@@ -4,12 +4,21 @@ from typing import assert_type
 
 from rescind.lowlevel import Future
 from rescind.sync import (
+    BroadcastReceiver,
+    BroadcastSender,
     ChannelStatistics,
+    OneshotReceiver,
+    OneshotSender,
     Permit,
     Receiver,
     Sender,
+    WatchReceiver,
+    WatchSender,
+    broadcast,
     channel,
+    oneshot,
     unbounded,
+    watch,
 )
 
 
@@ -48,3 +57,41 @@ def inferred(undelivered: list[str]) -> None:
 def variance(sender: Sender[object], receiver: Receiver[bool]) -> tuple[Sender[int], Receiver[int]]:
     """What takes anything takes numbers; what gives truth values gives numbers."""
     return sender, receiver
+
+
+async def oneshots() -> None:
+    """The receiver gives the value when it is awaited."""
+    sender, receiver = oneshot[str]()
+    assert_type(sender, OneshotSender[str])
+    assert_type(receiver, OneshotReceiver[str])
+    assert_type(await receiver, str)
+    assert_type(await receiver.recv(), str)
+    assert_type(receiver.recv_nowait(), str)
+    assert_type(await sender.closed(), None)
+
+
+async def broadcasts() -> None:
+    """Every receiver is of the same type."""
+    sender, receiver = broadcast[str](4)
+    assert_type(sender, BroadcastSender[str])
+    assert_type(receiver, BroadcastReceiver[str])
+    assert_type(sender.subscribe(), BroadcastReceiver[str])
+    assert_type(sender.send(""), int)
+    assert_type(await receiver.recv(), str)
+    async for value in receiver.clone():
+        assert_type(value, str)
+
+
+async def watches() -> None:
+    """The first value tells the type, or it is said."""
+    sender, receiver = watch(1)
+    assert_type(sender, WatchSender[int])
+    assert_type(receiver, WatchReceiver[int])
+    assert_type(await receiver.changed(), int)
+    assert_type(await receiver.wait_for(lambda value: value > 1), int)
+    assert_type(sender.modify(lambda value: value + 1), int)
+    assert_type(sender.subscribe().get(), int)
+    async for value in receiver:
+        assert_type(value, int)
+    perhaps = watch[int | None](None)
+    assert_type(perhaps[1].get(), int | None)

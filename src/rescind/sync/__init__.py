@@ -1,23 +1,41 @@
 """The runtime's primitives: nothing is lost when one who waits for them is canceled."""
 
+from rescind.sync.broadcast import BroadcastReceiver, BroadcastSender, broadcast
+from rescind.sync.broadcast_core import BroadcastStatistics, Lagged
 from rescind.sync.channel import channel, unbounded
 from rescind.sync.channel_core import ChannelStatistics
 from rescind.sync.ends import Full, NotSent
 from rescind.sync.mutex import Mutex, MutexStatistics, Poisoned
+from rescind.sync.oneshot import OneshotReceiver, OneshotSender, OneshotStatistics, oneshot
 from rescind.sync.receiver import Receiver
 from rescind.sync.sender import Permit, Sender, WeakSender
+from rescind.sync.watch import WatchReceiver, WatchSender, watch
+from rescind.sync.watch_core import WatchStatistics
 
 __all__ = [
+    "BroadcastReceiver",
+    "BroadcastSender",
+    "BroadcastStatistics",
     "ChannelStatistics",
     "Full",
+    "Lagged",
     "Mutex",
     "MutexStatistics",
     "NotSent",
+    "OneshotReceiver",
+    "OneshotSender",
+    "OneshotStatistics",
     "Permit",
     "Poisoned",
     "Receiver",
     "Sender",
+    "WatchReceiver",
+    "WatchSender",
+    "WatchStatistics",
     "WeakSender",
+    "broadcast",
     "channel",
+    "oneshot",
     "unbounded",
+    "watch",
 ]

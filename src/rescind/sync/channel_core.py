@@ -34,9 +34,10 @@ from typing import Generic, TypeAlias, TypeVar
 
 from rescind._core.errors import Closed
 from rescind._core.waitlist import Waiter, WaitList
+from rescind.sync.channel_operations import tell
 from rescind.sync.section import Section
 
-__all__ = ["ChannelCore", "ChannelStatistics", "Gift", "hand_back"]
+__all__ = ["ChannelCore", "ChannelStatistics", "Gift", "check_undelivered", "hand_back"]
 
 T = TypeVar("T")
 
@@ -103,8 +104,7 @@ class ChannelCore(Generic[T]):
         on_undelivered: Callable[[T], object] | None,
         name: str | None,
     ) -> None:
-        if on_undelivered is not None and not callable(on_undelivered):
-            raise TypeError(f"on_undelivered must be a function of a value, not {on_undelivered!r}")
+        check_undelivered(on_undelivered)
         self.section = Section()
         self.name = name
         # How many values it holds; None: any number.
@@ -173,7 +173,7 @@ class ChannelCore(Generic[T]):
             elif self._wake(putters, putter, True):
                 self.reserved += wants
         if self.getters.first is not None and self.ended():
-            self._tell(self.getters, None)
+            tell(self.section, self.getters, None)
 
     def release(self, slots: int) -> None:
         """Take back slots that were reserved and not used."""
@@ -258,8 +258,8 @@ class ChannelCore(Generic[T]):
         """Accept nothing any more, except from permits."""
         if not self.closed:
             self.closed = True
-            self._tell(self.putters, False)
-            self._tell(self.watchers, None)
+            tell(self.section, self.putters, False)
+            tell(self.section, self.watchers, None)
             self.settle()
 
     def sender_gone(self) -> None:
@@ -273,15 +273,11 @@ class ChannelCore(Generic[T]):
         if self.receivers:
             return
         self.close()
-        self._tell(self.getters, None)
+        tell(self.section, self.getters, None)
         left, self.queue = self.queue, deque()
         self._returned.clear()
         if left:
             self._undeliver(left)
-
-    def _tell(self, waiting: WaitList, given: object) -> None:
-        while (waiter := waiting.first) is not None:
-            self._wake(waiting, waiter, given)
 
     def _wake(self, waiting: WaitList, waiter: Waiter, given: object) -> bool:
         """Give it to one who waits; return False if a finalizer has just made them leave (W4)."""
@@ -317,6 +313,12 @@ class ChannelCore(Generic[T]):
         limit = "" if self.capacity is None else f"/{self.capacity}"
         state = ", closed" if self.closed else "" if self.senders else ", no senders"
         return f"{name} ({len(self.queue)}{limit}{state})"
+
+
+def check_undelivered(on_undelivered: object) -> None:
+    """Refuse what cannot be called."""
+    if on_undelivered is not None and not callable(on_undelivered):
+        raise TypeError(f"on_undelivered must be a function of a value, not {on_undelivered!r}")
 
 
 def hand_back(

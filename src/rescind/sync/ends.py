@@ -12,12 +12,10 @@ from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
 from rescind._core.errors import Closed, WouldBlock
-from rescind.sync.operation import Operation
 from rescind.sync.section import Section
 
-__all__ = ["ChannelOperation", "End", "Full", "NotSent", "check_capacity"]
+__all__ = ["End", "Full", "NotSent", "check_capacity"]
 
-T = TypeVar("T")
 E = TypeVar("E", bound="End")
 
 
@@ -99,19 +97,6 @@ class End:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"{self!r} can be neither copied nor pickled; clone() makes another end")
-
-
-class ChannelOperation(Operation[T]):
-    """An operation on a channel."""
-
-    __slots__ = ("_section",)
-
-    def __init__(self, section: Section) -> None:
-        super().__init__(section)
-        self._section = section
-
-    def drop(self) -> None:
-        self._section.post(super().drop)
 
 
 def check_capacity(what: str, capacity: object, least: int) -> int:

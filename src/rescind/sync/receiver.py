@@ -8,7 +8,8 @@ from rescind._core.errors import Closed, WouldBlock
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.waitlist import Waiter
 from rescind.sync.channel_core import ChannelCore, ChannelStatistics
-from rescind.sync.ends import ChannelOperation, End
+from rescind.sync.channel_operations import ChannelOperation
+from rescind.sync.ends import End
 
 __all__ = ["Receiver"]
 

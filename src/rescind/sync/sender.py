@@ -9,7 +9,8 @@ from rescind._core.errors import Closed, UsageError, WouldBlock
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.waitlist import Waiter
 from rescind.sync.channel_core import ChannelCore, ChannelStatistics
-from rescind.sync.ends import ChannelOperation, End, Full, NotSent
+from rescind.sync.channel_operations import ChannelOperation, Unwanted
+from rescind.sync.ends import End, Full, NotSent
 
 __all__ = ["Permit", "Sender", "WeakSender"]
 
@@ -141,7 +142,7 @@ class Sender(End, Generic[T_contra]):
 
         Cancellation: safe.
         """
-        return _Watch(self._core)
+        return Unwanted(self._core)
 
     @property
     def is_closed(self) -> bool:
@@ -339,28 +340,3 @@ class _Reserve(ChannelOperation[Permit[Any]]):
 
     def __repr__(self) -> str:
         return f"reserve of {self._sender._core}"
-
-
-class _Watch(ChannelOperation[None]):
-    """The future that `Sender.closed` returns."""
-
-    __slots__ = ("_core",)
-
-    def __init__(self, core: ChannelCore[Any]) -> None:
-        super().__init__(core.section)
-        self._core = core
-
-    def _attempt(self, cx: Context) -> Pending | None:
-        return None if self._core.closed else PENDING
-
-    def _queue(self, waker: Waker) -> Waiter:
-        return self._core.watchers.join(waker)
-
-    def _received(self, waiter: Waiter) -> None:
-        return None
-
-    def _withdraw(self, waiter: Waiter) -> None:
-        self._core.watchers.leave(waiter)
-
-    def __repr__(self) -> str:
-        return f"end of those who receive from {self._core}"
