@@ -44,17 +44,17 @@ class Waiter:
     Attributes:
         waker: the latest waker of the future that waits.
         wants: what it waits for, in its primitive's terms, such as a number of permits.
-        given: what it got with its wake-up, in its primitive's terms.
+        given: what it got with its wake-up, or so far, in its primitive's terms.
         woken: was it woken by the list?
         ticket: the place in the order of arrival, counted from 1; 0 before it has joined.
     """
 
     __slots__ = ("_list", "_next", "_prev", "given", "ticket", "waker", "wants", "woken")
 
-    def __init__(self, waker: Waker, wants: Any = None) -> None:
+    def __init__(self, waker: Waker, wants: Any = None, given: Any = None) -> None:
         self.waker = waker
         self.wants = wants
-        self.given: Any = None
+        self.given = given
         self.woken = False
         self.ticket = 0
         self._list: WaitList | None = None
@@ -99,9 +99,9 @@ class WaitList:
         """How many have ever joined: the ticket of the latest arrival."""
         return self._tickets
 
-    def join(self, waker: Waker, wants: Any = None) -> Waiter:
+    def join(self, waker: Waker, wants: Any = None, given: Any = None) -> Waiter:
         """Append a new waiter and return it."""
-        waiter = Waiter(waker, wants)
+        waiter = Waiter(waker, wants, given)
         self._link(waiter)
         return waiter
 

@@ -8,6 +8,7 @@ from rescind.sync.ends import Full, NotSent
 from rescind.sync.mutex import Mutex, MutexStatistics, Poisoned
 from rescind.sync.oneshot import OneshotReceiver, OneshotSender, OneshotStatistics, oneshot
 from rescind.sync.receiver import Receiver
+from rescind.sync.semaphore import Permits, Semaphore, SemaphoreStatistics
 from rescind.sync.sender import Permit, Sender, WeakSender
 from rescind.sync.watch import WatchReceiver, WatchSender, watch
 from rescind.sync.watch_core import WatchStatistics
@@ -26,8 +27,11 @@ __all__ = [
     "OneshotSender",
     "OneshotStatistics",
     "Permit",
+    "Permits",
     "Poisoned",
     "Receiver",
+    "Semaphore",
+    "SemaphoreStatistics",
     "Sender",
     "WatchReceiver",
     "WatchSender",

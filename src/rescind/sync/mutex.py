@@ -144,11 +144,10 @@ class Mutex:
         """Release it; a frame that is ``closed`` may be closed from anywhere (M3)."""
         with self._lock:
             here = holder_here()
-            owner = self._owner
-            own = owner is not None and owner.owned_by(here)
-            if not own and self._forfeited(here, anywhere=closed and here.coroutine is None):
+            if self._forfeits and self._forfeited(here, closed=closed):
                 return
-            if own or (closed and owner is not None):
+            owner = self._owner
+            if owner is not None and (closed or owner.owned_by(here)):
                 self._pass_on()
             elif owner is None:
                 raise UsageError(f"{self!r} cannot be released: nobody holds it")
@@ -183,10 +182,14 @@ class Mutex:
             if not self._waiting.wake(waiter):
                 self._owner = None  # it left just now (W4)
 
-    def _forfeited(self, here: Holder, *, anywhere: bool) -> bool:
+    def _forfeited(self, here: Holder, *, closed: bool) -> bool:
         """Is what ``here`` would release lost already, by a drop? If so, forget about that."""
         for index, holder in enumerate(self._forfeits):
-            if anywhere or holder.owned_by(here):
+            if holder.coroutine is None:
+                same = closed or holder.task is here.task
+            else:
+                same = holder.coroutine == here.coroutine  # another branch may own it by now
+            if same:
                 del self._forfeits[index]
                 return True
         return False
