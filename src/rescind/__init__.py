@@ -36,7 +36,10 @@ from rescind.tasks.current import (
     self_cancel,
     spawn,
 )
+from rescind.tasks.group import TaskGroup, task_group
+from rescind.tasks.group_children import GroupStatistics
 from rescind.tasks.joining import join_or_cancel
+from rescind.tasks.policy import GroupPolicy, Supervise
 from rescind.tasks.token import CancellationToken, Registration, TokenStatistics
 from rescind.time import (
     checkpoint,
@@ -63,6 +66,8 @@ __all__ = [
     "Completed",
     "Deadlock",
     "Error",
+    "GroupPolicy",
+    "GroupStatistics",
     "InternalError",
     "Outcome",
     "PolledAfterCompletion",
@@ -72,8 +77,10 @@ __all__ = [
     "RuntimeStatistics",
     "Shared",
     "ShutdownReport",
+    "Supervise",
     "Task",
     "TaskCanceled",
+    "TaskGroup",
     "TimedOut",
     "TokenStatistics",
     "UsageError",
@@ -108,6 +115,7 @@ __all__ = [
     "sleep",
     "sleep_until",
     "spawn",
+    "task_group",
     "timeout",
     "yield_now",
 ]

@@ -1,0 +1,375 @@
+"""`GroupCore`: what a task group decides: who is canceled, what is an error, when it is over.
+
+*What it is.* The state of a `TaskGroup`, and everything that changes it. The face of the group,
+with the block's two ends, stands in ``group.py``; so do the invariants (G1 to G6).
+
+*Threads.* The executor's thread only.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import logging
+from asyncio import CancelledError
+from typing import Any, Final
+
+from rescind._core.ending import raise_all, split_cancellation
+from rescind._core.errors import RescindError, TaskCanceled
+from rescind._core.executor import Executor
+from rescind._core.grace import UNSET, Grace, Unset, checked_grace
+from rescind._core.outcome import Canceled, Error, Outcome
+from rescind._core.poll import Waker
+from rescind._core.reason import CancelKind, CancelReason, CancelRequest
+from rescind._core.task import Task
+from rescind._core.waitlist import WaitList
+from rescind.tasks.block import Block, Parent
+from rescind.tasks.group_children import GroupChild, Tally
+from rescind.tasks.places import Places, checked_limit
+from rescind.tasks.policy import GroupPolicy, Policy, Supervise, policy_of
+from rescind.tasks.supervisor import Supervisor
+
+__all__ = ["INTERRUPTS", "GroupCore", "State"]
+
+#: What ends the program, and is raised by itself instead of in a group.
+INTERRUPTS: Final = (KeyboardInterrupt, SystemExit)
+
+_log: Final = logging.getLogger("rescind")
+_numbers: Final = itertools.count(1)
+
+
+class State(enum.Enum):
+    """Where a group is in its life."""
+
+    NEW = "not entered"
+    OPEN = "open"
+    ENDING = "waiting for its children"
+    CLOSED = "closed"
+
+
+class GroupCore(Parent):
+    """The state of a group.
+
+    Attributes:
+        name: for messages.
+        policy: what is done about children that fail.
+        enders: who waits for the end of the group.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_absorbed",
+        "_base",
+        "_block",
+        "_causes",
+        "_dropping",
+        "_errors",
+        "_executor",
+        "_exit",
+        "_grace",
+        "_places",
+        "_reason",
+        "_state",
+        "_supervisor",
+        "_tally",
+        "_told",
+        "_waker",
+        "enders",
+        "name",
+        "policy",
+    )
+
+    def __init__(
+        self,
+        *,
+        policy: Policy = "fail_fast",
+        grace: Grace = UNSET,
+        limit: int | None = None,
+        name: str | None = None,
+        keep: int | None = None,
+    ) -> None:
+        self.policy: GroupPolicy = policy_of(policy)
+        self.name = name if name is not None else f"group-{next(_numbers)}"
+        # For the cleanup of a child that has none of its own, in seconds; UNSET: the runtime's.
+        self._grace = checked_grace(grace)
+        limit = checked_limit(limit)
+        self._places = None if limit is None else Places(limit)
+        self._supervisor = Supervisor(self.policy) if isinstance(self.policy, Supervise) else None
+        self._tally = Tally(_checked_keep(keep))
+        self._state = State.NEW
+        # The code in the block, and what its children run on; None before it is entered.
+        self._block: Block | None = None
+        self._executor: Executor | None = None
+        # Why the group is canceled, and the reason that its children were given; None: it is not.
+        self._reason: CancelReason | None = None
+        self._told: CancelReason | None = None
+        # What was passed on from the parent, by id: it may be told of the same thing twice.
+        self._causes: dict[int, CancelReason] = {}
+        # Why the daemons are canceled; None as long as others are left (G6).
+        self._exit: CancelReason | None = None
+        # What the group raises, by id, in the order of occurrence (G4).
+        self._errors: dict[int, BaseException] = {}
+        # What interrupts the whole program, and is raised by itself.
+        self._base: BaseException | None = None
+        # Did the group's own cancellation end the body (G5)?
+        self._absorbed = False
+        # Is the parent being dropped (G1)?
+        self._dropping = False
+        # Wakes the parent, which waits for the children; None if it does not.
+        self._waker: Waker | None = None
+        self.enders = WaitList()
+
+    @property
+    def canceled(self) -> bool:
+        """Was it canceled: by `cancel`, by a failure, or with its parent?"""
+        return self._reason is not None
+
+    @property
+    def failed(self) -> bool:
+        """Is there an error to be raised?"""
+        return bool(self._errors) and self._base is None
+
+    # -- canceling --------------------------------------------------------------------------------
+
+    def cancel_explicitly(self, full: CancelReason, grace: Grace) -> None:
+        words = f"group {self.name!r} was canceled"
+        told = CancelReason(CancelKind.PARENT, words, full.by, None, full.at, full)
+        self._cancel(full, told, grace)
+
+    def _cancel(self, reason: CancelReason, told: CancelReason, grace: Grace = UNSET) -> None:
+        """Ask every child, and the block; mark all before anything is delivered (G2)."""
+        if self._state is State.CLOSED:
+            return
+        if self._reason is None:
+            self._reason, self._told = reason, told
+        for task in self._tally.tasks():
+            self._ask(task, told, grace)
+        if self._state is State.OPEN and self._block is not None:
+            self._block.cancel(CancelRequest(reason))
+
+    def _ask(
+        self,
+        task: Task[Any],
+        reason: CancelReason,
+        grace: Grace = UNSET,
+        grace_at: float | None = None,
+    ) -> None:
+        """Ask one child; its grace ends no later than that of anything around the block (G2)."""
+        seconds = grace
+        if isinstance(seconds, Unset):
+            seconds = task.effective_grace if task.request is None else None
+        at = None if seconds is None else _now(task) + seconds
+        request = CancelRequest(reason, grace_at=at)
+        request.shorten(grace_at)
+        if self._block is not None:
+            request.shorten(self._block.grace_at())
+        task.ask(request)
+
+    def surrounded(self, request: CancelRequest) -> None:
+        new: list[CancelReason] = []
+        for reason in reversed(request.reasons):
+            if any(id(link) in self._causes for link in reason.chain()):
+                break
+            new.append(reason)
+        for reason in reversed(new):
+            self._causes[id(reason)] = reason
+            words = f"the parent of group {self.name!r} was canceled"
+            told = CancelReason(CancelKind.PARENT, words, reason.by, None, reason.at, reason)
+            if self._reason is None:
+                self._reason = self._told = told
+            for task in self._tally.tasks():
+                self._ask(task, told, UNSET, request.grace_at)
+
+    def orphaned(self) -> None:
+        if self._block is not None:
+            self._block.release()
+        words = f"the parent of group {self.name!r} was abandoned"
+        reason = CancelReason(CancelKind.PARENT, words)
+        self._cancel(reason, reason)
+        self.close()
+
+    def cancel_at_birth(self, task: Task[Any], told: CancelReason, *, drain: bool) -> None:
+        """Cancel a child that came too late; ``drain``: it has resources that may await."""
+        late = CancelReason(
+            told.kind, f"spawned after group {self.name!r} was canceled", at=_now(task), cause=told
+        )
+        self._ask(task, late)
+        if not drain and task.request is not None:
+            task.drop_now(task.request)
+
+    # -- children ---------------------------------------------------------------------------------
+
+    def child_ended(self, child: GroupChild, outcome: Outcome[Any]) -> None:
+        task = child.task
+        assert task is not None
+        self._tally.end(child, task, outcome)
+        child.end()
+        if isinstance(outcome, Error):
+            self._child_failed(task, outcome.exception)
+        elif isinstance(outcome, Canceled):
+            for error in outcome.also:
+                self._keep(task, error)
+        self._settle()
+
+    def _child_failed(self, task: Task[Any], exc: BaseException) -> None:
+        if isinstance(exc, TaskCanceled) and (task.request is not None or self._is_echo(exc)):
+            return  # canceled together with the task that it waited for: no news
+        if isinstance(exc, INTERRUPTS):
+            self._base = self._base or exc
+            cancels = True
+        else:
+            self._keep(task, exc)
+            try:
+                cancels = self.policy.cancels(task, exc)
+            except Exception as broken:
+                self._errors[id(broken)] = broken
+                cancels = True
+        if cancels:
+            self._fail(f"{task.name!r} failed: {_words(exc)}", f"task {task.id} {task.name!r}")
+
+    def _keep(self, task: Task[Any], error: BaseException) -> None:
+        """Keep an error of a child to be raised; or log it, if nobody is going to raise it."""
+        if id(error) in self._errors:
+            return
+        if self.policy.raises and self._state is not State.CLOSED:
+            self._errors[id(error)] = error
+        else:
+            _log.error("%r of group %r failed", task, self.name, exc_info=error)
+
+    def _fail(self, words: str, by: str | None) -> None:
+        """Cancel the group, if it is not canceled yet, because something in it failed."""
+        if self._reason is None and self._executor is not None:
+            now = self._executor.now()
+            reason = CancelReason(CancelKind.SIBLING_FAILED, words, by, None, now)
+            self._cancel(reason, reason)
+
+    def give_up(self, why: str, errors: list[BaseException]) -> None:
+        """Fail with these errors: the supervisor's limit is exceeded."""
+        for error in errors or [RescindError(why)]:
+            self._errors[id(error)] = error
+        self._fail(why, None)
+
+    def _is_echo(self, exc: BaseException) -> bool:
+        """Does this only say that a child was canceled, as the whole group was?"""
+        if not isinstance(exc, TaskCanceled):
+            return False
+        return any(link is self._told or link is self._reason for link in exc.reason.chain())
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    def body_ended(self, exc: BaseException | None) -> bool:
+        """Sort what came out of the body; return True if it goes on outwards in any case (G5)."""
+        block = self._block
+        assert block is not None
+        self._state = State.ENDING
+        block.leave()
+        goes_on = False
+        own = None if exc is None else block.sort(exc)
+        if own is not None:
+            self._absorbed = True
+            for error in own:
+                self._errors[id(error)] = error
+        elif isinstance(exc, INTERRUPTS):
+            self._base = exc
+            self._fail(f"the body of group {self.name!r} was interrupted: {_words(exc)}", None)
+        elif isinstance(exc, CancelledError) or split_cancellation(exc)[0] is not None:
+            goes_on = True
+            self.surrounded(self._request_of(exc))
+        elif exc is not None and self._is_echo(exc):
+            self._absorbed = True
+        elif exc is not None:
+            self._errors[id(exc)] = exc
+            self._fail(f"the body of group {self.name!r} failed: {_words(exc)}", None)
+        self._settle()
+        return goes_on
+
+    def _request_of(self, exc: BaseException | None) -> CancelRequest:
+        """Return the request that the parent's cancellation stands for."""
+        cancellation = split_cancellation(exc)[0]
+        if cancellation is not None:
+            return CancelRequest(cancellation.reason)
+        now = None if self._executor is None else self._executor.now()
+        return CancelRequest(CancelReason(CancelKind.FOREIGN, str(exc) or None, at=now))
+
+    def wake_when_empty(self, waker: Waker) -> bool:
+        """Wake ``waker`` when no child is alive; return False if none is now."""
+        self._settle()
+        alive = bool(self._tally.alive)
+        self._waker = waker if alive else None
+        return alive
+
+    def _settle(self) -> None:
+        """See whether only daemons are left (G6), or nobody."""
+        if self._state is not State.ENDING:
+            return
+        tally = self._tally
+        if not tally.alive:
+            waker, self._waker = self._waker, None
+            if waker is not None:
+                waker.wake()
+        elif len(tally.alive) == tally.daemons and self._exit is None and self._told is None:
+            now = None if self._executor is None else self._executor.now()
+            words = f"only daemons are left in group {self.name!r}"
+            self._exit = CancelReason(CancelKind.GROUP_EXIT, words, at=now)
+            for task in tally.tasks():
+                self._ask(task, self._exit)
+
+    def drop_children(self) -> None:
+        """Drop every child: the parent is being dropped, and nothing can be awaited (G1)."""
+        block = self._block
+        assert block is not None
+        self._state = State.ENDING
+        self._dropping = True
+        block.leave()
+        reason = CancelReason(CancelKind.PARENT, f"the parent of group {self.name!r} was dropped")
+        if self._reason is None:
+            self._reason = self._told = reason
+        dropped: set[int] = set()
+        while fresh := [task for task in self._tally.tasks() if task.id not in dropped]:
+            for task in fresh:
+                dropped.add(task.id)
+                try:
+                    task.drop_now(CancelRequest(reason))
+                except INTERRUPTS:
+                    pass  # it is in the outcome too, and raised when all are dropped
+        self.close()
+        raise_all(self.take_errors())
+
+    def close(self) -> None:
+        """Note that the block is left; let go of what would keep frames alive."""
+        self._state = State.CLOSED
+        self._waker = None
+        self._causes = {}
+        if self._block is not None:
+            self._block.release()
+        if self._supervisor is not None:
+            self._supervisor.close()
+        self._tally.restore_tracebacks()
+        self.enders.wake_all()
+
+    def take_errors(self) -> list[BaseException]:
+        """Return the errors, and keep them no more."""
+        errors, self._errors = list(self._errors.values()), {}
+        return errors
+
+
+def _now(task: Task[Any]) -> float:
+    return task.executor.now()
+
+
+def _words(exc: BaseException | None) -> str:
+    """Return what an exception says; its repr is the user's, and may fail."""
+    try:
+        return repr(exc)
+    except Exception:
+        return type(exc).__qualname__
+
+
+def _checked_keep(keep: int | None) -> int | None:
+    if keep is None:
+        return None
+    if isinstance(keep, bool) or not isinstance(keep, int):
+        raise TypeError(f"keep must be an int or None, not {keep!r}")
+    if keep < 0:
+        raise ValueError(f"keep must not be negative: {keep!r}")
+    return keep

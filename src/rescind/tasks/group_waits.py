@@ -1,0 +1,90 @@
+"""What waits for a group: its parent at the end of the block, and whoever canceled it.
+
+*Threads.* The executor's thread only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rescind._core.outcome import Canceled, Completed, Outcome
+from rescind._core.poll import PENDING, Context, Future, Pending
+from rescind._core.reason import CancelRequest
+from rescind._core.waitlist import Waiter
+
+if TYPE_CHECKING:
+    from rescind.tasks.group import TaskGroup
+
+__all__ = ["Drained", "GroupEnd"]
+
+#: How many of the children waited for are named in a repr.
+_SHOWN = 3
+
+
+class Drained(Future[None]):
+    """Waits until no child is alive.
+
+    Cancellation: passed on to the children, which are waited for. If the group had failed before,
+    it ends normally, so that the errors are raised first (G5).
+    """
+
+    __slots__ = ("_failed_first", "_group", "_taken")
+    _native = True
+
+    def __init__(self, group: TaskGroup) -> None:
+        self._taken = False
+        self._group = group
+        # Had the group failed when the cancellation came? None as long as there is none.
+        self._failed_first: bool | None = None
+
+    def poll(self, cx: Context) -> Pending | None:
+        return PENDING if self._group.wake_when_empty(cx.waker) else None
+
+    def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[None] | Pending:
+        group = self._group
+        if self._failed_first is None:
+            self._failed_first = group.failed
+            group.surrounded(request)
+        if group.wake_when_empty(cx.waker):
+            return PENDING
+        return Completed(None) if self._failed_first else Canceled(request.reason)
+
+    def __repr__(self) -> str:
+        tasks = self._group.tasks
+        names = ", ".join(task.name for task in tasks[:_SHOWN])
+        more = ", …" if len(tasks) > _SHOWN else ""
+        return f"the end of {len(tasks)} in group {self._group.name!r}: {names or 'none'}{more}"
+
+
+class GroupEnd(Future[Outcome[Any]]):
+    """Waits until a group is closed.
+
+    Cancellation: safe. The group goes on as it would.
+    """
+
+    __slots__ = ("_group", "_taken", "_waiter")
+    _native = True
+
+    def __init__(self, group: TaskGroup) -> None:
+        self._taken = False
+        self._group = group
+        self._waiter: Waiter | None = None
+
+    def poll(self, cx: Context) -> Outcome[Any] | Pending:
+        group = self._group
+        if group.closed:
+            reason = group.reason
+            return Completed(None) if reason is None else Canceled(reason)
+        if self._waiter is None:
+            self._waiter = group.enders.join(cx.waker)
+        else:
+            self._waiter.waker = cx.waker
+        return PENDING
+
+    def drop(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            self._group.enders.leave(waiter)
+
+    def __repr__(self) -> str:
+        return f"the end of {self._group!r}"
