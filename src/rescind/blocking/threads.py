@@ -156,7 +156,7 @@ def name_of(fn: Callable[..., Any]) -> str:
 class Blocking(Future[T]):
     """The future of a task that `spawn_blocking` makes."""
 
-    __slots__ = ("_asked", "_detach", "_given", "_job", "_pool", "_submitted", "_taken")
+    __slots__ = ("_asked", "_cx", "_detach", "_given", "_job", "_pool", "_submitted", "_taken")
     _native = True
 
     def __init__(
@@ -171,6 +171,8 @@ class Blocking(Future[T]):
         self._pool = pool
         self._detach = detach
         self._submitted = False
+        # What it was last polled with; None before.
+        self._cx: Context | None = None
         # Was the function asked to end?
         self._asked = False
         # Was its output given out, or is it of no use any more?
@@ -181,6 +183,7 @@ class Blocking(Future[T]):
             polled_after_end(self)
         job = self._job
         job.waker = cx.waker
+        self._cx = cx
         if not self._submitted:
             if cx.executor is not job.executor:
                 raise UsageError(f"{self!r} belongs to the runtime {job.executor.name!r}")
@@ -222,9 +225,16 @@ class Blocking(Future[T]):
         job = self._job
         if not self._submitted or job.revoke():
             return
-        job.ask(CancelReason(CancelKind.HANDLE_DROPPED, "nobody waits for it any more"))
+        job.ask(self._reason())
         if not job.detach():
             job.discard()
+
+    def _reason(self) -> CancelReason:
+        """Return why it is dropped."""
+        cell = None if self._cx is None else self._cx.cell
+        if cell is not None and cell.request is not None:
+            return cell.request.reason
+        return CancelReason(CancelKind.HANDLE_DROPPED, "nobody waits for it any more")
 
     def stack(self) -> list[Site]:
         """Return where the function is, for messages about a thread that does not end."""
