@@ -18,10 +18,10 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help venv demo examples test check lint format types architecture suite coverage test-py clean distclean
+.PHONY: help venv demo examples test check lint format types architecture suite coverage test-py check-corpus check-corpus-smoke sweep-suites clean distclean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(STAMP) ## make .venv with everything that development needs
 $(STAMP): pyproject.toml scripts/venv.sh
@@ -64,9 +64,18 @@ coverage: $(STAMP) ## run the suite and report which branches it does not take
 test-py: $(STAMP) ## run the suite on each other supported Python that is installed
 	@sh scripts/test-pythons.sh $(PYTHONS)
 
+check-corpus: $(STAMP) ## find real bugs of released libraries: make check-corpus ARGS="redis-command"
+	$(BIN)/python scripts/check_corpus.py $(ARGS)
+
+check-corpus-smoke: $(STAMP) ## find a few of them: what CI runs
+	$(BIN)/python scripts/check_corpus.py --smoke --budget 20 $(ARGS)
+
+sweep-suites: $(STAMP) ## run the suites of released libraries: make sweep-suites ARGS="-- --cancel-sweep"
+	$(BIN)/python scripts/sweep_suites.py $(ARGS)
+
 clean: ## remove what the tools left behind
 	rm -rf build dist src/*.egg-info .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## remove the virtual environments as well
-	rm -rf .venv .venv-3.*
+	rm -rf .venv .venv-3.* .corpus

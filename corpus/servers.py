@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The servers that the cases talk to: `servers.py start NAME…`, `stop`, `status`.
+"""The servers that the cases talk to: `servers.py start NAME…`, `stop [NAME…]`, `status`.
 
 All of them listen on 127.0.0.1 alone, each on a port of its own (`PORTS`), which the scenarios
 name too. `http` and `ws` are the small servers beside this file; `redis` and `postgres` are the
@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -40,10 +40,18 @@ PORTS: Final = {
 PATIENCE: Final = 30.0
 #: How much later the proxy hands on what it was sent, in milliseconds, each way.
 DELAY_MS: Final = 4
+#: Those that this process started, so that they can be waited for.
+_children: Final[dict[int, subprocess.Popen[bytes]]] = {}
+#: The exit code that tells a server that is not installed from one that fails.
+NOT_INSTALLED: Final = 3
 
 
 class ServerError(Exception):
     """A server cannot be started; the message says why, and what to do."""
+
+
+class NotInstalledError(ServerError):
+    """It is not installed here, or cannot be run by this user."""
 
 
 def directory() -> Path:
@@ -73,23 +81,23 @@ def missing(name: str) -> str | None:
     return None
 
 
-def start(name: str) -> bool:
-    """Start a server and wait until it answers; return whether it had to be started.
+def start(name: str) -> list[str]:
+    """Start a server, and what it needs, and wait until it answers; return what was started.
 
     Raises:
-        ServerError: it is not installed, or it did not come up.
+        ServerError: it is not installed (`NotInstalledError`), or it did not come up.
     """
+    if name in PORTS and _answers(PORTS[name]):
+        return []
     reason = missing(name)
     if reason is not None:
-        raise ServerError(f"{name}: {reason}")
-    if _answers(PORTS[name]):
-        return False
-    if name == "slowredis":
-        start("redis")
+        raise NotInstalledError(f"{name}: {reason}")
+    started = start("redis") if name == "slowredis" else []
     process = _spawn(name, _PREPARE[name](name))
     end = time.monotonic() + PATIENCE
     while not _answers(PORTS[name]):
         if process.poll() is not None:
+            _reap(process.pid)
             _record(name).unlink(missing_ok=True)
             raise ServerError(
                 f"{name} ended at once, with exit code {process.returncode}: {_last_lines(name)}"
@@ -101,7 +109,7 @@ def start(name: str) -> bool:
                 f"{_last_lines(name)}"
             )
         time.sleep(0.02)
-    return True
+    return [*started, name]
 
 
 def stop(name: str) -> bool:
@@ -126,20 +134,6 @@ def stop(name: str) -> bool:
             time.sleep(0.02)
     record.unlink(missing_ok=True)
     return ended
-
-
-@contextlib.contextmanager
-def running(names: Iterable[str]) -> Generator[None]:
-    """Have these servers for the length of a `with` block; end those that it started."""
-    before = {name for name in PORTS if _record(name).exists()}
-    try:
-        for name in names:
-            start(name)
-        yield
-    finally:
-        for name in reversed(PORTS):
-            if name not in before:
-                stop(name)
 
 
 # ------------------------------------------------------------------ how each of them is started
@@ -237,6 +231,7 @@ def _spawn(name: str, command: list[str]) -> subprocess.Popen[bytes]:
             # A session of its own: Ctrl-C in the terminal is not for the servers.
             start_new_session=True,
         )
+    _children[process.pid] = process
     _record(name).write_text(
         json.dumps({"pid": process.pid, "birth": _birth(process.pid)}), encoding="utf-8"
     )
@@ -271,8 +266,9 @@ def _signal(pid: int, number: int) -> None:
 
 
 def _reap(pid: int) -> None:
-    with contextlib.suppress(ChildProcessError):  # started by an earlier process
-        os.waitpid(pid, os.WNOHANG)
+    child = _children.get(pid)
+    if child is not None and child.poll() is not None:
+        del _children[pid]
 
 
 def _answers(port: int) -> bool:
@@ -315,17 +311,20 @@ def main(arguments: list[str]) -> int:
                     started = start(name)
                 except ServerError as exc:
                     print(exc, file=sys.stderr)
-                    return 1
-                print(name, PORTS[name], "started" if started else "was running already")
-        case ["stop"]:
-            for name in reversed(PORTS):
+                    return NOT_INSTALLED if isinstance(exc, NotInstalledError) else 1
+                for each in started:
+                    print(each, PORTS[each], "started")
+                if not started:
+                    print(name, PORTS[name], "was running already")
+        case ["stop", *names]:
+            for name in names or list(reversed(PORTS)):
                 if stop(name):
                     print(name, "ended")
         case ["status"]:
             for name, port in PORTS.items():
                 print(name, port, missing(name) or ("answers" if _answers(port) else "is down"))
         case _:
-            print(f"usage: servers.py start {{{','.join(PORTS)}}}… | stop | status")
+            print(f"usage: servers.py start {{{','.join(PORTS)}}}… | stop [NAME…] | status")
             return 2
     return 0
 
