@@ -24,6 +24,7 @@ from rescind.blocking import (
     token,
     wait_canceled,
 )
+from tests.blocking import kit
 from tests.blocking.kit import Gate, until
 from tests.conftest import HostFactory
 
@@ -366,6 +367,8 @@ def test_grace_releases_the_waiter_and_detaches_the_thread(
 
     [record] = [record for record in caplog.records if hasattr(record, "overrun")]
     assert "stubborn overran its grace" in record.getMessage()
+    assert f"{kit.__file__}:" in record.getMessage()
+    assert "in Gate.__call__" in record.getMessage()
 
 
 def test_second_request_shortens_the_wait(host: HostFactory) -> None:

@@ -91,6 +91,9 @@ def stack_of(future: Future[Any] | None) -> list[Site]:
             sites += await_stack(driver.coroutine)
             current = driver.leaf
         else:
+            elsewhere = getattr(current, "_sites", None)  # where it waits in truth: in a thread
+            if elsewhere is not None:
+                sites += elsewhere()
             current = getattr(current, "inner", None)
     return sites
 

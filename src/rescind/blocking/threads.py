@@ -236,7 +236,7 @@ class Blocking(Future[T]):
             return cell.request.reason
         return CancelReason(CancelKind.HANDLE_DROPPED, "nobody waits for it any more")
 
-    def stack(self) -> list[Site]:
+    def _sites(self) -> list[Site]:
         """Return where the function is, for messages about a thread that does not end."""
         return self._job.stack()
 
