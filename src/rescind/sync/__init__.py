@@ -8,6 +8,7 @@ from rescind.sync.ends import Full, NotSent
 from rescind.sync.mutex import Mutex, MutexStatistics, Poisoned
 from rescind.sync.oneshot import OneshotReceiver, OneshotSender, OneshotStatistics, oneshot
 from rescind.sync.receiver import Receiver
+from rescind.sync.rwlock import ReadOrWrite, RwLock, RwLockStatistics
 from rescind.sync.semaphore import Permits, Semaphore, SemaphoreStatistics
 from rescind.sync.sender import Permit, Sender, WeakSender
 from rescind.sync.watch import WatchReceiver, WatchSender, watch
@@ -29,7 +30,10 @@ __all__ = [
     "Permit",
     "Permits",
     "Poisoned",
+    "ReadOrWrite",
     "Receiver",
+    "RwLock",
+    "RwLockStatistics",
     "Semaphore",
     "SemaphoreStatistics",
     "Sender",

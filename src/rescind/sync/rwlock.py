@@ -1,0 +1,366 @@
+"""`RwLock`: many that read, or one that writes, in order of arrival.
+
+*Invariants.*
+ K1  There is one writer and no reader, or no writer and any number of readers.
+ K2  First come, first served: while somebody waits, whoever comes waits behind. So a writer in line
+     holds back the readers that come after it, and is not starved.
+ K3  Readers that are in line one behind the other are let in together.
+ K4  Whoever leaves the line lets those behind go as far as they can.
+
+*Source.* tokio's ``RwLock``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from reprlib import recursive_repr
+from threading import RLock
+from types import TracebackType
+from typing import Any, Final, NamedTuple
+
+from rescind._core.errors import UsageError, WouldBlock
+from rescind._core.poll import PENDING, Context, Future, Waker
+from rescind._core.waitlist import Waiter, WaitList
+from rescind.sync.holder import Holder, holder_here
+from rescind.sync.operation import Operation
+
+__all__ = ["ReadOrWrite", "RwLock", "RwLockStatistics"]
+
+
+@dataclass(frozen=True, slots=True)
+class RwLockStatistics:
+    """A snapshot of a lock.
+
+    Attributes:
+        readers: how many read.
+        writer: who writes, such as ``task 3 'main'``; None if nobody does.
+        waiting_readers: how many wait to read.
+        waiting_writers: how many wait to write.
+    """
+
+    readers: int
+    writer: str | None
+    waiting_readers: int
+    waiting_writers: int
+
+
+class _Want(NamedTuple):
+    """What somebody in line waits for."""
+
+    holder: Holder
+    write: bool
+
+
+_UNKNOWN: Final = Holder(None, None, None)
+
+
+class RwLock:
+    """Lets many read, or one write: ``async with lock.read(): ...``, ``async with lock.write():``.
+
+    Args:
+        name: for messages.
+
+    Threads: it may be waited for by tasks of several runtimes, and of plain asyncio.
+
+    Example:
+        >>> import rescind
+        >>> from rescind.sync import RwLock
+        >>> async def main():
+        ...     lock = RwLock()
+        ...     async with lock.write() as held:
+        ...         held.downgrade()
+        ...         return lock.statistics().readers
+        >>> rescind.run(main)
+        1
+
+    Source: tokio's ``RwLock``. Unlike there, code that reads already may read again, since it
+        would else wait for itself as soon as a writer waits in between.
+    """
+
+    __slots__ = ("__weakref__", "_lock", "_readers", "_waiting", "_writer", "name")
+
+    def __init__(self, *, name: str | None = None) -> None:
+        self.name = name
+        self._lock = RLock()
+        # Who writes, and who read (K1): one entry each time they were let in.
+        self._writer: Holder | None = None
+        self._readers: dict[Holder, None] = {}
+        # Everyone's ``wants`` is a `_Want`.
+        self._waiting = WaitList()
+
+    # -- taking and giving ------------------------------------------------------------------------
+
+    def read(self) -> ReadOrWrite:
+        """Return an async context manager inside which one may read, and nobody writes.
+
+        Cancellation: as `acquire_read`. Leaving the block never waits.
+        """
+        return ReadOrWrite(self, write=False)
+
+    def write(self) -> ReadOrWrite:
+        """Return an async context manager inside which one may write, alone.
+
+        ``async with lock.write() as held: ...; held.downgrade()`` goes on as a reader.
+
+        Cancellation: as `acquire_write`. Leaving the block never waits.
+        """
+        return ReadOrWrite(self, write=True)
+
+    def acquire_read(self) -> Future[None]:
+        """Return a future that ends when the task that awaits it may read.
+
+        Raises:
+            UsageError: the awaiting code writes, so it would wait for itself.
+
+        Cancellation: loses its place in the queue. If it was let in just then, that is
+            delivered, and the cancellation arrives at the next park (R7).
+        """
+        return _Acquire(self, write=False)
+
+    def acquire_write(self) -> Future[None]:
+        """Return a future that ends when the task that awaits it may write.
+
+        Raises:
+            UsageError: the awaiting code reads or writes, so it would wait for itself.
+
+        Cancellation: loses its place in the queue, and lets the readers behind it through. If it
+            was let in just then, that is delivered, and the cancellation arrives at the next park
+            (R7).
+        """
+        return _Acquire(self, write=True)
+
+    def acquire_read_nowait(self) -> None:
+        """Begin to read now.
+
+        Raises:
+            WouldBlock: somebody writes, or waits to.
+            UsageError: as `acquire_read`.
+        """
+        self._now(write=False)
+
+    def acquire_write_nowait(self) -> None:
+        """Begin to write now.
+
+        Raises:
+            WouldBlock: somebody reads or writes, or waits to.
+            UsageError: as `acquire_write`.
+        """
+        self._now(write=True)
+
+    def release_read(self) -> None:
+        """Stop reading.
+
+        Raises:
+            UsageError: the calling task does not read.
+        """
+        with self._lock:
+            here = holder_here()
+            for holder in reversed(list(self._readers)):
+                if holder.owned_by(here):
+                    self._let_go(holder)
+                    return
+            raise UsageError(f"{here} cannot stop reading {self!r}: it does not read")
+
+    def release_write(self) -> None:
+        """Stop writing.
+
+        Raises:
+            UsageError: the calling task does not write.
+        """
+        with self._lock:
+            self._let_go(self._own_writer("stop writing"))
+
+    def downgrade(self) -> None:
+        """Go on as a reader, and let the readers at the head of the line in too.
+
+        No writer comes in between.
+
+        Raises:
+            UsageError: the calling task does not write.
+        """
+        with self._lock:
+            self._downgrade(self._own_writer("downgrade"))
+
+    def _own_writer(self, what: str) -> Holder:
+        here = holder_here()
+        writer = self._writer
+        if writer is None or not writer.owned_by(here):
+            raise UsageError(f"{here} cannot {what} {self!r}: it does not write")
+        return writer
+
+    def _now(self, *, write: bool) -> None:
+        with self._lock:
+            if not self._take(_Want(holder_here(), write)):
+                form = "write" if write else "read"
+                raise WouldBlock(
+                    f"{self!r} cannot be had at once; 'await lock.acquire_{form}()' waits"
+                )
+
+    def _take(self, want: _Want) -> bool:
+        """Let it in if that can be; refuse what could never end."""
+        who, write = want
+        writer = self._writer
+        if writer is not None:
+            if writer.same_branch(who):
+                raise UsageError(f"{who} writes in {self!r}: it would wait for itself for ever")
+            return False
+        again = (write or self._waiting.first is not None) and self._reads(who)
+        if again and write:
+            raise UsageError(
+                f"{who} reads in {self!r}: to write there it would wait for itself for ever. "
+                "Leave the block that reads first"
+            )
+        if (write and self._readers) or (self._waiting.first is not None and not again):
+            return False
+        self._enter(who, write=write)
+        return True
+
+    def _reads(self, who: Holder) -> bool:
+        return any(reader.same_branch(who) for reader in list(self._readers))
+
+    def _enter(self, who: Holder, *, write: bool) -> None:
+        if write:
+            self._writer = who
+        else:
+            self._readers[who] = None
+
+    def _let_go(self, who: Holder) -> None:
+        if self._writer is who:
+            self._writer = None
+        else:
+            self._readers.pop(who, None)
+        self._serve()
+
+    def _downgrade(self, writer: Holder) -> None:
+        self._readers[writer] = None
+        self._writer = None
+        self._serve()
+
+    def _serve(self) -> None:
+        """Let those in who are at the head of the line, as far as that goes (K2, K3)."""
+        while self._writer is None:
+            waiter = self._waiting.first
+            if waiter is None:
+                return
+            who, write = waiter.wants
+            if write and self._readers:
+                return
+            self._enter(who, write=write)
+            if not self._waiting.wake(waiter):
+                self._let_go(who)  # it left just now (W4)
+
+    def _holds(self, who: Holder) -> bool:
+        return self._writer is who or who in self._readers
+
+    # -- what it is -------------------------------------------------------------------------------
+
+    def locked(self) -> bool:
+        """Tell whether somebody reads or writes."""
+        return self._writer is not None or bool(self._readers)
+
+    def statistics(self) -> RwLockStatistics:
+        """Return a snapshot."""
+        with self._lock:
+            writer = self._writer
+            writers = sum(1 for waiter in self._waiting if waiter.wants.write)
+            return RwLockStatistics(
+                len(self._readers),
+                None if writer is None else str(writer),
+                len(self._waiting) - writers,
+                writers,
+            )
+
+    @recursive_repr("<RwLock …>")  # the holder may be told by what it awaits
+    def __repr__(self) -> str:
+        name = "" if self.name is None else f" {self.name!r}"
+        writer = self._writer
+        readers = len(self._readers)
+        state = f"read by {readers}" if readers else "free"
+        return f"<RwLock{name}, {state if writer is None else f'written by {writer}'}>"
+
+
+class ReadOrWrite:
+    """What `RwLock.read` and `RwLock.write` return: the lock for a block. It is not shared."""
+
+    __slots__ = ("_holder", "_lock", "_write")
+
+    def __init__(self, lock: RwLock, *, write: bool) -> None:
+        self._lock = lock
+        self._write = write
+        # Who it was let in as; None outside the block.
+        self._holder: Holder | None = None
+
+    def downgrade(self) -> None:
+        """Go on as a reader, and let the readers at the head of the line in too.
+
+        Raises:
+            UsageError: this block does not write now.
+        """
+        with self._lock._lock:
+            holder = self._holder
+            if holder is None or self._lock._writer is not holder:
+                raise UsageError(f"{self!r} cannot be downgraded: this block does not write now")
+            self._lock._downgrade(holder)
+
+    def __aenter__(self) -> Future[ReadOrWrite]:
+        return _Acquire(self._lock, write=self._write, block=self)
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        lock = self._lock
+        with lock._lock:
+            holder, self._holder = self._holder, None
+            if holder is None or not lock._holds(holder):
+                raise UsageError(f"{self!r} was released inside its block already")
+            lock._let_go(holder)
+
+    def __repr__(self) -> str:
+        return f"{'write' if self._write else 'read'} of {self._lock!r}"
+
+
+class _Acquire(Operation[Any]):
+    """The future that `RwLock.acquire_read` and its like return, and that enters their blocks."""
+
+    __slots__ = ("_block", "_rwlock", "_want")
+
+    def __init__(self, lock: RwLock, *, write: bool, block: ReadOrWrite | None = None) -> None:
+        super().__init__(lock._lock)
+        self._rwlock = lock
+        self._want = _Want(_UNKNOWN, write)
+        self._block = block
+
+    def _attempt(self, cx: Context) -> Any:
+        block = self._block
+        if block is not None and block._holder is not None:
+            raise UsageError(f"{block!r} is entered already; make another one for each block")
+        self._want = want = _Want(holder_here(), self._want.write)
+        return self._enter() if self._rwlock._take(want) else PENDING
+
+    def _queue(self, waker: Waker) -> Waiter:
+        return self._rwlock._waiting.join(waker, self._want)
+
+    def _look_again(self, waiter: Waiter) -> None:
+        self._rwlock._serve()
+
+    def _received(self, waiter: Waiter) -> ReadOrWrite | None:
+        return self._enter()
+
+    def _withdraw(self, waiter: Waiter) -> None:
+        lock = self._rwlock
+        if lock._waiting.leave(waiter):
+            lock._let_go(self._want.holder)
+        else:
+            lock._serve()  # K4
+
+    def _enter(self) -> ReadOrWrite | None:
+        block = self._block
+        if block is not None:
+            block._holder = self._want.holder
+        return block
+
+    def __repr__(self) -> str:
+        return f"acquire_{'write' if self._want.write else 'read'} of {self._rwlock!r}"
