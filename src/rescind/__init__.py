@@ -23,8 +23,11 @@ from rescind._core.task import Task
 from rescind._version import __version__
 from rescind.combinators.abortable import AbortHandle, abortable
 from rescind.combinators.cleanup import bracket, catch_cancel, finalize, on_cancel
+from rescind.combinators.concurrently import Concurrently, Progress, concurrently
+from rescind.combinators.future_set import FutureSet, FutureSetStatistics
 from rescind.combinators.join import join, outcomes
 from rescind.combinators.race import race, race_ok
+from rescind.combinators.select import Select, select
 from rescind.combinators.shared import Shared, now_or_never, shared
 from rescind.combinators.shield import shield, shielded
 from rescind.combinators.timeout import deadline, timeout
@@ -64,17 +67,22 @@ __all__ = [
     "CancellationToken",
     "Closed",
     "Completed",
+    "Concurrently",
     "Deadlock",
     "Error",
+    "FutureSet",
+    "FutureSetStatistics",
     "GroupPolicy",
     "GroupStatistics",
     "InternalError",
     "Outcome",
     "PolledAfterCompletion",
+    "Progress",
     "Registration",
     "RescindError",
     "Runtime",
     "RuntimeStatistics",
+    "Select",
     "Shared",
     "ShutdownReport",
     "Supervise",
@@ -91,6 +99,7 @@ __all__ = [
     "cancel_requested",
     "catch_cancel",
     "checkpoint",
+    "concurrently",
     "current_runtime",
     "current_task",
     "deadline",
@@ -108,6 +117,7 @@ __all__ = [
     "race_ok",
     "ready",
     "run",
+    "select",
     "self_cancel",
     "shared",
     "shield",
