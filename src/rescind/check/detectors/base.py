@@ -1,0 +1,48 @@
+"""`Detector`: looks during a run, and compares what it noted with the clean run.
+
+*Threads.* `Detector` objects belong to one run; `judge` is pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from rescind.check.record import Record, Symptom
+    from rescind.check.run import Run
+
+__all__ = ["Detector"]
+
+
+class Detector:
+    """One thing that can be found.
+
+    A run calls `begin`, `set_up`, `settled` and `fact`, in this order; what `fact` returns is kept in
+    the record, must be picklable, and is the only thing that `judge` sees of the run but the record.
+
+    Attributes:
+        name: as it is called in reports and options.
+        severity: a verdict is a fault; a hint explains others, and never fails a check by itself.
+    """
+
+    name: ClassVar[str]
+    severity: ClassVar[Literal["verdict", "hint"]] = "verdict"
+
+    def begin(self, run: Run) -> None:
+        """Start to listen; called before setup."""
+
+    def set_up(self, run: Run) -> None:
+        """Look at what there is before the scenario; called after setup."""
+
+    def settled(self, run: Run) -> None:
+        """Look at what is left; called after the judge's part, before invariants and teardown."""
+
+    def fact(self, run: Run) -> Any:
+        """Return what was noted; called when the loop is closed."""
+        return None
+
+    @staticmethod
+    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+        """Compare a run with the clean run of the same judge and mode; return what broke."""
+        raise NotImplementedError

@@ -1,0 +1,114 @@
+"""How the scenario, its follow-up and its copies ended: the detectors that need no sensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rescind.check.detectors.base import Detector
+from rescind.check.record import Record, Symptom
+
+__all__ = ["CrowdDiffers", "FollowUpDiffers", "Hang", "Invariants", "Replaced", "Swallowed"]
+
+
+class Hang(Detector):
+    """The canceled scenario never ends."""
+
+    name = "hang"
+
+    @staticmethod
+    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+        if seen.end.kind == "hung":
+            yield Symptom(
+                "the canceled scenario never ends",
+                expected="it ends once it was canceled",
+                seen=seen.end.shown,
+                remedy="bound the awaits of the cleanup, or shield what must be waited for",
+            )
+
+
+class FollowUpDiffers(Detector):
+    """The scenario, run again on the same env, does not end as it does when nothing was canceled."""
+
+    name = "follow-up"
+
+    @staticmethod
+    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+        was, now = clean.follow_up, seen.follow_up
+        if now.kind == "not run" or (now.kind, now.shown) == (was.kind, was.shown):
+            return
+        if now.kind == "hung":
+            sentence = "the next use hangs"
+        elif now.kind == "returned" and was.kind == "returned":
+            sentence = "the next use gets another result: a response that belongs to another request"
+        else:
+            sentence = "the next use fails"
+        yield Symptom(
+            sentence,
+            expected=str(was),
+            seen=str(now),
+            remedy="on a cancellation in the middle of an exchange, give the resource up (close the "
+            "connection, release the slot) instead of putting it back as it is",
+        )
+
+
+class CrowdDiffers(Detector):
+    """Copies that ran at the same time, and were not canceled, noticed."""
+
+    name = "crowd"
+
+    @staticmethod
+    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+        was = sorted((end.kind, end.shown) for end in clean.crowd)
+        now = sorted((end.kind, end.shown) for end in seen.crowd)
+        if was != now:
+            yield Symptom(
+                "a neighbour that was not canceled noticed",
+                expected="; ".join(map(str, clean.crowd)),
+                seen="; ".join(map(str, seen.crowd)),
+                remedy="hand on what a canceled waiter had been given; tell each waiter apart",
+            )
+
+
+class Invariants(Detector):
+    """The user's own promise is broken."""
+
+    name = "invariant"
+
+    @staticmethod
+    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+        for failure in seen.invariants:
+            if failure not in clean.invariants:
+                yield Symptom("an invariant does not hold", expected="it holds", seen=failure)
+
+
+class Swallowed(Detector):
+    """It was canceled, and ended normally."""
+
+    name = "swallowed"
+
+    @staticmethod
+    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+        # Struck without being raised: the value that it had won (anyio, rescind).
+        if seen.struck and seen.thrown and seen.body.kind == "returned":
+            yield Symptom(
+                "the cancellation was swallowed: the scenario went on and returned",
+                expected="it ends canceled",
+                seen=str(seen.body),
+                remedy="re-raise CancelledError after the cleanup",
+            )
+
+
+class Replaced(Detector):
+    """It was canceled, and ended with another error."""
+
+    name = "replaced"
+
+    @staticmethod
+    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+        if seen.struck and seen.body.kind == "raised":
+            yield Symptom(
+                "the cancellation was replaced by another error",
+                expected="it ends canceled",
+                seen=str(seen.body),
+                remedy="let CancelledError pass; raise other errors of the cleanup as its context",
+            )

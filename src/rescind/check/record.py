@@ -1,0 +1,151 @@
+"""What a run found: how each part ended, and the facts that the detectors noted.
+
+*Threads.* Data; any. Picklable, since runs may be made by other processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rescind.check.points import Point, RunPlan
+
+__all__ = ["End", "Finding", "Record", "Symptom", "end_of", "shown"]
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_LONGEST = 400
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a part of a run ended.
+
+    Attributes:
+        kind: ``hung`` and ``not run`` too are ends.
+        shown: the value or the exception, as text without addresses; where it hangs.
+        stack: the awaits at which it hangs.
+    """
+
+    kind: Literal["returned", "raised", "canceled", "hung", "not run"]
+    shown: str = ""
+    stack: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.shown}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """What a detector says of one run.
+
+    Attributes:
+        sentence: what is broken, in one sentence.
+        expected: what the clean run showed.
+        seen: what this run showed.
+        remedy: what usually mends it; may be empty.
+    """
+
+    sentence: str
+    expected: str = ""
+    seen: str = ""
+    remedy: str = ""
+
+
+@dataclass(slots=True)
+class Record:
+    """One run.
+
+    Attributes:
+        plan: what was to be done.
+        end: how the scenario ended.
+        body: how it ended inside what the mode puts around it.
+        struck: was the cancellation sent where it was meant to be? None: nothing was to be canceled.
+        thrown: how often a cancellation was raised inside the scenario's task.
+        diverged: why the run is worth nothing, if so: it went another way before the strike.
+        points: where each task parked, in order: ``(point, bare yield?)``, and points before a first
+            poll; of the scenario's phase only.
+        callbacks: how many callbacks ran in it.
+        cleanup: at how many suspensions the struck task parked after the strike.
+        cleanup_seconds: how long, in the loop's time, from the strike to its end.
+        follow_up: how the scenario ended when it was run again.
+        crowd: how its copies ended.
+        invariants: the failures of the user's own promises.
+        facts: what each detector noted, by its name.
+        error: setup, teardown or the checker itself failed; then nothing else is worth anything.
+        sockets: how many connections the program made.
+        seconds: real time.
+    """
+
+    plan: RunPlan
+    end: End = field(default_factory=lambda: End("not run"))
+    body: End = field(default_factory=lambda: End("not run"))
+    struck: bool | None = None
+    thrown: int = 0
+    diverged: str = ""
+    points: list[tuple[Point, bool]] = field(default_factory=list)
+    callbacks: int = 0
+    cleanup: int = 0
+    cleanup_seconds: float = 0.0
+    follow_up: End = field(default_factory=lambda: End("not run"))
+    crowd: list[End] = field(default_factory=list)
+    invariants: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+    sockets: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A promise that a cancellation breaks.
+
+    Attributes:
+        detector: who found it.
+        severity: a verdict is a fault; a hint explains others.
+        plan: the run that shows it.
+        symptom: what it shows.
+        rate: the share of repetitions that showed it.
+    """
+
+    detector: str
+    severity: Literal["verdict", "hint"]
+    plan: RunPlan
+    symptom: Symptom
+    rate: float = 1.0
+
+
+def shown(value: object) -> str:
+    """Return ``value`` as text that is the same in every run."""
+    try:
+        text = repr(value)
+    except Exception as exc:  # a user's __repr__
+        text = f"<{type(value).__qualname__} whose repr raises {exc!r}>"
+    text = _ADDRESS.sub("", text)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def end_of(done: asyncio.Future[Any], stack: tuple[str, ...] = (), hung: str = "") -> End:
+    """Return how a task ended, or that it has not."""
+    if not done.done():
+        where = f", at {stack[-1]}" if stack else ""
+        return End("hung", f"{hung or 'it has not ended'}{where}", stack)
+    if done.cancelled():
+        return End("canceled")
+    exc = done.exception()
+    if exc is not None:
+        return End("raised", shown(exc))
+    return End("returned", shown(done.result()))
+
+
+def end_of_body(body: tuple[bool, Any] | None) -> End:
+    """Return how the scenario ended, inside what the mode puts around it."""
+    if body is None:
+        return End("not run")
+    returned, value = body
+    if returned:
+        return End("returned", shown(value))
+    if isinstance(value, asyncio.CancelledError):
+        return End("canceled")
+    return End("raised", shown(value))

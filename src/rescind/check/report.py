@@ -1,0 +1,90 @@
+"""`Report`: what a sweep found; data, from which the terminal, JSON and HTML are made.
+
+*Threads.* Any.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Final
+
+from rescind.check.plan import weight
+from rescind.check.points import Instant, Mode, Point, RunPlan
+from rescind.check.record import Finding
+
+__all__ = ["Report", "Verdict"]
+
+
+class Verdict(enum.Enum):
+    """What is known of a place under a mode."""
+
+    SURVIVED = "survived"
+    UNRESOLVED = "unresolved"
+    BROKEN = "broken"
+
+
+_RANK: Final = {Verdict.SURVIVED: 0, Verdict.UNRESOLVED: 1, Verdict.BROKEN: 2}
+
+
+@dataclass(slots=True)
+class Report:
+    """What a sweep found.
+
+    Attributes:
+        name: the scenario.
+        findings: everything that any run showed.
+        confirmed: one finding for each broken place and detector, the simplest run that shows it,
+            with how often it showed.
+        matrix: for each point, instant and mode, the worst that is known.
+        unresolved: runs that are worth nothing, and why.
+        set_aside: kinds of runs that could not be made, and why.
+        runs, seconds: how many, and how long.
+        untried: planned runs for which the budget was too small.
+    """
+
+    name: str
+    findings: list[Finding] = field(default_factory=list)
+    confirmed: list[Finding] = field(default_factory=list)
+    matrix: dict[tuple[Point, Instant, Mode], Verdict] = field(default_factory=dict)
+    unresolved: dict[RunPlan, str] = field(default_factory=dict)
+    set_aside: dict[str, str] = field(default_factory=dict)
+    runs: int = 0
+    seconds: float = 0.0
+    untried: int = 0
+
+    def mark(self, plan: RunPlan, verdict: Verdict) -> None:
+        """Note what a run says of its place."""
+        assert plan.point is not None
+        key = (plan.point, plan.instant, plan.mode)
+        known = self.matrix.get(key)
+        if known is None or _RANK[verdict] > _RANK[known]:
+            self.matrix[key] = verdict
+
+    @property
+    def verdicts(self) -> list[Finding]:
+        """The findings that are faults."""
+        return [finding for finding in self.findings if finding.severity == "verdict"]
+
+    def shown(self) -> list[Finding]:
+        """Return one finding for each place and detector: that of the simplest run."""
+        best: dict[tuple[str, str], Finding] = {}
+        for finding in self.findings:
+            assert finding.plan.point is not None
+            key = (finding.plan.point.place, finding.detector)
+            known = best.get(key)
+            if known is None or _simpler(finding, known):
+                best[key] = finding
+        return sorted(best.values(), key=lambda one: (one.severity != "verdict", weight(one.plan)))
+
+    @property
+    def exit_code(self) -> int:
+        """0: clean; 1: broken; 2: unresolved."""
+        if self.verdicts:
+            return 1
+        return 2 if self.unresolved and not self.matrix else 0
+
+
+def _simpler(one: Finding, other: Finding) -> bool:
+    rank = {"verdict": 0, "hint": 1}
+    return (rank[one.severity], weight(one.plan)) < (rank[other.severity], weight(other.plan))

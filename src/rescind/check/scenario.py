@@ -1,0 +1,102 @@
+"""`Scenario`: what is checked, and the `Env` that its parts share.
+
+*Threads.* The loop's.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from rescind._core.errors import UsageError
+
+__all__ = ["Env", "Scenario"]
+
+Step = Callable[..., Awaitable[Any]]
+
+
+class Env(SimpleNamespace):
+    """What setup, scenario, invariants and teardown share: put on it what you like.
+
+    ``env.sent(x)`` and ``env.received(x)`` keep books: after the run, whatever was sent and is
+    neither received nor handed back (``env.returned(x)``) is lost, and that is reported.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sent: Counter[Any] = Counter()
+        self._received: Counter[Any] = Counter()
+
+    def sent(self, item: Any) -> None:
+        """Note that ``item`` (hashable) was handed to the code under test."""
+        self._sent[item] += 1
+
+    def received(self, item: Any) -> None:
+        """Note that ``item`` came out of the code under test."""
+        self._received[item] += 1
+
+    returned = received
+
+    def missing(self) -> dict[Any, int]:
+        """Return what was sent and did not come out, with how many of each."""
+        return dict(self._sent - self._received)
+
+    def surplus(self) -> dict[Any, int]:
+        """Return what came out more often than it was sent."""
+        return dict(self._received - self._sent)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is checked.
+
+    Attributes:
+        body: the async function that is canceled everywhere; called with the env, or with nothing.
+        setup: makes what is shared; never canceled.
+        teardown: ends what setup made; never canceled.
+        invariants: async or sync functions ``(env, outcome)``, or of the env alone, that raise if
+            a promise is broken.
+        timeout: seconds that an uncanceled run may take; a follow-up gets as much.
+        name: as users know it.
+    """
+
+    body: Step
+    setup: Step | None = None
+    teardown: Step | None = None
+    invariants: tuple[Callable[..., Any], ...] = ()
+    timeout: float = 5.0
+    name: str = "scenario"
+
+
+async def call(step: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a part of a scenario with as many of the arguments as it takes, and await it."""
+    result = step(*arguments[: _arity(step, len(arguments))])
+    return await result if inspect.isawaitable(result) else result
+
+
+def _arity(step: Callable[..., Any], most: int) -> int:
+    try:
+        parameters = inspect.signature(step).parameters.values()
+    except (TypeError, ValueError):
+        return most
+    takes = 0
+    for parameter in parameters:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            return most
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            takes += 1
+    return min(takes, most)
+
+
+def start(scenario: Scenario, env: Env) -> Any:
+    """Return the coroutine of the scenario's body."""
+    coro = scenario.body(*(env,)[: _arity(scenario.body, 1)])
+    if not inspect.iscoroutine(coro):
+        raise UsageError(
+            f"{scenario.name} must be an async function, but calling it returned {coro!r}"
+        )
+    return coro
