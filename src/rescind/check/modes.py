@@ -11,6 +11,7 @@ from threading import get_ident
 from typing import Any
 
 from rescind._core.coroutine import CoroutineFuture
+from rescind._core.errors import Cancellation
 from rescind._core.executor import Executor
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.task import Task
@@ -37,9 +38,6 @@ class Way:
         struck: was the cancellation sent while it was not done?
     """
 
-    #: Does a value that was ready win over the cancellation, so that a normal end is no fault?
-    value_wins = False
-
     def __init__(
         self, loop: CheckLoop, probes: Probes, coro: Coroutine[Any, Any, Any], path: str = ROOT
     ) -> None:
@@ -48,6 +46,7 @@ class Way:
         self.struck = False
         self._coro = coro
         self.probe: Probe = probes.wrap(self.around(self._noted(coro)), path)
+        self.probe.counts = self.is_mine
         self.done: asyncio.Future[Any] = self.begin()
 
     async def _noted(self, coro: Coroutine[Any, Any, Any]) -> Any:
@@ -85,6 +84,10 @@ class Way:
     def cancel_again(self) -> None:
         """Send one more, in the cleanup."""
         self.done.cancel("rescind check, again")
+
+    def is_mine(self, exc: BaseException) -> bool:
+        """Is ``exc``, which is thrown into the scenario, the cancellation that was sent?"""
+        return self.struck
 
 
 class Twice(Way):
@@ -142,11 +145,13 @@ class Anyio(Way):
     def cancel(self) -> None:
         self._scope.cancel()
 
+    def is_mine(self, exc: BaseException) -> bool:
+        # Until it is raised, a value that was there may win; anyio names the scope in its message.
+        return self.struck and f"{id(self._scope):x}" in str(exc)
+
 
 class Rescind(Way):
     """``rescind.Task.cancel()``: once, shield-aware, drained; what is ready wins (R7, R30)."""
-
-    value_wins = True
 
     def begin(self) -> asyncio.Future[Any]:
         executor = Executor(AsyncioHost(self.loop, owned=False), name="check")
@@ -161,6 +166,9 @@ class Rescind(Way):
 
     def cancel_again(self) -> None:
         self._task.cancel("rescind check, again")
+
+    def is_mine(self, exc: BaseException) -> bool:
+        return isinstance(exc, Cancellation)
 
 
 def _teller(done: asyncio.Future[Any]) -> Callable[[Outcome[Any]], None]:

@@ -39,7 +39,8 @@ class Probe(Coroutine[Any, Any, Any]):
         point: where it is parked; None before its first poll and while it runs.
         awaits: what it awaits; None for a bare yield.
         parks: how often it has parked.
-        thrown: how often a ``CancelledError`` was thrown into it.
+        counts: is this the checker's own cancellation? Libraries cancel their own parts as well.
+        thrown: how often such a one was thrown into it.
     """
 
     def __init__(self, coro: Coroutine[Any, Any, Any], path: str, probes: Probes) -> None:
@@ -50,6 +51,7 @@ class Probe(Coroutine[Any, Any, Any]):
         self.point: Point | None = None
         self.awaits: Any = None
         self.parks = 0
+        self.counts: Callable[[BaseException], bool] | None = None
         self.thrown = 0
         self.visits = Visits()
         self.__name__ = str(getattr(coro, "__name__", type(coro).__name__))
@@ -63,7 +65,8 @@ class Probe(Coroutine[Any, Any, Any]):
 
     def throw(self, typ: Any, val: Any = None, tb: TracebackType | None = None) -> Any:
         self.point = None
-        if isinstance(typ, CancelledError) or isinstance(val, CancelledError):
+        exc = typ if val is None else val
+        if self.counts is not None and isinstance(exc, CancelledError) and self.counts(exc):
             self.thrown += 1
         if val is None and tb is None:
             return self._parked(self._coro.throw(typ))

@@ -248,6 +248,8 @@ class Run:
             # Its callback comes before the task's own, which will resume it.
             awaits.add_done_callback(lambda _awaits: self._strike_parked(probe, awaits))
         else:
+            if plan.hold:
+                self.loop.hold()  # now: the loop may look for I/O before it strikes
             self.loop.call_next(lambda: self._strike_parked(probe, awaits))
 
     def _strike_parked(self, probe: Probe, awaits: Any) -> None:
