@@ -1,0 +1,171 @@
+"""From ``FILE::FUNC`` or ``MODULE:FUNC`` to the `Scenario` that is checked.
+
+*What it is.* The scenario is named; ``setup``, ``teardown``, ``TIMEOUT`` and every function whose
+name begins with ``invariant`` are taken from the same module. What is wrong is said in one line, with
+what to do about it.
+
+*Threads.* Any; imports.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from rescind._core.errors import UsageError
+from rescind._core.frames import shortened
+from rescind.check.scenario import Scenario
+
+__all__ = ["NotFound", "load_scenario"]
+
+_TIMEOUT = 5.0
+
+
+class NotFound(UsageError):
+    """There is no such scenario, or it cannot be imported.
+
+    Attributes:
+        raised: what the user's own code raised while it was imported, if it did.
+    """
+
+    raised: BaseException | None = None
+
+
+def load_scenario(named: str, *, invariants: bool = True) -> Scenario:
+    """Import what ``named`` names and return its scenario.
+
+    Args:
+        named: ``FILE::FUNC`` or ``MODULE:FUNC``; without a function, ``scenario``.
+        invariants: take the module's invariants as well.
+
+    Raises:
+        NotFound: the message says what to do.
+    """
+    module, function = _module_of(named)
+    body = _async_function(module, function, named)
+    timeout = getattr(module, "TIMEOUT", _TIMEOUT)
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
+        raise NotFound(
+            f"TIMEOUT in {named!r} must be the positive number of seconds that an uncanceled run "
+            f"may take, not {timeout!r}"
+        )
+    promises = [
+        value
+        for name, value in vars(module).items()
+        if invariants and name.startswith("invariant") and callable(value)
+    ]
+    return Scenario(
+        body,
+        _step(module, "setup"),
+        _step(module, "teardown"),
+        tuple(promises),
+        float(timeout),
+        named,
+    )
+
+
+def _module_of(named: str) -> tuple[ModuleType, str]:
+    file, colons, function = named.partition("::")
+    if colons or named.endswith(".py"):
+        return _from_file(file, named), function or "scenario"
+    name, colon, function = named.partition(":")
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise NotFound(
+            f"{named!r} is neither FILE::FUNC, such as tests/pool.py::checkout, nor MODULE:FUNC, "
+            "such as app.checks:checkout"
+        )
+    _enter(os.getcwd())
+    return _guarded(lambda: importlib.import_module(name), named), function or "scenario"
+
+
+def _from_file(file: str, named: str) -> ModuleType:
+    path = Path(file)
+    if not path.is_file():
+        raise NotFound(f"there is no file {file!r} in {os.getcwd()}; check the path")
+    path = path.resolve()
+    _enter(str(path.parent))
+    name = path.stem if path.stem.isidentifier() else "__rescind_check__"
+    known = sys.modules.get(name)
+    if known is not None:
+        if getattr(known, "__file__", None) == str(path):
+            return known
+        name = f"__rescind_check_{abs(hash(str(path))):x}__"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise NotFound(f"{file!r} is no Python file: name one that ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    loader = spec.loader
+
+    def execute() -> ModuleType:
+        sys.modules[name] = module
+        try:
+            loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+        return module
+
+    return _guarded(execute, named)
+
+
+def _enter(folder: str) -> None:
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+
+
+def _guarded(load: Callable[[], ModuleType], named: str) -> ModuleType:
+    try:
+        return load()
+    except Exception as exc:
+        what = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+        found = NotFound(f"cannot import {named!r}: {what}{_raised_at(exc)}")
+        found.raised = exc
+        raise found from exc
+
+
+def _raised_at(exc: BaseException) -> str:
+    place = ""
+    tb = exc.__traceback__
+    while tb is not None:
+        file = tb.tb_frame.f_code.co_filename
+        if "importlib" not in file and not file.startswith(os.path.dirname(__file__)):
+            place = f" ({shortened(f'{file}:{tb.tb_lineno}')})"
+        tb = tb.tb_next
+    return place
+
+
+def _async_function(module: ModuleType, name: str, named: str) -> Callable[..., Any]:
+    found: Any = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            have = [
+                key
+                for key, value in vars(module).items()
+                if inspect.iscoroutinefunction(value) and not key.startswith("_")
+            ]
+            hint = f"; it has {', '.join(have)}" if have else ""
+            raise NotFound(f"{named!r} has no {name!r}{hint}")
+        found = getattr(found, part)
+    if inspect.isasyncgenfunction(found):
+        raise NotFound(f"{name!r} in {named!r} is an async generator: name an async function")
+    if not callable(found):
+        raise NotFound(f"{name!r} in {named!r} is no function but {found!r}")
+    if not inspect.iscoroutinefunction(found) and not inspect.iscoroutinefunction(
+        getattr(type(found), "__call__", None)  # noqa: B004 - the method is looked at
+    ):
+        raise NotFound(f"{name!r} in {named!r} is not async; write 'async def {name}'")
+    return found  # type: ignore[no-any-return]
+
+
+def _step(module: ModuleType, name: str) -> Callable[..., Any] | None:
+    step = getattr(module, name, None)
+    if step is not None and not callable(step):
+        raise NotFound(f"{name!r} in {module.__name__!r} must be a function, not {step!r}")
+    return step

@@ -1,0 +1,109 @@
+"""Replay tokens: one line that says which run to make again.
+
+*What it is.* ``rc1-`` and the target, the plan, and a fingerprint of the files on the stack, packed. A
+token is stable across runs and machines; if the files have changed since, that is told.
+
+*Threads.* Any.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import os
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from rescind._core.errors import UsageError
+from rescind.check.points import Instant, Judge, Mode, Point, RunPlan
+
+__all__ = ["BadToken", "Replay", "decode", "encode", "fingerprint"]
+
+_PREFIX = "rc1-"
+
+
+class BadToken(UsageError):
+    """This is no replay token, or one that was cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a token says.
+
+    Attributes:
+        target: what was checked, as `load_scenario` takes it.
+        plan: the run.
+        print: the fingerprint of the files when the token was made.
+    """
+
+    target: str
+    plan: RunPlan
+    print: str
+
+    @property
+    def changed(self) -> bool:
+        """Have the files on the stack changed since?"""
+        return self.print != fingerprint(self.plan)
+
+
+def fingerprint(plan: RunPlan) -> str:
+    """Return a short digest of the source files on the plan's stack, as they are now."""
+    digest = hashlib.sha256()
+    stack = () if plan.point is None else plan.point.stack
+    for file in sorted({place.rpartition(" in ")[0].rpartition(":")[0] for place in stack}):
+        digest.update(os.path.basename(file).encode())
+        try:
+            with open(file, "rb") as source:
+                digest.update(source.read())
+        except OSError:
+            digest.update(b"?")
+    return digest.hexdigest()[:12]
+
+
+def encode(target: str, plan: RunPlan) -> str:
+    """Return the token of a run."""
+    point = plan.point
+    data: list[Any] = [
+        target,
+        None if point is None else [point.task, list(point.stack), point.visit],
+        plan.instant.name,
+        plan.mode.name,
+        plan.judge.name,
+        plan.second,
+        int(plan.hold),
+        fingerprint(plan),
+    ]
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    packed = base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).rstrip(b"=")
+    return _PREFIX + packed.decode()
+
+
+def decode(token: str) -> Replay:
+    """Return what a token says.
+
+    Raises:
+        BadToken: it says nothing.
+    """
+    if not token.startswith(_PREFIX):
+        raise BadToken(f"a replay token begins with {_PREFIX!r}; this does not: {token[:40]!r}")
+    packed = token[len(_PREFIX) :].strip()
+    try:
+        text = zlib.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
+        target, point, instant, mode, judge, second, hold, digest = json.loads(text)
+        plan = RunPlan(
+            None if point is None else Point(point[0], tuple(point[1]), point[2]),
+            Instant[instant],
+            Mode[mode],
+            Judge[judge],
+            second,
+            bool(hold),
+        )
+    except (binascii.Error, zlib.error, ValueError, KeyError, TypeError, IndexError) as exc:
+        raise BadToken(
+            f"this replay token cannot be read ({type(exc).__name__}); copy the whole of it, from "
+            f"{_PREFIX!r} to the end of its line: {token[:40]!r}"
+        ) from None
+    return Replay(str(target), plan, str(digest))
