@@ -78,11 +78,17 @@ class Report:
         return sorted(best.values(), key=lambda one: (one.severity != "verdict", weight(one.plan)))
 
     @property
+    def verdict(self) -> str:
+        """``broken``; ``unresolved`` if nothing could be found out at all; else ``clean``."""
+        if self.verdicts:
+            return "broken"
+        known = [one for one in self.matrix.values() if one is not Verdict.UNRESOLVED]
+        return "clean" if known or not self.unresolved else "unresolved"
+
+    @property
     def exit_code(self) -> int:
         """0: clean; 1: broken; 2: unresolved."""
-        if self.verdicts:
-            return 1
-        return 2 if self.unresolved and not self.matrix else 0
+        return {"clean": 0, "broken": 1, "unresolved": 2}[self.verdict]
 
 
 def _simpler(one: Finding, other: Finding) -> bool:
