@@ -42,9 +42,7 @@ def as_dict(report: Report) -> dict[str, Any]:
             }
             for (point, instant, mode), verdict in report.matrix.items()
         ],
-        "unresolved": [
-            {**_plan(plan), "why": why} for plan, why in report.unresolved.items()
-        ],
+        "unresolved": [{**_plan(plan), "why": why} for plan, why in report.unresolved.items()],
         "set_aside": dict(report.set_aside),
         "totals": {
             "points": len({point for point, _, _ in report.matrix}),

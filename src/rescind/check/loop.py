@@ -24,10 +24,14 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 __all__ = ["CheckLoop", "Ready"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 #: How long to wait for connections to come to rest, in seconds.
 _SETTLE_WATCHED = 0.005
@@ -38,15 +42,15 @@ _ENDLESS = 120.0
 class Ready(deque[Any]):
     """The loop's queue of callbacks; counts those that it hands out."""
 
-    count = 0
-    strike_before = 0
+    handed = 0
+    strike_at = 0
     strike: Callable[[], object] | None = None
 
     def popleft(self) -> Any:
         handle = super().popleft()
         if not handle._cancelled:
-            self.count += 1
-            if self.count == self.strike_before and self.strike is not None:
+            self.handed += 1
+            if self.handed == self.strike_at and self.strike is not None:
                 strike, self.strike = self.strike, None
                 strike()
         return handle
@@ -117,10 +121,9 @@ class _Selector(selectors.BaseSelector):
             return events
         passed: list[Any] = []
         for key, mask in events:
-            if key.fd in self.held:
-                mask &= ~selectors.EVENT_READ
-            if mask:
-                passed.append((key, mask))
+            let = mask & ~selectors.EVENT_READ if key.fd in self.held else mask
+            if let:
+                passed.append((key, let))
         return passed
 
 
@@ -208,8 +211,10 @@ class CheckLoop(asyncio.SelectorEventLoop):
 
     # -- threads ----------------------------------------------------------------------------------
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any] = super().run_in_executor(executor, func, *args)
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
+    ) -> asyncio.Future[T]:
+        future = super().run_in_executor(executor, func, *args)
         self.working += 1
         future.add_done_callback(self._worked)
         return future
@@ -226,12 +231,12 @@ class CheckLoop(asyncio.SelectorEventLoop):
     @property
     def callbacks(self) -> int:
         """How many callbacks have run."""
-        return self._ready.count
+        return self._ready.handed
 
     def strike_before(self, count: int, strike: Callable[[], object]) -> None:
         """Call ``strike`` just before callback number ``count``, as `callbacks` counts."""
         self._ready.strike = strike
-        self._ready.strike_before = count
+        self._ready.strike_at = count
 
     # -- running ----------------------------------------------------------------------------------
 

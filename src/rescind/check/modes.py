@@ -101,6 +101,8 @@ class Twice(Way):
 class Timeout(Way):
     """``asyncio.timeout`` expires."""
 
+    _timeout: Any = None
+
     def around(self, coro: Coroutine[Any, Any, Any]) -> Coroutine[Any, Any, Any]:
         async def timed() -> Any:
             async with asyncio.timeout(None) as self._timeout:
@@ -109,11 +111,13 @@ class Timeout(Way):
         return timed()
 
     def cancel(self) -> None:
-        self._timeout._on_timeout()  # type: ignore[attr-defined]
+        self._timeout._on_timeout()
 
 
 class Group(Way):
     """A sibling in the same ``asyncio.TaskGroup`` fails."""
+
+    _group: Any = None
 
     def around(self, coro: Coroutine[Any, Any, Any]) -> Coroutine[Any, Any, Any]:
         async def grouped() -> Any:
@@ -124,14 +128,16 @@ class Group(Way):
 
     def cancel(self) -> None:
         # As when a child has failed, but now, and not at the next tick.
-        failed: asyncio.Future[Any] = self.loop.create_future()
+        failed: Any = self.loop.create_future()
         failed.set_exception(Struck("a sibling failed"))
-        self._group._tasks.add(failed)  # type: ignore[attr-defined]
-        self._group._on_task_done(failed)  # type: ignore[attr-defined]
+        self._group._tasks.add(failed)
+        self._group._on_task_done(failed)
 
 
 class Anyio(Way):
     """An ``anyio.CancelScope`` is canceled: it cancels again and again, until it is left."""
+
+    _scope: Any = None
 
     def around(self, coro: Coroutine[Any, Any, Any]) -> Coroutine[Any, Any, Any]:
         async def scoped() -> Any:

@@ -117,7 +117,7 @@ class RunPlan:
 class Visits:
     """Counts how often each stack of a task was seen."""
 
-    counts: dict[tuple[str, ...], int] = field(default_factory=dict)
+    counts: dict[tuple[str, ...], int] = field(default_factory=dict[tuple[str, ...], int])
 
     def note(self, stack: tuple[str, ...]) -> int:
         """Count one more visit of ``stack`` and return its number."""

@@ -18,7 +18,7 @@ from asyncio import CancelledError
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType, TracebackType
-from typing import Any
+from typing import Any, cast
 
 from rescind._core.frames import shortened
 from rescind.check.points import Point, Visits
@@ -179,21 +179,22 @@ class Probes:
             self.made(probe, task)
             return task
 
-        loop.set_task_factory(factory)  # type: ignore[arg-type]
+        loop.set_task_factory(factory)
 
 
 _places: dict[tuple[CodeType, int], str | None] = {}
 
 
 def stack_of(coro: Any) -> tuple[str, ...]:
-    """Return the awaits that ``coro`` is parked at, outermost first, as ``file:line in function``."""
+    """Return where ``coro`` is parked, outermost first, as ``file:line in function``."""
     places: list[str] = []
     current: Any = coro
     while current is not None:
         if isinstance(current, CoroutineType):
             frame, current = current.cr_frame, current.cr_await
         elif isinstance(current, GeneratorType):
-            frame, current = current.gi_frame, current.gi_yieldfrom
+            frame = current.gi_frame
+            current = cast("object", current.gi_yieldfrom)
         elif isinstance(current, AsyncGeneratorType):
             frame, current = current.ag_frame, current.ag_await
         elif isinstance(current, Probe):

@@ -61,11 +61,11 @@ class Record:
         plan: what was to be done.
         end: how the scenario ended.
         body: how it ended inside what the mode puts around it.
-        struck: was the cancellation sent where it was meant to be? None: nothing was to be canceled.
+        struck: was the cancellation sent where it was meant to be? None: none was to be sent.
         thrown: how often a cancellation was raised inside the scenario's task.
         diverged: why the run is worth nothing, if so: it went another way before the strike.
-        points: where each task parked, in order: ``(point, bare yield?)``, and points before a first
-            poll; of the scenario's phase only.
+        points: where each task parked while the scenario ran, in order, and each task's start:
+            ``(point, bare yield?)``.
         callbacks: how many callbacks ran in it.
         cleanup: at how many suspensions the struck task parked after the strike.
         cleanup_seconds: how long, in the loop's time, from the strike to its end.
@@ -84,14 +84,14 @@ class Record:
     struck: bool | None = None
     thrown: int = 0
     diverged: str = ""
-    points: list[tuple[Point, bool]] = field(default_factory=list)
+    points: list[tuple[Point, bool]] = field(default_factory=list[tuple[Point, bool]])
     callbacks: int = 0
     cleanup: int = 0
     cleanup_seconds: float = 0.0
     follow_up: End = field(default_factory=lambda: End("not run"))
-    crowd: list[End] = field(default_factory=list)
-    invariants: list[str] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
+    crowd: list[End] = field(default_factory=list[End])
+    invariants: list[str] = field(default_factory=list[str])
+    facts: dict[str, Any] = field(default_factory=dict[str, Any])
     error: str = ""
     sockets: int = 0
     seconds: float = 0.0

@@ -44,11 +44,13 @@ class Report:
     """
 
     name: str
-    findings: list[Finding] = field(default_factory=list)
-    confirmed: list[Finding] = field(default_factory=list)
-    matrix: dict[tuple[Point, Instant, Mode], Verdict] = field(default_factory=dict)
-    unresolved: dict[RunPlan, str] = field(default_factory=dict)
-    set_aside: dict[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list[Finding])
+    confirmed: list[Finding] = field(default_factory=list[Finding])
+    matrix: dict[tuple[Point, Instant, Mode], Verdict] = field(
+        default_factory=dict[tuple[Point, Instant, Mode], Verdict]
+    )
+    unresolved: dict[RunPlan, str] = field(default_factory=dict[RunPlan, str])
+    set_aside: dict[str, str] = field(default_factory=dict[str, str])
     runs: int = 0
     seconds: float = 0.0
     untried: int = 0

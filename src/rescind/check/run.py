@@ -17,8 +17,8 @@ of it survives the run.
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from rescind.check.loop import CheckLoop
 from rescind.check.modes import WAYS, Way
 from rescind.check.points import ROOT, Instant, Judge, Mode, Point, RunPlan
 from rescind.check.probe import Probe, Probes, stack_of
-from rescind.check.record import End, Record, end_of, end_of_body, shown
+from rescind.check.record import Record, end_of, end_of_body
 from rescind.check.scenario import Env, Scenario, call, start
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ __all__ = ["Run", "execute"]
 _STORM = 12
 _SETTLE = 0.05
 _COPIES = {Judge.CROWD: 1, Judge.CROWD3: 2}
-_FOLLOWED = frozenset(
-    {Judge.FOLLOW_UP, Judge.PROMPT, Judge.STORM, Judge.CROWD, Judge.CROWD3}
-)
+_FOLLOWED = frozenset({Judge.FOLLOW_UP, Judge.PROMPT, Judge.STORM, Judge.CROWD, Judge.CROWD3})
 
 
 class Run:
@@ -246,11 +244,11 @@ class Run:
         self._aimed = True
         if plan.instant is Instant.WOKEN and awaits is not None:
             # Its callback comes before the task's own, which will resume it.
-            awaits.add_done_callback(lambda _awaits: self._strike_parked(probe, awaits))
+            awaits.add_done_callback(partial(self._strike_parked, probe))
         else:
             if plan.hold:
                 self.loop.hold()  # now: the loop may look for I/O before it strikes
-            self.loop.call_next(lambda: self._strike_parked(probe, awaits))
+            self.loop.call_next(partial(self._strike_parked, probe, awaits))
 
     def _strike_parked(self, probe: Probe, awaits: Any) -> None:
         if self.plan.instant is Instant.PARKED and awaits is not None and awaits.done():

@@ -17,8 +17,8 @@ from typing import Any
 
 from rescind._core.errors import UsageError
 from rescind.check.detectors import DETECTORS, Detector
-from rescind.check.plan import Options, available_modes, plans_for, second_strikes, weight
-from rescind.check.points import ROOT, Judge, Mode, Point, RunPlan
+from rescind.check.plan import Options, available_modes, plans_for, second_strikes
+from rescind.check.points import ROOT, Judge, Mode, RunPlan
 from rescind.check.record import Finding, Record
 from rescind.check.report import Report, Verdict
 from rescind.check.run import execute
@@ -63,7 +63,9 @@ class Sweep:
     progress: Callable[[Progress], object] | None = None
     detectors: tuple[type[Detector], ...] = DETECTORS
     report: Report = field(init=False)
-    _clean: dict[tuple[Mode, Judge], Record] = field(init=False, default_factory=dict)
+    _clean: dict[tuple[Mode, Judge], Record] = field(
+        init=False, default_factory=dict[tuple[Mode, Judge], Record]
+    )
     _deadline: float = field(init=False, default=float("inf"))
 
     def __post_init__(self) -> None:
@@ -138,7 +140,9 @@ class Sweep:
         report = self.report
         assert plan.point is not None
         if record.error or not record.struck or record.diverged:
-            why = record.error or record.diverged or "the run went another way, and was not canceled"
+            why = (
+                record.error or record.diverged or "the run went another way, and was not canceled"
+            )
             report.unresolved[plan] = why
             report.mark(plan, Verdict.UNRESOLVED)
             return

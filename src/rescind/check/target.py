@@ -1,8 +1,8 @@
 """From ``FILE::FUNC`` or ``MODULE:FUNC`` to the `Scenario` that is checked.
 
 *What it is.* The scenario is named; ``setup``, ``teardown``, ``TIMEOUT`` and every function whose
-name begins with ``invariant`` are taken from the same module. What is wrong is said in one line, with
-what to do about it.
+name begins with ``invariant`` are taken from the same module. What is wrong is said in one line,
+with what to do about it.
 
 *Threads.* Any; imports.
 """
@@ -75,7 +75,7 @@ def _module_of(named: str) -> tuple[ModuleType, str]:
     file, colons, function = named.partition("::")
     if colons or named.endswith(".py"):
         return _from_file(file, named), function or "scenario"
-    name, colon, function = named.partition(":")
+    name, _, function = named.partition(":")
     if not all(part.isidentifier() for part in name.split(".")):
         raise NotFound(
             f"{named!r} is neither FILE::FUNC, such as tests/pool.py::checkout, nor MODULE:FUNC, "

@@ -1,7 +1,7 @@
 """Replay tokens: one line that says which run to make again.
 
-*What it is.* ``rc1-`` and the target, the plan, and a fingerprint of the files on the stack, packed. A
-token is stable across runs and machines; if the files have changed since, that is told.
+*What it is.* ``rc1-`` and the target, the plan, and a fingerprint of the files on the stack,
+packed. A token is stable across runs and machines; if the files have changed since, that is told.
 
 *Threads.* Any.
 """

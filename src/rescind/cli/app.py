@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -93,37 +94,28 @@ def run(
 @click.option("--max-runs", type=click.IntRange(1), help="Stop after so many runs.")
 @click.option("--thorough", is_flag=True, help="Cancel between any two callbacks, too.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
-def check(
-    target: str,
-    token: str | None,
-    no_invariants: bool,
-    json_file: str | None,
-    budget: float | None,
-    max_runs: int | None,
-    thorough: bool,
-    quiet: bool,
-) -> int:
+def check(target: str, token: str | None, **given: Any) -> int:
     """Cancel a scenario at every await, and tell what breaks.
 
     The exit code is 0 if nothing does, 1 if something does, and 2 if that could not be found out.
     """
-    from rescind.cli import check as commands  # it imports more than 'rescind run' needs
     from rescind.check.plan import Options
     from rescind.check.points import Instant
+    from rescind.cli import check as commands  # it imports more than 'rescind run' needs
 
     if target == "replay":
         if token is None:
             raise click.UsageError("replay needs a token, as a report shows it")
         return commands.replay(token)
     usual = Options()
-    instants = (*usual.instants, Instant.CALLBACK) if thorough else usual.instants
-    options = Options(instants=instants, budget=budget, max_runs=max_runs)
+    instants = (*usual.instants, Instant.CALLBACK) if given["thorough"] else usual.instants
+    options = Options(instants=instants, budget=given["budget"], max_runs=given["max_runs"])
     return commands.check(
         target,
         options=options,
-        invariants=not no_invariants,
-        json_file=json_file,
-        quiet=quiet,
+        invariants=not given["no_invariants"],
+        json_file=given["json_file"],
+        quiet=given["quiet"],
     )
 
 

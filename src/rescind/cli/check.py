@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rich.console import Console
 from rich.status import Status
 
 from rescind.check.as_json import as_dict
+from rescind.check.detectors import DETECTORS
 from rescind.check.plan import Options
 from rescind.check.run import execute
 from rescind.check.sweep import NotCheckable, Progress, Sweep
 from rescind.check.target import NotFound, load_scenario
-from rescind.check.detectors import DETECTORS
 from rescind.check.text import lines_of
 from rescind.check.token import BadToken, decode
 from rescind.cli import say
@@ -80,7 +80,7 @@ def replay(token: str, *, pdb: bool = False) -> int:
     return 1 if symptoms else 0
 
 
-def _shows(status: Status) -> object:
+def _shows(status: Status) -> Callable[[Progress], None]:
     def show(progress: Progress) -> None:
         status.update(
             f"{progress.done} of {progress.planned} runs, {progress.broken} broken; "

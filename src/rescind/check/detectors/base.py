@@ -18,8 +18,8 @@ __all__ = ["Detector"]
 class Detector:
     """One thing that can be found.
 
-    A run calls `begin`, `set_up`, `settled` and `fact`, in this order; what `fact` returns is kept in
-    the record, must be picklable, and is the only thing that `judge` sees of the run but the record.
+    A run calls `begin`, `set_up`, `settled` and `fact`, in this order; what `fact` returns is kept
+    in the record, and must be picklable. The record is all that `judge` sees of a run.
 
     Attributes:
         name: as it is called in reports and options.

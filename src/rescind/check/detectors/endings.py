@@ -27,7 +27,7 @@ class Hang(Detector):
 
 
 class FollowUpDiffers(Detector):
-    """The scenario, run again on the same env, does not end as it does when nothing was canceled."""
+    """Run again on the same env, the scenario does not end as it does without a cancellation."""
 
     name = "follow-up"
 
@@ -39,15 +39,17 @@ class FollowUpDiffers(Detector):
         if now.kind == "hung":
             sentence = "the next use hangs"
         elif now.kind == "returned" and was.kind == "returned":
-            sentence = "the next use gets another result: a response that belongs to another request"
+            sentence = (
+                "the next use gets another result: a response that belongs to another request"
+            )
         else:
             sentence = "the next use fails"
         yield Symptom(
             sentence,
             expected=str(was),
             seen=str(now),
-            remedy="on a cancellation in the middle of an exchange, give the resource up (close the "
-            "connection, release the slot) instead of putting it back as it is",
+            remedy="on a cancellation in the middle of an exchange, give the resource up (close "
+            "the connection, release the slot) instead of putting it back as it is",
         )
 
 

@@ -1,0 +1,32 @@
+"""Every detector, in the order in which they are asked.
+
+*Threads.* Data.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rescind.check.detectors.base import Detector
+from rescind.check.detectors.endings import (
+    CrowdDiffers,
+    FollowUpDiffers,
+    Hang,
+    Invariants,
+    Replaced,
+    Swallowed,
+)
+from rescind.check.detectors.tasks import TasksLeft
+
+__all__ = ["DETECTORS"]
+
+#: The most telling first.
+DETECTORS: Final[tuple[type[Detector], ...]] = (
+    Hang,
+    FollowUpDiffers,
+    CrowdDiffers,
+    Invariants,
+    Swallowed,
+    Replaced,
+    TasksLeft,
+)
