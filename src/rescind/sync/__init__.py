@@ -5,7 +5,9 @@ from rescind.sync.broadcast_core import BroadcastStatistics, Lagged
 from rescind.sync.channel import channel, unbounded
 from rescind.sync.channel_core import ChannelStatistics
 from rescind.sync.ends import Full, NotSent
+from rescind.sync.event import Event, EventStatistics
 from rescind.sync.mutex import Mutex, MutexStatistics, Poisoned
+from rescind.sync.notify import Notified, Notify, NotifyStatistics
 from rescind.sync.oneshot import OneshotReceiver, OneshotSender, OneshotStatistics, oneshot
 from rescind.sync.receiver import Receiver
 from rescind.sync.rwlock import ReadOrWrite, RwLock, RwLockStatistics
@@ -19,11 +21,16 @@ __all__ = [
     "BroadcastSender",
     "BroadcastStatistics",
     "ChannelStatistics",
+    "Event",
+    "EventStatistics",
     "Full",
     "Lagged",
     "Mutex",
     "MutexStatistics",
     "NotSent",
+    "Notified",
+    "Notify",
+    "NotifyStatistics",
     "OneshotReceiver",
     "OneshotSender",
     "OneshotStatistics",
