@@ -155,10 +155,12 @@ class ShutdownReport:
         for alike in groups.values():
             first = alike[0]
             more = "" if len(alike) == 1 else f" (and {len(alike) - 1} more like it)"
-            end = "went on even when it was dropped, and was abandoned"
+            end = "was dropped"
+            if first.abandoned:
+                end = "was dropped, went on even then, and is abandoned"
             entry = (
-                f"  {first.label}{more} overran its grace: after {first.seconds:.3f} s it "
-                f"{end if first.abandoned else 'was dropped'}"
+                f"  {first.label}{more} had not ended {first.seconds:.3f} s after it was canceled, "
+                f"and {end}"
             )
             if first.what:
                 entry += f"\n    it still waited for {first.what}"

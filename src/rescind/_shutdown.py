@@ -64,7 +64,11 @@ class _EndBell(Waker):
         self._resource = resource
 
     def wake(self) -> None:
-        self._shutdown.cut(self._task, self._resource)
+        task = self._task
+        if not (task.started or task.done()):
+            task.executor.defer(self)  # it is polled once, though there is no time (N2)
+            return
+        self._shutdown.cut(task, self._resource)
 
 
 class Shutdown:
@@ -245,7 +249,8 @@ class Shutdown:
 
     def _note_end(self, task: Task[Any], outcome: Outcome[Any]) -> None:
         if isinstance(outcome, Canceled):
-            self._dropped += outcome.dropped
+            if self._closing is None or self._closing[1] is not task:
+                self._dropped += outcome.dropped
             self._abandoned += outcome.abandoned
             self._untold += self._record(task, outcome.also)
         elif isinstance(outcome, Error) and not isinstance(outcome.exception, TaskCanceled):

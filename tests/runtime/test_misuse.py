@@ -243,7 +243,8 @@ def test_block_on_while_another_thread_runs_the_runtime_is_refused(host: HostFac
         ),
         (
             "cannot be shut down from another thread, while it runs: it is shut down where "
-            "block_on was called, when that has returned. To hurry it, cancel the task that block_on runs"
+            "block_on was called, when that has returned. To hurry it, cancel the task that "
+            "block_on runs"
         ),
     ]
 

@@ -83,12 +83,31 @@ def held_up(late: Sequence[Overrun]) -> set[int]:
     for number, targets in edges.items():
         for target in targets:
             behind[target].add(number)
-    knots = _peeled(behind, edges, _peeled(edges, behind, set(edges)))
-    return {
-        number
-        for number, targets in edges.items()
-        if targets and not (number in knots and _in_circle(number, edges, knots))
-    }
+    circles = _circles(edges, behind)
+    return {number for number, targets in edges.items() if targets and number not in circles}
+
+
+def _circles(ahead: dict[int, set[int]], behind: dict[int, set[int]]) -> set[int]:
+    """Return those from which a way leads back to them."""
+    knots = _peeled(behind, ahead, _peeled(ahead, behind, set(ahead)))
+    found: set[int] = set()
+    while knots:
+        start = knots.pop()
+        circle = _reached(start, ahead) & _reached(start, behind)
+        found |= circle
+        knots -= circle
+    return found
+
+
+def _reached(start: int, edges: dict[int, set[int]]) -> set[int]:
+    seen: set[int] = set()
+    ahead = list(edges[start])
+    while ahead:
+        number = ahead.pop()
+        if number not in seen:
+            seen.add(number)
+            ahead += edges[number]
+    return seen
 
 
 def _peeled(ahead: dict[int, set[int]], behind: dict[int, set[int]], among: set[int]) -> set[int]:
@@ -104,16 +123,3 @@ def _peeled(ahead: dict[int, set[int]], behind: dict[int, set[int]], among: set[
             if not degree[before]:
                 ends.append(before)
     return left
-
-
-def _in_circle(start: int, edges: dict[int, set[int]], among: set[int]) -> bool:
-    seen: set[int] = set()
-    ahead = list(edges[start] & among)
-    while ahead:
-        number = ahead.pop()
-        if number == start:
-            return True
-        if number not in seen:
-            seen.add(number)
-            ahead += edges[number] & among
-    return False

@@ -43,6 +43,8 @@ class LoopEnd(Resource):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._left: list[Leftover] = []
+        # Was anything given time to end?
+        self._begun = False
         # The default executor: asyncio makes it when it is needed, and uvloop tells of none.
         self._pool: ThreadPoolExecutor | None = None
         if not hasattr(loop, "_default_executor"):
@@ -56,10 +58,7 @@ class LoopEnd(Resource):
         if self._loop.is_closed():
             return
         for task in _stock_tasks(self._loop):
-            stack = task.get_stack(limit=1)
-            place = site_of(stack[-1]) if stack else None
-            where = None if place is None else f"{place} in {place.function}"
-            self._left.append(Leftover(self.name, f"task {task.get_name()!r}", where))
+            left = self._leftover(task)
             # It is told of here; asyncio would tell of it once more when it is collected.
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio's own
             coro = task.get_coro()
@@ -68,6 +67,10 @@ class LoopEnd(Resource):
                     cast("Coroutine[Any, Any, object]", coro).close()
             except BaseException:
                 _log.warning("%r failed while it was dropped unfinished", task, exc_info=True)
+            else:
+                if not self._begun:
+                    continue  # it was given no time, and has ended all the same
+            self._left.append(left)
         pool = self._default_executor()
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -85,7 +88,16 @@ class LoopEnd(Resource):
         found = getattr(self._loop, "_default_executor", None)
         return self._pool if found is None else cast("ThreadPoolExecutor", found)
 
+    def _leftover(self, task: asyncio.Task[Any]) -> Leftover:
+        name = f"task {task.get_name()!r}"
+        if type(task.get_coro()).__name__ == "async_generator_athrow":
+            name += ", which closes an async generator"
+        stack = task.get_stack(limit=1)
+        site = site_of(stack[-1]) if stack else None
+        return Leftover(self.name, name, None if site is None else f"{site} in {site.function}")
+
     async def _close(self) -> None:
+        self._begun = True
         failures = await self._end_tasks()
         await self._loop.shutdown_asyncgens()
         pool = self._default_executor()
@@ -147,5 +159,5 @@ def _stock_tasks(loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[Any]]:
 
 
 def _threads_of(pool: ThreadPoolExecutor | None) -> list[threading.Thread]:
-    threads = cast("set[threading.Thread]", getattr(pool, "_threads", set()))
+    threads: set[threading.Thread] = getattr(pool, "_threads", None) or set()
     return [thread for thread in threads if thread.is_alive()]
