@@ -1,5 +1,6 @@
 """The runtime's primitives: nothing is lost when one who waits for them is canceled."""
 
+from rescind.sync.barrier import Barrier, BarrierStatistics
 from rescind.sync.broadcast import BroadcastReceiver, BroadcastSender, broadcast
 from rescind.sync.broadcast_core import BroadcastStatistics, Lagged
 from rescind.sync.channel import channel, unbounded
@@ -8,6 +9,7 @@ from rescind.sync.ends import Full, NotSent
 from rescind.sync.event import Event, EventStatistics
 from rescind.sync.mutex import Mutex, MutexStatistics, Poisoned
 from rescind.sync.notify import Notified, Notify, NotifyStatistics
+from rescind.sync.oncecell import OnceCell, OnceCellStatistics
 from rescind.sync.oneshot import OneshotReceiver, OneshotSender, OneshotStatistics, oneshot
 from rescind.sync.receiver import Receiver
 from rescind.sync.rwlock import ReadOrWrite, RwLock, RwLockStatistics
@@ -17,6 +19,8 @@ from rescind.sync.watch import WatchReceiver, WatchSender, watch
 from rescind.sync.watch_core import WatchStatistics
 
 __all__ = [
+    "Barrier",
+    "BarrierStatistics",
     "BroadcastReceiver",
     "BroadcastSender",
     "BroadcastStatistics",
@@ -31,6 +35,8 @@ __all__ = [
     "Notified",
     "Notify",
     "NotifyStatistics",
+    "OnceCell",
+    "OnceCellStatistics",
     "OneshotReceiver",
     "OneshotSender",
     "OneshotStatistics",
