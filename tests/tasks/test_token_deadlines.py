@@ -120,6 +120,19 @@ def test_zero_cancels_at_once_and_infinity_never() -> None:
     assert threads() == []
 
 
+def test_a_child_that_is_born_canceled_sets_no_timer() -> None:
+    """Its deadline would be too late."""
+
+    async def main() -> int:
+        root = CancellationToken()
+        root.cancel()
+        assert root.child(timeout=60).canceled
+        return rescind.current_runtime().executor._timers.entries
+
+    with Runtime(host=ManualHost()) as runtime:
+        assert runtime.block_on(main()) == 0
+
+
 @pytest.mark.parametrize("bad", [-1, float("nan"), "1", True])
 def test_what_is_no_duration_is_refused(bad: Any) -> None:
     """By both, and nothing is attached or started."""
@@ -163,6 +176,21 @@ def test_the_timer_goes_with_the_token() -> None:
 
     with Runtime(host=ManualHost()) as runtime:
         assert runtime.block_on(main()) == [1, 0, 0, 1, 0, 1, 0, 3, 0]
+
+
+def test_the_timer_is_gone_before_callbacks_are_called() -> None:
+    """However long those take, and whoever keeps what they raise."""
+
+    async def main() -> list[int]:
+        runtime = rescind.current_runtime()
+        counts: list[int] = []
+        token = CancellationToken().child(timeout=60)
+        token.on_cancel(lambda _: counts.append(timers(runtime)))
+        token.cancel()
+        return counts
+
+    with Runtime(host=ManualHost()) as runtime:
+        assert runtime.block_on(main()) == [0]
 
 
 def test_a_timer_does_not_keep_its_token() -> None:

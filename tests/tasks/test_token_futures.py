@@ -215,9 +215,15 @@ def test_a_value_that_the_future_has_wins_over_the_token() -> None:
         assert probe.vector == (2, 0, 0)
 
 
+class Native(Probe):
+    """A future of the kind that nobody watches, and that gives its value to a poll alone."""
+
+    _native = True
+
+
 def test_a_value_wins_over_the_token_although_the_budget_is_spent() -> None:
     """Without budget the future is not stepped; then the token waits, too."""
-    token, probe = CancellationToken(), Probe()
+    token, probe = CancellationToken(), Native()
     hand = Hand(token.guard(probe), clock=True)
     hand.poll()
     probe.give(1)
@@ -228,6 +234,24 @@ def test_a_value_wins_over_the_token_although_the_budget_is_spent() -> None:
     assert hand.future.poll(hand.cx) is PENDING
     assert hand.poll() == Completed(1)
     assert probe.vector == (2, 0, 0)
+
+
+def test_a_token_is_not_forgotten_although_the_budget_is_spent() -> None:
+    """A future that nobody woke has no value: it is asked at once, and stepped when it can be."""
+    token, probe = CancellationToken(), Native()
+    hand = Hand(token.guard(probe), clock=True)
+    hand.poll()
+    token.cancel()
+    assert hand.executor is not None
+
+    assert hand.wakes == 1
+
+    hand.executor.budget = 0
+    assert hand.future.poll(hand.cx) is PENDING
+    assert probe.vector == (1, 0, 0)
+    assert hand.wakes > 1
+    assert isinstance(hand.poll(), Error)
+    assert probe.vector == (1, 1, 0)
 
 
 def test_a_future_that_spends_every_budget_is_canceled_all_the_same() -> None:
@@ -388,6 +412,18 @@ def test_bad_arguments_are_refused_and_nothing_leaks() -> None:
         with pytest.raises(TypeError, match="grace must be"):
             method(body(), grace="1")  # type: ignore[arg-type]
     gc.collect()
+
+
+def test_a_future_given_with_a_bad_grace_is_dropped() -> None:
+    """It was taken over, and is used by nobody."""
+    token = CancellationToken()
+    probes = [Probe(), Probe()]
+
+    for method, probe in zip((token.guard, token.run_until_canceled), probes, strict=True):
+        with pytest.raises(ValueError, match="grace must be"):
+            method(probe, grace=-1)
+
+    assert [probe.vector for probe in probes] == [(0, 0, 1)] * 2
 
 
 # -- run_until_canceled, by hand ---------------------------------------------------------------

@@ -232,6 +232,26 @@ def test_a_called_callback_is_let_go() -> None:
     assert [ref() for ref in gone] == [None, None]
 
 
+def test_what_a_callback_raises_keeps_no_token() -> None:
+    """Its traceback begins in the callback; a single one, and several."""
+    for count in (1, 2):
+        root = CancellationToken()
+        tokens = [root.child() for _ in range(count)]
+        for index in range(count):
+            tokens[index].on_cancel(lambda _: 1 / 0)
+        gone = [weakref.ref(token) for token in [root, *tokens]]
+        kept: BaseException | None = None
+        try:
+            root.cancel()
+        except (ZeroDivisionError, ExceptionGroup) as exc:
+            kept = exc
+        assert kept is not None
+        assert kept.__traceback__ is not None
+        kept.__traceback__ = None  # this frame's
+        del root, tokens
+        assert [ref() for ref in gone] == [None] * (count + 1)
+
+
 def full_name(one: object) -> str:
     """Name the type of an object."""
     return f"{type(one).__module__}.{type(one).__qualname__}"

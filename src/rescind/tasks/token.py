@@ -181,7 +181,7 @@ class CancellationToken(Node):
         """
         if timeout is not None:
             timeout = checked_seconds(timeout, "a token's timeout")
-        made = type(self)()
+        made = CancellationToken()
         made.attach((self,))
         if timeout is not None and not made.canceled:
             made._limit(timeout)
@@ -222,6 +222,7 @@ class CancellationToken(Node):
             TypeError: ``reason`` is neither words nor a reason.
         """
         canceled, errors = self.mark_and_deliver(make_reason(reason, local.executor))
+        del self  # what callbacks raise refers back to this frame
         raise_errors(errors)
         return canceled
 

@@ -38,6 +38,7 @@ from collections.abc import Callable
 from threading import RLock
 from typing import TYPE_CHECKING, Final
 
+from rescind._core.frames import strip
 from rescind._core.poll import Waker
 from rescind._core.reason import CancelKind, CancelReason
 from rescind._core.waitlist import Waiter
@@ -112,9 +113,9 @@ class Marking:
     __slots__ = ("_alarms", "_calls", "_kept", "_wakers")
 
     def __init__(self) -> None:
-        self._alarms: list[Alarm] = []
-        self._wakers: list[Waker] = []
-        self._calls: list[tuple[Call, CancelReason]] = []
+        self._alarms: deque[Alarm] = deque()
+        self._wakers: deque[Waker] = deque()
+        self._calls: deque[tuple[Call, CancelReason]] = deque()
         # What must not be finalized inside the section.
         self._kept: list[object] = []
 
@@ -159,26 +160,43 @@ class Marking:
     def deliver(self) -> list[BaseException]:
         """Wake and call everybody, outside the section; return what they raised, in order (K2)."""
         errors: list[BaseException] = []
-        for alarm in self._alarms:
-            alarm.stop()
-        for waker in self._wakers:
-            try:
-                waker.wake()
-            except BaseException as exc:
-                errors.append(exc)
-        for call, reason in self._calls:
-            fn = call.take()
-            if fn is not None:
-                try:
-                    fn(reason)
-                except BaseException as exc:
-                    errors.append(exc)
+        self._kept.clear()
+        # Emptied, since frames of what is raised refer back to this one (``f_back``).
+        while self._alarms:
+            self._alarms.popleft().stop()
+        while self._wakers:
+            _wake(self._wakers.popleft(), errors)
+        while self._calls:
+            _tell(*self._calls.popleft(), errors)
         return errors
 
     def deliver_unheard(self) -> None:
         """Deliver where nobody can be told what failed: log it."""
-        for error in self.deliver():
-            _log.error("a callback of a cancellation token failed", exc_info=error)
+        errors = self.deliver()
+        while errors:
+            _log.error("a callback of a cancellation token failed", exc_info=errors.pop(0))
+
+
+def _wake(waker: Waker, errors: list[BaseException]) -> None:
+    try:
+        waker.wake()
+    except BaseException as exc:
+        strip(exc)
+        errors.append(exc)
+    finally:
+        del waker, errors
+
+
+def _tell(call: Call, reason: CancelReason, errors: list[BaseException]) -> None:
+    fn = call.take()
+    try:
+        if fn is not None:
+            fn(reason)
+    except BaseException as exc:
+        strip(exc)
+        errors.append(exc)
+    finally:
+        del fn, errors
 
 
 def caused_by(reason: CancelReason) -> CancelReason:
@@ -187,11 +205,16 @@ def caused_by(reason: CancelReason) -> CancelReason:
 
 
 def raise_errors(errors: list[BaseException]) -> None:
-    """Raise what callbacks raised: a single one as it is, several as a group, in order."""
-    if len(errors) == 1:
-        raise errors.pop()
+    """Raise what callbacks raised: a single one as it is, several as a group, in order.
+
+    The list is emptied: it is in frames to which the exceptions refer.
+    """
+    if len(errors) > 1:
+        group = BaseExceptionGroup("several callbacks of a cancellation token failed", errors)
+        errors[:] = [group]
+        del group
     if errors:
-        raise BaseExceptionGroup("several callbacks of a cancellation token failed", errors)
+        raise errors.pop()
 
 
 def _weak(node: Node, gone: Callable[[weakref.ref[Node]], None] | None = None) -> weakref.ref[Node]:
@@ -277,6 +300,7 @@ class Node:
             if nested:
                 SECTION.late.append(marking)
                 return True, []
+        del self  # what callbacks raise refers back to this frame
         return True, marking.deliver()
 
     def expire(self, reason: CancelReason) -> None:
@@ -328,6 +352,7 @@ class Node:
             if nested:
                 SECTION.late.append(marking)
                 return []
+        del self, call
         return marking.deliver()
 
     def unregister(self, call: Call) -> bool:
