@@ -3,14 +3,16 @@
 import contextlib
 import gc
 import sys
+import traceback
 import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+import rescind
 from rescind import CancelKind, CancellationToken, CancelReason, TokenStatistics
-from rescind.testing import poll_once
+from rescind.testing import context, poll_once
 
 NOBODY = TokenStatistics(children=0, waiters=0, callbacks=0)
 DEEP = 10_000
@@ -250,6 +252,67 @@ def test_what_a_callback_raises_keeps_no_token() -> None:
         kept.__traceback__ = None  # this frame's
         del root, tokens
         assert [ref() for ref in gone] == [None] * (count + 1)
+
+
+class Boom(Exception):
+    """What a callback raises."""
+
+
+def one_callback(token: CancellationToken) -> None:
+    """Cancel a token with a callback that raises."""
+    token.on_cancel(raising)
+    token.cancel()
+
+
+def two_callbacks(token: CancellationToken) -> None:
+    """Cancel a token with two of them."""
+    token.child().on_cancel(raising)
+    token.on_cancel(raising)
+    one_callback(token)
+
+
+def late_callback(token: CancellationToken) -> None:
+    """Register one on a canceled token."""
+    token.cancel()
+    token.on_cancel(raising)
+
+
+def looking(token: CancellationToken) -> None:
+    """Look at a canceled token."""
+    token.cancel()
+    token.raise_if_canceled()
+
+
+def guarding(token: CancellationToken) -> None:
+    """Guard with a canceled token."""
+    token.cancel()
+    token.guard(rescind.never()).poll(context())
+
+
+def raising(_reason: CancelReason) -> None:
+    """Be a callback that raises."""
+    raise Boom
+
+
+@pytest.mark.parametrize(
+    "way",
+    [one_callback, two_callbacks, late_callback, looking, guarding],
+    ids=lambda way: way.__name__,
+)
+def test_what_is_raised_is_let_go_and_shows_none_of_our_loops(way: Any) -> None:
+    """Without the collector; and its traceback leads straight to the callback."""
+    token = CancellationToken()
+    gone: list[Any] = []
+    try:
+        way(token)
+    except (Boom, ExceptionGroup, rescind.TaskCanceled) as exc:
+        raised: tuple[BaseException, ...] = getattr(exc, "exceptions", (exc,))
+        gone = [weakref.ref(one) for one in raised]
+        names = {frame.name for one in raised for frame in traceback.extract_tb(one.__traceback__)}
+        assert names & {"_tell", "deliver", "mark_and_deliver", "register"} == set()
+        del raised
+
+    assert [ref() for ref in gone] == [None] * (2 if way is two_callbacks else 1)
 
 
 def full_name(one: object) -> str:

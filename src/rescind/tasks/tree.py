@@ -183,8 +183,6 @@ def _wake(waker: Waker, errors: list[BaseException]) -> None:
     except BaseException as exc:
         strip(exc)
         errors.append(exc)
-    finally:
-        del waker, errors
 
 
 def _tell(call: Call, reason: CancelReason, errors: list[BaseException]) -> None:
@@ -195,8 +193,6 @@ def _tell(call: Call, reason: CancelReason, errors: list[BaseException]) -> None
     except BaseException as exc:
         strip(exc)
         errors.append(exc)
-    finally:
-        del fn, errors
 
 
 def caused_by(reason: CancelReason) -> CancelReason:
