@@ -27,6 +27,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from rescind._core.ending import raise_all
+from rescind._core.errors import Abandoned
 from rescind._core.grace import Grace
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker, polled_inside
@@ -38,6 +39,8 @@ __all__ = ["Member", "Members", "Pump"]
 
 _log: Final = logging.getLogger("rescind")
 
+#: What is raised, or warned of, where it happens.
+_TOLD: Final = (KeyboardInterrupt, SystemExit, Abandoned)
 _DROPPED: Final = CancelReason(CancelKind.GROUP_EXIT, "the block of the set was dropped")
 
 
@@ -337,7 +340,7 @@ class Members(Owner, Company):
     def report(self, member: Member, *failures: BaseException) -> None:
         """Log how a member failed whose outcome nobody fetched."""
         for exc in failures:
-            if not isinstance(exc, (KeyboardInterrupt, SystemExit)):  # those were raised
+            if not isinstance(exc, _TOLD):
                 _log.error(
                     "child %r of a %s failed, and nobody fetched its outcome",
                     member.key,
