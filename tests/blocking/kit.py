@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
+import functools
 import gc
 import os
 import signal
@@ -110,9 +112,22 @@ def _counted() -> set[str]:
     }
 
 
+@functools.cache
+def _warm_up() -> None:
+    """Let uvloop open what it opens once in a process."""
+    try:
+        import uvloop
+    except ImportError:
+        return
+    loop = uvloop.new_event_loop()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+
+
 @contextmanager
 def nothing_left() -> Iterator[None]:
     """Look that no descriptor, child or thread is left by what runs in the block."""
+    _warm_up()
     gc.collect()
     before = _counted()
     yield
@@ -229,8 +244,6 @@ def raise_stop() -> None:
 
 def raise_canceled() -> None:
     """Raise what looks like a cancellation where it arrives."""
-    import asyncio
-
     raise asyncio.CancelledError("mine")
 
 

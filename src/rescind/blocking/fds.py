@@ -28,7 +28,9 @@ from typing import Final
 
 from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
+from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending, polled_after_end
+from rescind._core.reason import CancelRequest
 from rescind._core.resources import Resource
 from rescind._host.asyncio import AsyncioHost
 from rescind.blocking.loop_end import obtain
@@ -49,7 +51,7 @@ class Ready(Future[None]):
         fd: a pipe, a socket, a process descriptor.
         write: wait until it can be written.
 
-    Cancellation: safe. Nothing is read or written.
+    Cancellation: safe. Nothing is read or written; one that is ready by then is ready.
     """
 
     __slots__ = ("_cx", "_fd", "_fds", "_fired", "_given", "_taken", "_write")
@@ -79,6 +81,14 @@ class Ready(Future[None]):
             self._fds = fds
         return PENDING
 
+    def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[None] | Pending:
+        # What has come already is not given up for the cancellation, though nobody has told yet
+        # that it came (R7).
+        ready = self._fired or (self._fds is not None and _is_ready(self._fd, self._write))
+        self.drop()
+        self._given = True
+        return Completed(None) if ready else Canceled(request.reason)
+
     def drop(self) -> None:
         fds, self._fds = self._fds, None
         self._cx = None
@@ -99,6 +109,12 @@ class Ready(Future[None]):
 
     def __repr__(self) -> str:
         return f"file descriptor {self._fd} to be {'written' if self._write else 'read'}"
+
+
+def _is_ready(fd: int, write: bool) -> bool:
+    looking = select.poll()
+    looking.register(fd, select.POLLOUT if write else select.POLLIN)
+    return bool(looking.poll(0))
 
 
 class _Fds(Resource):

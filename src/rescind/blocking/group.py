@@ -140,11 +140,29 @@ class ProcessGroup:
         delay = 0.001
         self._executor.outside += 1  # they live in real time
         try:
-            while self.signal(0) and (kill_at is None or now() < kill_at):
+            while self._others_live() and (kill_at is None or now() < kill_at):
                 await sleep(delay if kill_at is None else min(delay, max(0.0, kill_at - now())))
                 delay = min(2 * delay, 0.05)
         finally:
             self._executor.outside -= 1
+
+    def _others_live(self) -> bool:
+        """Is anybody in the group, after the leader was reaped, who is no zombie?
+
+        Zombies count for ``killpg``, and may stay for long: in a container, say, whose first
+        process reaps nobody.
+        """
+        if not self.signal(0):
+            return False
+        try:
+            numbers = [name for name in os.listdir("/proc") if name.isdigit()]
+        except OSError:
+            return True
+        # Without Linux's /proc, or without the right to look, the answer stays yes.
+        found = [_state_and_group(number) for number in numbers]
+        return not any(found) or any(
+            group == self.pid and state not in "ZX" for state, group in filter(None, found)
+        )
 
     def _kill_at(self, grace: Grace) -> float | None:
         at = None if isinstance(grace, Unset) or grace is None else now() + grace
@@ -230,6 +248,17 @@ _alive: WeakSet[ProcessGroup] = WeakSet()
 def _kill_all() -> None:
     for group in list(_alive):
         group._kill()
+
+
+def _state_and_group(number: str) -> tuple[str, int] | None:
+    """Return a process's state, a letter, and its group; None if it is gone."""
+    try:
+        with open(f"/proc/{number}/stat", encoding="utf-8", errors="replace") as file:
+            # "PID (name, with anything in it) STATE PARENT GROUP ..."
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return fields[0], int(fields[2])
 
 
 def _popen(command: Sequence[str], options: dict[str, Any]) -> subprocess.Popen[bytes]:
