@@ -12,6 +12,7 @@ import pytest
 import rescind
 from rescind import CancelKind, CancellationToken, CancelReason, Runtime, TaskCanceled
 from rescind.lowlevel import ManualHost
+from rescind.tasks.tree import SECTION
 from tests.conftest import HostFactory
 from tests.core.kit import Bench
 
@@ -273,6 +274,25 @@ def test_a_raising_callback_of_a_deadline_is_logged_and_harms_nobody(
     assert isinstance(record.exc_info[1], Boom)
 
 
+def test_an_interrupt_in_a_callback_of_a_deadline_reaches_the_runtime() -> None:
+    """Ctrl-C is nothing to be logged; the other callbacks are called before."""
+    seen: list[CancelReason] = []
+
+    def interrupted(_reason: CancelReason) -> None:
+        raise KeyboardInterrupt
+
+    async def main() -> None:
+        token = CancellationToken.after(1)
+        token.on_cancel(interrupted)
+        token.on_cancel(seen.append)
+        await rescind.sleep(2)
+
+    with Runtime(host=ManualHost()) as runtime, pytest.raises(KeyboardInterrupt):
+        runtime.block_on(main())
+
+    assert len(seen) == 1
+
+
 # -- in plain threads --------------------------------------------------------------------------
 
 
@@ -296,15 +316,16 @@ def test_a_deadline_works_without_a_runtime() -> None:
 def test_deadlines_ring_in_the_order_of_their_times() -> None:
     """Whatever the order in which they were set; all on one thread."""
     seen: list[str] = []
-    tokens = {name: CancellationToken.after(at) for name, at in (("b", 0.05), ("a", 0.02))}
     last = threading.Event()
-    for name, token in tokens.items():
-        token.on_cancel(lambda _, name=name: seen.append(name))  # type: ignore[misc]
-    tokens["b"].on_cancel(lambda _: last.set())
-    assert len(threads()) == 1
+    with SECTION:  # nothing rings before all is set
+        late, early = CancellationToken.after(0.05), CancellationToken.after(0.02)
+        late.on_cancel(lambda _: seen.append("late"))
+        late.on_cancel(lambda _: last.set())
+        early.on_cancel(lambda _: seen.append("early"))
+        assert len(threads()) == 1
 
     assert last.wait(20)
-    assert seen == ["a", "b"]
+    assert seen == ["early", "late"]
     assert ended()
 
 
@@ -334,6 +355,28 @@ def test_a_very_long_deadline_can_be_waited_for() -> None:
     assert threads() == ["rescind deadlines"]
     token.cancel()
     assert ended()
+
+
+def test_an_interrupt_does_not_end_the_thread_of_the_deadlines(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whoever raises SystemExit in a callback there ends nothing; later deadlines ring."""
+
+    def interrupted(_reason: CancelReason) -> None:
+        raise SystemExit
+
+    rung = threading.Event()
+    with SECTION:  # nothing rings before all is set
+        first, second = CancellationToken.after(0.001), CancellationToken.after(0.05)
+        first.on_cancel(interrupted)
+        second.on_cancel(lambda _: rung.set())
+
+    assert rung.wait(20)
+    assert ended()
+    assert first.canceled
+    assert [record.getMessage() for record in caplog.records] == [
+        "a callback of a deadline was interrupted"
+    ]
 
 
 def test_many_threads_set_and_drop_deadlines() -> None:

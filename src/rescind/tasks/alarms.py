@@ -16,6 +16,7 @@ one of a thread that all plain threads share; it lives only as long as there is 
 
 from __future__ import annotations
 
+import logging
 import os
 import weakref
 from collections.abc import Callable
@@ -33,6 +34,8 @@ from rescind._host.bridge import executor_here
 from rescind.tasks.tree import SECTION, Node
 
 __all__ = ["Alarm", "passed", "set_alarm"]
+
+_log = logging.getLogger("rescind")
 
 #: How long the thread waits at most, in seconds; it looks again then. A queue cannot wait for ever.
 _LONGEST: Final = 3600.0
@@ -118,7 +121,10 @@ class _Clock:
                 inbox.get(timeout=wait)()
             except Empty:
                 pass
-            timers.fire(monotonic())
+            try:
+                timers.fire(monotonic())
+            except BaseException as exc:  # an interrupt, in a callback; the others go on
+                _log.error("a callback of a deadline was interrupted", exc_info=exc)
 
 
 class _Entry:

@@ -81,8 +81,10 @@ class _Section:
         if self._depth == 0 and self.late:
             late, self.late = self.late, late
         self._lock.release()
+        interrupts: list[BaseException] = []
         for marking in late:
-            marking.deliver_unheard()
+            interrupts += marking.deliver_unheard()
+        raise_errors(interrupts)
 
 
 SECTION: Final = _Section()
@@ -170,11 +172,16 @@ class Marking:
             _tell(*self._calls.popleft(), errors)
         return errors
 
-    def deliver_unheard(self) -> None:
-        """Deliver where nobody can be told what failed: log it."""
+    def deliver_unheard(self) -> list[BaseException]:
+        """Deliver where nobody can be told what failed: log it; return interrupts, to be raised."""
         errors = self.deliver()
+        interrupts: list[BaseException] = []
         while errors:
-            _log.error("a callback of a cancellation token failed", exc_info=errors.pop(0))
+            if isinstance(errors[0], (KeyboardInterrupt, SystemExit)):
+                interrupts.append(errors.pop(0))
+            else:
+                _log.error("a callback of a cancellation token failed", exc_info=errors.pop(0))
+        return interrupts
 
 
 def _wake(waker: Waker, errors: list[BaseException]) -> None:
@@ -307,7 +314,7 @@ class Node:
             if nested:
                 SECTION.late.append(marking)
                 return
-        marking.deliver_unheard()
+        raise_errors(marking.deliver_unheard())
 
     # -- those to tell ----------------------------------------------------------------------------
 
