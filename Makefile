@@ -12,13 +12,13 @@ ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 SHORT_EXAMPLES := canceled_future state_machine parent tiny_runtime tasks
-CODE := src tests examples corpus scripts
+CODE := src tests examples corpus scripts bench
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help venv demo examples test check lint format types architecture suite coverage test-py check-corpus check-corpus-smoke sweep-suites clean distclean
+.PHONY: help venv demo examples test check lint format types architecture suite coverage test-py check-corpus check-corpus-smoke corpus-servers sweep-suites clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ check-corpus: $(STAMP) ## find real bugs of released libraries: make check-corpu
 
 check-corpus-smoke: $(STAMP) ## find a few of them: what CI runs
 	$(BIN)/python scripts/check_corpus.py --smoke --budget 20 $(ARGS)
+
+corpus-servers: ## install the servers that the corpus talks to, by apt, as root
+	@sh scripts/corpus-servers.sh
 
 sweep-suites: $(STAMP) ## run the suites of released libraries: make sweep-suites ARGS="-- --cancel-sweep"
 	$(BIN)/python scripts/sweep_suites.py $(ARGS)
