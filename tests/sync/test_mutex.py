@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import sys
 import threading
@@ -856,3 +857,83 @@ def test_awaiting_a_task_that_was_canceled_inside_does_not_poison() -> None:
         return mutex.poisoned
 
     assert value(run_virtual(main)) is None
+
+
+class Guarded:
+    """Wraps a mutex in a context manager of its own."""
+
+    def __init__(self, mutex: Mutex) -> None:
+        self.mutex = mutex
+
+    async def __aenter__(self) -> None:
+        await self.mutex.__aenter__()
+
+    async def __aexit__(self, *exc: Any) -> None:
+        await self.mutex.__aexit__(*exc)
+
+
+@pytest.mark.parametrize("how", ["wrapped", "stacked"])
+@pytest.mark.parametrize("driver", ["rescind", "asyncio"])
+def test_dropped_holder_releases_it_through_other_context_managers(how: str, driver: str) -> None:
+    """M3: the frame that leaves is another one than entered; then the task tells."""
+    mutex = Mutex()
+
+    async def hold() -> None:
+        if how == "wrapped":
+            async with Guarded(mutex):
+                await never()
+        else:
+            async with contextlib.AsyncExitStack() as stack:
+                await stack.enter_async_context(mutex)
+                await never()
+
+    async def generate() -> AsyncIterator[None]:
+        if how == "wrapped":
+            async with Guarded(mutex):
+                yield
+        else:
+            async with contextlib.AsyncExitStack() as stack:
+                await stack.enter_async_context(mutex)
+                yield
+
+    async def in_rescind() -> None:
+        holder = spawn(hold())
+        await yield_now()
+        assert mutex.locked()
+        await holder.cancel(grace=0)
+
+    async def in_asyncio() -> None:
+        generator = generate()
+        await anext(generator)
+        assert mutex.locked()
+        await generator.aclose()  # type: ignore[attr-defined]
+
+    if driver == "rescind":
+        run_virtual(in_rescind).unwrap()
+    else:
+        asyncio.run(in_asyncio())
+    assert not mutex.locked()
+
+
+def test_collected_holder_leaves_alone_what_another_task_holds_by_now() -> None:
+    """M3: it had released the mutex itself; its exit runs inside the block of another."""
+    mutex = Mutex()
+
+    async def hold(keep: list[Any]) -> None:
+        async with mutex:
+            mutex.release()
+            await never()
+
+    async def begin() -> None:
+        cycle: list[Any] = []
+        frame = as_future(hold(cycle))
+        cycle.append(frame)
+        assert poll_once(frame) is PENDING
+
+    async def main() -> bool:
+        await spawn(begin())
+        async with mutex:
+            gc.collect()
+            return mutex.locked()
+
+    assert value(run_virtual(main)) is True

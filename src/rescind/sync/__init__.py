@@ -5,6 +5,7 @@ from rescind.sync.broadcast import BroadcastReceiver, BroadcastSender, broadcast
 from rescind.sync.broadcast_core import BroadcastStatistics, Lagged
 from rescind.sync.channel import channel, unbounded
 from rescind.sync.channel_core import ChannelStatistics
+from rescind.sync.condition import Condition, ConditionStatistics
 from rescind.sync.ends import Full, NotSent
 from rescind.sync.event import Event, EventStatistics
 from rescind.sync.mutex import Mutex, MutexStatistics, Poisoned
@@ -25,6 +26,8 @@ __all__ = [
     "BroadcastSender",
     "BroadcastStatistics",
     "ChannelStatistics",
+    "Condition",
+    "ConditionStatistics",
     "Event",
     "EventStatistics",
     "Full",

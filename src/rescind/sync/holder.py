@@ -20,7 +20,7 @@ from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import Region, foreign, local
 from rescind._core.task import Task
 
-__all__ = ["Holder", "holder_here"]
+__all__ = ["Holder", "closing", "holder_here"]
 
 
 class Holder:
@@ -30,15 +30,17 @@ class Holder:
         task: the task, rescind's or asyncio's; None for code outside every task.
         branch: the branch of a combinator that it is, or else the task again; None outside.
         coroutine: stands for the coroutine that it is a part of, if rescind drives one.
+        frame: stands for the frame whose ``async with`` holds it, if one does.
     """
 
-    __slots__ = ("branch", "coroutine", "task")
+    __slots__ = ("branch", "coroutine", "frame", "task")
 
     def __init__(self, task: object, branch: object, coroutine: int | None) -> None:
         self.task = task
         self.branch = branch
-        # The coroutine's id, not itself: it may hold the lock, and would be a reference cycle.
+        # Ids, not the things themselves: they may hold the lock, and would be reference cycles.
         self.coroutine = coroutine
+        self.frame: int | None = None
 
     def owned_by(self, here: Holder) -> bool:
         """May ``here`` release what this one holds?"""
@@ -62,6 +64,12 @@ class Holder:
         if branch is not task and isinstance(branch, Cell) and branch.name is not None:
             named += f", {branch.name}"
         return named
+
+
+def closing(here: Holder) -> bool:
+    """Is ``here`` certainly what is being closed, and not what the collector interrupted?"""
+    region = local.region
+    return here.coroutine is None or region is None or region.cx is None
 
 
 def holder_here() -> Holder:

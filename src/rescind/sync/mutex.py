@@ -4,14 +4,16 @@
  M1  It has at most one owner. Released while somebody waits, it belongs to the first in line at
      once: nobody can barge in between.
  M2  One who was given it and is dropped before it could see that passes it on.
- M3  A block that is left releases what it holds, also when its frame is closed outside its task: by
-     the collector, by a loop that ends.
+ M3  A block that is left releases what it holds. When its frame is closed, that may happen in the
+     middle of another task, or outside all: by the collector, by a loop that ends. Then the frame
+     itself tells whose block it is.
 
 *Source.* ``trio.Lock``; tokio's ``Mutex``.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from reprlib import recursive_repr
 from threading import RLock
@@ -25,7 +27,7 @@ from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.reason import CancelKind, CancelReason
 from rescind._core.task import Task
 from rescind._core.waitlist import Waiter, WaitList
-from rescind.sync.holder import Holder, holder_here
+from rescind.sync.holder import Holder, closing, holder_here
 from rescind.sync.operation import Operation
 
 __all__ = ["Mutex", "MutexStatistics", "Poisoned"]
@@ -85,6 +87,7 @@ class Mutex:
 
     __slots__ = (
         "__weakref__",
+        "_away",
         "_forfeits",
         "_lock",
         "_owner",
@@ -101,8 +104,10 @@ class Mutex:
         self._owner: Holder | None = None
         # Everyone's ``wants`` is the holder that it will be.
         self._waiting = WaitList()
-        # Those who lost it inside their block, dropped in a `Condition`: they have none to release.
-        self._forfeits: list[Holder] = []
+        # Those inside a `Condition.wait`: they will hold it again, if they are not dropped there.
+        self._away: dict[Holder, None] = {}
+        # Those who were, while another held it: they will release what they do not hold.
+        self._forfeits: dict[Holder, None] = {}
         self._poison = poison
         self._poisoned: CancelReason | None = None
 
@@ -118,7 +123,7 @@ class Mutex:
         Cancellation: loses its place in the queue. A mutex that was just handed to it is
             delivered, and the cancellation arrives at the next park (R7).
         """
-        return _Acquire(self)
+        return MutexAcquire(self)
 
     def acquire_nowait(self) -> None:
         """Take the mutex now.
@@ -138,16 +143,13 @@ class Mutex:
         Raises:
             UsageError: it is not held, or by another task.
         """
-        self._let_go(closed=False)
-
-    def _let_go(self, *, closed: bool) -> None:
-        """Release it; a frame that is ``closed`` may be closed from anywhere (M3)."""
         with self._lock:
             here = holder_here()
-            if self._forfeits and self._forfeited(here, closed=closed):
-                return
             owner = self._owner
-            if owner is not None and (closed or owner.owned_by(here)):
+            own = owner is not None and owner.owned_by(here)
+            if self._forfeits and self._forfeited(here, own=own):
+                return
+            if own:
                 self._pass_on()
             elif owner is None:
                 raise UsageError(f"{self!r} cannot be released: nobody holds it")
@@ -155,6 +157,25 @@ class Mutex:
                 raise UsageError(
                     f"{self!r} cannot be released by {here}: only the task that holds it may do so"
                 )
+
+    def _leave(self, exc: BaseException | None, frame: int) -> None:
+        """Leave the block of ``frame`` (M3)."""
+        if self._poison and exc is not None:
+            self._poisoned = self._poisoned or _canceled_inside(exc)
+        if not isinstance(exc, GeneratorExit):
+            self.release()
+            return
+        with self._lock:
+            for holder in list(self._away):
+                if holder.frame == frame:
+                    self._forget(holder)
+                    return
+            owner = self._owner
+            here = holder_here()
+            if owner is not None and (
+                owner.frame == frame or (closing(here) and owner.owned_by(here))
+            ):
+                self._pass_on()
 
     def _take(self, who: Holder) -> bool:
         """Take it if it is free; refuse what could never end."""
@@ -182,20 +203,25 @@ class Mutex:
             if not self._waiting.wake(waiter):
                 self._owner = None  # it left just now (W4)
 
-    def _forfeited(self, here: Holder, *, closed: bool) -> bool:
+    def _forfeited(self, here: Holder, *, own: bool) -> bool:
         """Is what ``here`` would release lost already, by a drop? If so, forget about that."""
-        for index, holder in enumerate(self._forfeits):
+        for holder in list(self._forfeits):
             if holder.coroutine is None:
-                same = closed or holder.task is here.task
+                same = not own and holder.task is not None and holder.task is here.task
             else:
                 same = holder.coroutine == here.coroutine  # another branch may own it by now
             if same:
-                del self._forfeits[index]
+                self._forget(holder)
                 return True
         return False
 
+    def _forget(self, holder: Holder) -> None:
+        """Expect no release of one who has come back, or will not."""
+        self._away.pop(holder, None)
+        self._forfeits.pop(holder, None)
+
     def __aenter__(self) -> Future[None]:
-        return self.acquire()
+        return MutexAcquire(self, id(sys._getframe(1)))
 
     async def __aexit__(
         self,
@@ -203,9 +229,7 @@ class Mutex:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._poison and exc is not None:
-            self._poisoned = self._poisoned or _canceled_inside(exc)
-        self._let_go(closed=isinstance(exc, GeneratorExit))
+        self._leave(exc, id(sys._getframe(1)))
 
     # -- what it is -------------------------------------------------------------------------------
 
@@ -245,20 +269,25 @@ class Mutex:
         return f"<Mutex{name}, {'free' if owner is None else f'held by {owner}'}{poisoned}>"
 
 
-class _Acquire(Operation[None]):
+class MutexAcquire(Operation[None]):
     """The future that `Mutex.acquire` returns."""
 
-    __slots__ = ("_mutex",)
+    __slots__ = ("_frame", "_holder", "_mutex")
 
-    def __init__(self, mutex: Mutex) -> None:
+    def __init__(self, mutex: Mutex, frame: int | None = None) -> None:
         super().__init__(mutex._lock)
         self._mutex = mutex
+        # Stands for the frame whose block it enters, if it does that.
+        self._frame = frame
+        self._holder: Holder | None = None
 
     def _attempt(self, cx: Context) -> Pending | None:
-        return None if self._mutex._take(holder_here()) else PENDING
+        self._holder = holder = holder_here()
+        holder.frame = self._frame
+        return None if self._mutex._take(holder) else PENDING
 
     def _queue(self, waker: Waker) -> Waiter:
-        return self._mutex._waiting.join(waker, holder_here())
+        return self._mutex._waiting.join(waker, self._holder)
 
     def _look_again(self, waiter: Waiter) -> None:
         self._mutex._serve()
