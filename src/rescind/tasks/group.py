@@ -243,7 +243,7 @@ class TaskGroup(GroupCore, Cancelable):
                 if stray is not None:
                     going = going or stray
                     self.surrounded(self._request_of(stray))
-                if self._tally.alive:
+                if self._tally.alive or self.told_by_parent:
                     await Drained(self)
             except GeneratorExit:
                 self.drop_children()
@@ -261,7 +261,7 @@ class TaskGroup(GroupCore, Cancelable):
         errors = self.take_errors()
         base, self._base = self._base, None
         try:
-            if going is not None and base is not exc:
+            if going is not None and (base is None or base is not exc):
                 _carry(going, errors if base is None else [*errors, base])
                 if going is exc:
                     return False

@@ -65,6 +65,7 @@ class GroupCore(Parent):
         "_dropping",
         "_errors",
         "_executor",
+        "_failed_first",
         "_exit",
         "_grace",
         "_places",
@@ -105,6 +106,8 @@ class GroupCore(Parent):
         self._told: CancelReason | None = None
         # What was passed on from the parent, by id: it may be told of the same thing twice.
         self._causes: dict[int, CancelReason] = {}
+        # Was there an error to be raised before that?
+        self._failed_first = False
         # Why the daemons are canceled; None as long as others are left (G6).
         self._exit: CancelReason | None = None
         # What the group raises, by id, in the order of occurrence (G4).
@@ -125,9 +128,9 @@ class GroupCore(Parent):
         return self._reason is not None
 
     @property
-    def failed(self) -> bool:
-        """Is there an error to be raised?"""
-        return bool(self._errors) and self._base is None
+    def told_by_parent(self) -> bool:
+        """Was it canceled because its parent was, and had it not failed before (G5)?"""
+        return bool(self._causes) and not self._failed_first
 
     # -- canceling --------------------------------------------------------------------------------
 
@@ -166,6 +169,8 @@ class GroupCore(Parent):
         task.ask(request)
 
     def surrounded(self, request: CancelRequest) -> None:
+        if not self._causes:
+            self._failed_first = bool(self._errors) and self._base is None
         new: list[CancelReason] = []
         for reason in reversed(request.reasons):
             if any(id(link) in self._causes for link in reason.chain()):

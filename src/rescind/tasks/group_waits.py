@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending
 from rescind._core.reason import CancelRequest
+from rescind._core.scope import pending_request
 from rescind._core.waitlist import Waiter
 
 if TYPE_CHECKING:
@@ -28,26 +29,34 @@ class Drained(Future[None]):
     it ends normally, so that the errors are raised first (G5).
     """
 
-    __slots__ = ("_failed_first", "_group", "_taken")
+    __slots__ = ("_group", "_taken", "_told")
     _native = True
 
     def __init__(self, group: TaskGroup) -> None:
         self._taken = False
         self._group = group
-        # Had the group failed when the cancellation came? None as long as there is none.
-        self._failed_first: bool | None = None
+        # Was a cancellation passed on?
+        self._told = False
 
     def poll(self, cx: Context) -> Pending | None:
-        return PENDING if self._group.wake_when_empty(cx.waker) else None
+        group = self._group
+        if group.wake_when_empty(cx.waker):
+            return PENDING
+        if group.told_by_parent and pending_request(self) is not None:
+            # The children were canceled on account of it: what follows the block must not run as if
+            # they had done their work. So this is a park, and it is delivered here.
+            cx.waker.wake()
+            return PENDING
+        return None
 
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[None] | Pending:
         group = self._group
-        if self._failed_first is None:
-            self._failed_first = group.failed
+        if not self._told:
+            self._told = True
             group.surrounded(request)
         if group.wake_when_empty(cx.waker):
             return PENDING
-        return Completed(None) if self._failed_first else Canceled(request.reason)
+        return Canceled(request.reason) if group.told_by_parent else Completed(None)
 
     def __repr__(self) -> str:
         tasks = self._group.tasks
