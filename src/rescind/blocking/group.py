@@ -75,6 +75,9 @@ class ProcessGroup:
             self._exit_fd = _exit_fd(self._popen)
         except BaseException:
             self.end()
+            for fd in self.take_pipes():
+                if fd is not None:
+                    os.close(fd)
             raise
 
     def status(self) -> int | None:
