@@ -151,6 +151,11 @@ class Work(FutureSet[Any, Any]):
             self._members.add(_FEEDER, as_future(self._feed(source)))
         else:
             self._source = source
+            try:
+                self._fill()
+            except BaseException:  # an interrupt: what else a source raises is kept
+                self._leave()
+                raise
 
     def has_room(self) -> bool:
         """May another call begin (Y1)?"""
@@ -293,8 +298,6 @@ class Work(FutureSet[Any, Any]):
     def attempt(self) -> Any:
         """Return the next result; `PENDING` if there is none yet; raise at the end."""
         members = self._members
-        if self._source is not None:
-            self._fill()
         member = self._pop()
         if member is not None:
             if self._source is not None:
