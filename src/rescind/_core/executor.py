@@ -22,11 +22,10 @@ it fires timers, takes the tasks that are ready, steps each, and re-arms the hos
 from __future__ import annotations
 
 import contextvars
-import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -88,9 +87,8 @@ class Executor:
         self.abandoned: list[Abandoned] = []
         # The reason for closing; None while tasks may be spawned (E6).
         self.closed: CancelReason | None = None
-        # Has the host gone, so that nothing can run any more? Written under the lock.
-        self.stopped = False
-        self._stopping = threading.RLock()
+        self.stopped = False  # Has the host gone, so that nothing can run any more?
+        self._posted: set[int] = set()  # ids of what other threads have spawned, till admitted
         # Returns what it belongs to, without keeping it: a Runtime, for `current_runtime`.
         self._owner: Callable[[], Any] | None = None
         # What must end after the last task: threads, processes (R24).
@@ -213,12 +211,20 @@ class Executor:
         if get_ident() == self.thread and not self.stopped:
             self.admit(task, cleanup=cleanup)
             return task
+        self._posted.add(task.id)
         if not self.stopped:
-            self.post(lambda: self.admit(task))
+            self.post(lambda: self._take_up(task))
         if self.stopped:  # perhaps only now: then nobody empties the inbox any more
-            with self._stopping:
-                self.admit(task)
+            self._take_up(task)
         return task
+
+    def _take_up(self, task: Task[Any]) -> None:
+        """Admit what was posted; once, by whoever comes first, without a lock: code may run."""
+        try:
+            self._posted.remove(task.id)
+        except KeyError:
+            return
+        self.admit(task)
 
     def admit(self, task: Task[Any], *, cleanup: bool = False) -> None:
         """Take a task up; once closed, end it, unless it is a part of a cleanup (E6)."""
@@ -369,10 +375,8 @@ class Executor:
 
     def disown(self) -> None:
         """Admit nothing more, and ask nothing of the host: this process is a fork."""
-        self.stopped = True
-        self._turning = True
-        if self.closed is None:
-            self.closed = CancelReason(CancelKind.SHUTDOWN, "this process is a fork")
+        self.stopped = self._turning = True
+        self.close(CancelReason(CancelKind.SHUTDOWN, "this process is a fork"))
 
     @contextmanager
     def frozen(self) -> Generator[None]:
@@ -389,15 +393,15 @@ class Executor:
 
         Futures that foreign tasks await may still have timers here: for them it is armed again.
         """
-        with self._stopping:
-            self.stopped = True
-            self.drain()
+        self.stopped = True
+        self.drain()
         for handle in (self._soon, self._alarm):
             if handle is not None:
                 handle.cancel()
         self._soon = self._alarm = None
         self._alarm_at = float("inf")
-        self._arm()
+        with suppress(RuntimeError):  # somebody has closed the loop before
+            self._arm()
 
     def statistics(self) -> RuntimeStatistics:
         """Return a snapshot of the counters."""
