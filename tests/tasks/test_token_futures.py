@@ -478,6 +478,32 @@ def test_my_own_cancellation_of_run_until_canceled_is_no_value() -> None:
             assert outcome == Completed(cleaned)
 
 
+@pytest.mark.parametrize("parks", [False, True])
+def test_a_body_that_cancels_its_own_token_is_canceled_where_it_parks(parks: bool) -> None:
+    """At once, in the same poll; if it ends without parking, its value wins (R16)."""
+    trace: list[str] = []
+    token = CancellationToken()
+
+    async def body() -> str:
+        token.cancel("by itself")
+        trace.append("goes on")
+        if parks:
+            await rescind.yield_now()
+            trace.append("not here")
+        return "value"
+
+    outcome = Hand(token.guard(body()), clock=True).poll()
+
+    assert trace == ["goes on"]
+    if parks:
+        assert isinstance(outcome, Error)
+        assert isinstance(outcome.exception, TaskCanceled)
+        assert outcome.exception.reason.message == "by itself"
+    else:
+        assert outcome == Completed("value")
+    assert token.statistics() == NOBODY
+
+
 # -- in tasks, over every host -----------------------------------------------------------------
 
 
