@@ -1,4 +1,4 @@
-"""What the tests of groups share: a world that notes what begins and ends, and with which reason."""
+"""What the tests of groups share: a world that notes what begins and ends, and why."""
 
 from __future__ import annotations
 

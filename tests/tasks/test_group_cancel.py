@@ -52,7 +52,9 @@ def test_cancel_ends_the_body_and_the_children_and_the_code_goes_on() -> None:
 
     assert Completed("went on") == virtual(main)
     same, told, reason, canceled, kept = seen
-    assert same and canceled and kept is reason
+    assert same
+    assert canceled
+    assert kept is reason
     assert (CancelKind.PARENT, "group 'g' was canceled") == (told.kind, told.message)
     assert told.cause is reason
     assert (CancelKind.EXPLICIT, "enough") == (reason.kind, reason.message)
@@ -258,7 +260,8 @@ def test_a_group_deeper_than_the_stack_is_marked_and_drained() -> None:
 
     outcome = virtual(main)
 
-    assert isinstance(outcome, Completed) and isinstance(outcome.value, Canceled)
+    assert isinstance(outcome, Completed)
+    assert isinstance(outcome.value, Canceled)
 
 
 def test_a_parent_that_is_canceled_while_it_waits_cancels_and_drains() -> None:
@@ -321,7 +324,7 @@ def test_errors_of_children_go_on_with_the_parents_cancellation() -> None:
 def test_a_group_that_failed_first_raises_and_the_cancellation_comes_at_the_next_park(
     handled: bool,
 ) -> None:
-    """R7: the errors were there before the request was delivered, so they are not turned into it."""
+    """R7: the errors were there before the request was delivered: they are raised first."""
     boom = Boom()
     log: list[str] = []
 
@@ -347,7 +350,8 @@ def test_a_group_that_failed_first_raises_and_the_cancellation_comes_at_the_next
 
     assert isinstance(outcome, Completed)
     if handled:
-        assert isinstance(outcome.value, Canceled) and outcome.value.reason.message == "outer"
+        assert isinstance(outcome.value, Canceled)
+        assert outcome.value.reason.message == "outer"
         assert ["handled 1", "before the park"] == log
     else:
         assert isinstance(outcome.value, Error)
@@ -355,7 +359,7 @@ def test_a_group_that_failed_first_raises_and_the_cancellation_comes_at_the_next
 
 
 def test_a_second_cancel_of_the_parent_shortens_the_childrens_grace() -> None:
-    """All requesters are kept; the children's cleanup ends no later than the parent's rest (P65)."""
+    """All requesters are kept; the children's cleanup ends with the parent's rest (P65)."""
     world = World()
     tasks: list[Any] = []
 
@@ -426,7 +430,8 @@ def test_a_cleanup_that_hangs_is_dropped_and_the_group_says_so() -> None:
             await rescind.sleep(1)
             g.cancel()
         stats = g.statistics()
-        assert isinstance(a.outcome(), Canceled) and isinstance(b.outcome(), Canceled)
+        assert isinstance(a.outcome(), Canceled)
+        assert isinstance(b.outcome(), Canceled)
         return a.outcome().dropped, b.outcome().dropped, stats.dropped, rescind.now()
 
     assert Completed((True, False, 1, 3.0)) == virtual(main)
@@ -497,7 +502,8 @@ def test_a_shield_around_the_group_protects_the_children() -> None:
 
     outcome = virtual(main)
 
-    assert isinstance(outcome, Completed) and isinstance(outcome.value, Canceled)
+    assert isinstance(outcome, Completed)
+    assert isinstance(outcome.value, Canceled)
     assert ["0 +a", "1 requested: True, ()", "2 -a"] == world.trace
 
 
@@ -519,7 +525,8 @@ def test_a_shield_in_the_body_protects_the_body_alone() -> None:
 
     outcome = virtual(main)
 
-    assert isinstance(outcome, Completed) and isinstance(outcome.value, Canceled)
+    assert isinstance(outcome, Completed)
+    assert isinstance(outcome.value, Canceled)
     assert ["0 +a", "0 !a parent canceled", "0 -a", "2 body over"] == world.trace
 
 
@@ -565,7 +572,8 @@ def test_a_group_in_a_cleanup_works_as_in_a_fresh_task() -> None:
 
     outcome = virtual(main)
 
-    assert isinstance(outcome, Completed) and isinstance(outcome.value, Canceled)
+    assert isinstance(outcome, Completed)
+    assert isinstance(outcome.value, Canceled)
     assert ["0 +a", "2 -a", "2 cleaned up"] == world.trace
 
 
