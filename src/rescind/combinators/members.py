@@ -265,6 +265,7 @@ class Members(Owner, Company):
         request = CancelRequest(self.closing)
         errors: list[BaseException] = []
         first = 0
+        stepping, self._stepping = self._stepping, True  # nobody need be woken to drive
         while self.alive:
             left = [member for member in self.cells if member.index >= first]
             if not left:
@@ -272,6 +273,7 @@ class Members(Owner, Company):
             first = self.added  # a cleanup may add more
             for member in left:
                 self._drop_one(member, request, errors)
+        self._stepping = stepping
         self._waiting.clear()
         self._ready.clear()
         self._round = 0
