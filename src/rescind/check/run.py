@@ -48,6 +48,7 @@ class Run:
         loop, probes, env: what it runs on.
         way: the scenario's task; None before it starts.
         copies: the other copies, in a crowd.
+        problems: what the loop's exception handler was given, until teardown had ended.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Run:
         self.env = Env()
         self.way: Way | None = None
         self.copies: list[Way] = []
+        self.problems: list[dict[str, Any]] = []
         self._aimed = False
         self._struck_at = 0.0
         self._again_at = 0
@@ -200,7 +202,7 @@ class Run:
     def _close(self) -> None:
         """End what is left, so that nothing of this run reaches the next."""
         loop = self.loop
-        loop.set_exception_handler(lambda _loop, _context: None)
+        self.problems = list(loop.problems)
         left = [task for task in asyncio.all_tasks(loop) if not task.done()]
         for task in left:
             task.cancel()
@@ -254,10 +256,10 @@ class Run:
         if self.plan.instant is Instant.PARKED and awaits is not None and awaits.done():
             self.record.diverged = "what it awaits was done before the cancellation could be sent"
             return
-        if probe.path == ROOT:
-            self._strike_root()
-        else:
+        if probe.path != ROOT:
             self._strike_task(probe)
+        elif self.way is not None and self.way.probe is probe:
+            self._strike_root()  # else it is of an earlier round of a storm, and hangs
 
     def _strike_root(self) -> None:
         way = self.way

@@ -16,6 +16,11 @@ from rescind.check.detectors.endings import (
     Replaced,
     Swallowed,
 )
+from rescind.check.detectors.growth import Growth
+from rescind.check.detectors.held import LeftHeld
+from rescind.check.detectors.left_in_loop import GeneratorsLeft, TimersLeft
+from rescind.check.detectors.noise import Noise
+from rescind.check.detectors.resources import ResourcesLeft
 from rescind.check.detectors.tasks import TasksLeft
 
 __all__ = ["DETECTORS"]
@@ -29,4 +34,10 @@ DETECTORS: Final[tuple[type[Detector], ...]] = (
     Swallowed,
     Replaced,
     TasksLeft,
+    LeftHeld,
+    Growth,
+    ResourcesLeft,
+    GeneratorsLeft,
+    Noise,
+    TimersLeft,
 )
