@@ -1,7 +1,7 @@
 """What grows when the same place is canceled again and again.
 
-*What it is.* Under the storm judge, the sizes of the containers that can be reached from the env are
-compared with those after a clean storm. What is larger is a leak, named by the way that leads to it.
+*What it is.* Under the storm judge, the sizes of the containers that can be reached from the env
+are compared with those after a clean storm. What is larger is a leak, named by the way to it.
 
 *Threads.* The loop's.
 """

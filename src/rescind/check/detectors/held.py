@@ -1,7 +1,7 @@
 """Locks, semaphores, conditions and queues that are left held, or with somebody waiting.
 
-*What it is.* Primitives that can be reached from the env, by attributes, items and closures, up to a
-depth and a number of objects. Each is named by the way that leads to it.
+*What it is.* Primitives that can be reached from the env, by attributes and items, up to a depth
+and a number of objects. Each is named by the way that leads to it.
 
 *Threads.* The loop's.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rescind.check.detectors.base import Detector
 from rescind.check.record import Record, Symptom
@@ -23,6 +23,7 @@ __all__ = ["LeftHeld", "reachable"]
 
 _DEPTH = 8
 _MOST = 4000
+_WIDTH = 50
 _PLAIN = (str, bytes, bytearray, int, float, complex, bool, type(None), type, range)
 
 
@@ -98,18 +99,19 @@ def walk(env: object) -> Iterator[tuple[str, Any]]:
 
 def _inside(found: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(found, dict):
-        for key, value in list(found.items())[:50]:
+        items = cast("dict[object, object]", found)
+        for key, value in list(items.items())[:_WIDTH]:
             yield f"[{key!r}]", value
         return
     if isinstance(found, (list, tuple, set, frozenset, deque)):
-        for index, value in enumerate(list(found)[:50]):
+        for index, value in enumerate(list(cast("Iterable[object]", found))[:_WIDTH]):
             yield f"[{index}]", value
         return
     if isinstance(found, (asyncio.AbstractEventLoop, asyncio.Task)):
         return
     fields: Any = getattr(found, "__dict__", None)
     if isinstance(fields, dict):
-        for name, value in list(fields.items()):
+        for name, value in list(cast("dict[str, object]", fields).items()):
             yield f".{name}", value
     for kind in type(found).__mro__:
         slots: Any = kind.__dict__.get("__slots__", ())
