@@ -9,8 +9,8 @@ are compared with those after a clean storm. What is larger is a leak, named by 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sized
+from typing import TYPE_CHECKING, Any, cast
 
 from rescind.check.detectors.base import Detector
 from rescind.check.detectors.held import walk
@@ -39,7 +39,7 @@ class Growth(Detector):
             return
         for path, found in walk(run.env):
             if isinstance(found, (dict, list, set, frozenset, deque)):
-                self._sizes[path] = len(found)
+                self._sizes[path] = len(cast("Sized", found))
 
     def fact(self, run: Run) -> dict[str, int]:
         return self._sizes

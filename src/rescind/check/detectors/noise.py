@@ -33,15 +33,15 @@ class Noise(Detector):
 
     def __init__(self) -> None:
         self._heard: list[str] = []
-        self._catching = warnings.catch_warnings()
+        self._catching = warnings.catch_warnings(record=True)
+        self._warnings: list[warnings.WarningMessage] = []
         self._handler = _Handler(self._heard)
         self._unraisable: Any = None
 
     def begin(self, run: Run) -> None:
-        self._catching.__enter__()
+        self._warnings = self._catching.__enter__() or []
         warnings.simplefilter("always", ResourceWarning)
         warnings.simplefilter("always", RuntimeWarning)
-        warnings.showwarning = self._warned
         self._unraisable, sys.unraisablehook = sys.unraisablehook, self._unraised
         logging.getLogger().addHandler(self._handler)
 
@@ -52,11 +52,12 @@ class Noise(Detector):
             logging.getLogger().removeHandler(self._handler)
             sys.unraisablehook = self._unraisable
             self._catching.__exit__(None, None, None)
-        return [_problem(context) for context in run.problems] + self._heard
-
-    def _warned(self, message: Warning | str, category: type[Warning], *_rest: Any) -> None:
-        if issubclass(category, (ResourceWarning, RuntimeWarning)):
-            self._heard.append(f"{category.__name__}: {shown(str(message))}")
+        warned = [
+            f"{one.category.__name__}: {shown(str(one.message))}"
+            for one in self._warnings
+            if issubclass(one.category, (ResourceWarning, RuntimeWarning))
+        ]
+        return [_problem(context) for context in run.problems] + warned + self._heard
 
     def _unraised(self, unraised: Any) -> None:
         self._heard.append(
