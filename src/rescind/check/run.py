@@ -52,12 +52,18 @@ class Run:
     """
 
     def __init__(
-        self, scenario: Scenario, plan: RunPlan, detectors: Sequence[Detector] = ()
+        self,
+        scenario: Scenario,
+        plan: RunPlan,
+        detectors: Sequence[Detector] = (),
+        limit: float | None = None,
     ) -> None:
         self.scenario = scenario
         self.plan = plan
         self.record = Record(plan)
         self.detectors = detectors
+        # Seconds after which a part of it counts as hung.
+        self.limit = scenario.timeout if limit is None else min(limit, scenario.timeout)
         self.loop = CheckLoop()
         self.probes = Probes()
         self.env = Env()
@@ -128,7 +134,7 @@ class Run:
         self._counting_from = None
         record.points = []
         record.cleanup = 0
-        loop.allow(self.scenario.timeout)
+        loop.allow(self.limit)
         first = loop.callbacks
         if plan.point is not None and plan.instant is Instant.CALLBACK:
             loop.strike_before(first + plan.point.visit, self._strike_root)
@@ -154,7 +160,7 @@ class Run:
         if plan.point is not None:
             record.struck = bool(record.struck) or way.struck or self._aimed
         if self.copies:
-            loop.allow(self.scenario.timeout)
+            loop.allow(self.limit)
             loop.run_until(*(copy.done for copy in self.copies))
             record.crowd = [
                 end_of(copy.done, self._stack_of(copy.probe.path), loop.hung or "")
@@ -168,7 +174,7 @@ class Run:
         if plan.judge is not Judge.PROMPT:
             loop.settle(_SETTLE)
         if plan.judge in _FOLLOWED:
-            loop.allow(self.scenario.timeout)
+            loop.allow(self.limit)
             if self._follow_up is None:
                 self._begin_follow_up()
             follow_up = self._follow_up
@@ -291,6 +297,18 @@ class Run:
         return () if probe is None else stack_of(probe.coroutine)
 
 
-def execute(scenario: Scenario, plan: RunPlan, detectors: Sequence[Detector] = ()) -> Record:
-    """Make one run and return what it showed."""
-    return Run(scenario, plan, detectors).execute()
+def execute(
+    scenario: Scenario,
+    plan: RunPlan,
+    detectors: Sequence[Detector] = (),
+    limit: float | None = None,
+) -> Record:
+    """Make one run and return what it showed.
+
+    Args:
+        scenario, plan: what to run, and how.
+        detectors: who looks; new ones for each run.
+        limit: seconds of real time after which the scenario, or what follows it, counts as hung; by
+            default, and at most, the scenario's own timeout.
+    """
+    return Run(scenario, plan, detectors, limit).execute()

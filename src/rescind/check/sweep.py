@@ -26,6 +26,10 @@ from rescind.check.scenario import Scenario
 
 __all__ = ["NotCheckable", "Progress", "Sweep", "asweep", "sweep"]
 
+#: How many times as long as a clean run may a canceled one take, before it counts as hung.
+_PATIENCE = 10.0
+_LEAST_LIMIT = 0.25
+
 
 class NotCheckable(UsageError):
     """The scenario cannot be checked: uncanceled it fails, hangs, or is different each time."""
@@ -66,6 +70,8 @@ class Sweep:
     _clean: dict[tuple[Mode, Judge], Record] = field(
         init=False, default_factory=dict[tuple[Mode, Judge], Record]
     )
+    # How long a part of a run may take: many times what it takes without a cancellation.
+    _limit: float | None = field(init=False, default=None)
     _deadline: float = field(init=False, default=float("inf"))
 
     def __post_init__(self) -> None:
@@ -109,6 +115,8 @@ class Sweep:
                     self.report.set_aside[f"{mode.value}, {judge.value}"] = why
                     continue
                 self._clean[mode, judge] = first
+        slowest = max((record.seconds for record in self._clean.values()), default=0.0)
+        self._limit = max(_LEAST_LIMIT, _PATIENCE * slowest)
         if not self._clean:
             reasons = "; ".join(sorted(set(self.report.set_aside.values())))
             raise NotCheckable(f"{self.scenario.name}, not canceled, differs each time: {reasons}")
@@ -165,7 +173,7 @@ class Sweep:
         for finding in self.report.shown():
             shows = 1
             for _ in range(self.options.confirm):
-                record = self._execute(finding.plan)
+                record = self._execute(finding.plan, patient=True)
                 shows += any(
                     again.detector == finding.detector
                     for again in self._judge(finding.plan, record)
@@ -176,9 +184,11 @@ class Sweep:
             )
         self.report.confirmed = kept
 
-    def _execute(self, plan: RunPlan) -> Record:
+    def _execute(self, plan: RunPlan, *, patient: bool = False) -> Record:
+        """Make a run; a patient one gets all the time that the scenario may take."""
         self.report.runs += 1
-        return execute(self.scenario, plan, [detector() for detector in self.detectors])
+        limit = None if patient else self._limit
+        return execute(self.scenario, plan, [detector() for detector in self.detectors], limit)
 
     def _spent(self) -> bool:
         most = self.options.max_runs
