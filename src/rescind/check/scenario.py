@@ -59,7 +59,8 @@ class Scenario:
         setup: makes what is shared; never canceled.
         teardown: ends what setup made; never canceled.
         invariants: async or sync functions ``(env, outcome)``, or of the env alone, that raise if
-            a promise is broken.
+            a promise is broken; called after each run that was canceled. The outcome is a pair:
+            ``"returned"``, ``"raised"``, ``"canceled"`` or ``"hung"``, and what, as text.
         timeout: seconds that an uncanceled run may take; a follow-up gets as much.
         name: as users know it.
     """
