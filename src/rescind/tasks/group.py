@@ -230,7 +230,7 @@ class TaskGroup(GroupCore, Cancelable):
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         traceback: TracebackType | None,
-    ) -> bool:
+    ) -> bool | None:  # with a plain bool, type checkers doubt every name that the block binds
         block = self._block
         assert block is not None
         if _drops(exc):
