@@ -162,14 +162,8 @@ def _in_cells(result: dict[str, Any]) -> tuple[str, ...]:
 def _totals(results: list[dict[str, Any]]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Return the table of totals: one row for each peer and oracle."""
     titles = (
-        "peer",
-        "oracle",
-        "found",
-        "missed",
-        "cannot",
-        "unresolved",
-        "false alarms",
-        "seconds",
+        *("peer", "oracle", "found", "missed", "cannot", "unresolved"),
+        *("fixed: clean", "false alarms", "seconds"),
     )
     rows: list[tuple[str, ...]] = []
     for peer in MODES.values():
@@ -189,7 +183,8 @@ def _totals(results: list[dict[str, Any]]) -> tuple[tuple[str, ...], list[tuple[
                     str(bugs.count("missed")),
                     str(bugs.count("cannot")),
                     str(bugs.count("unresolved") + bugs.count("failed")),
-                    f"{fixed.count('false alarm')} of {len(fixed)}",
+                    f"{fixed.count('clean')} of {len(fixed)}",
+                    str(fixed.count("false alarm")),
                     f"{sum(answer['seconds'] for _has_bug, answer in answers):.0f}",
                 )
             )

@@ -148,7 +148,9 @@ def test_a_suite_is_run_as_it_was_published(
 
     first = suites._unpacked(SUITE, Path("python"))
     (first / "test_lib.py").write_text("changed", encoding="utf-8")
+    (first / "left.py").touch()
     again = suites._unpacked(SUITE, Path("python"))
 
     assert again == first
+    assert [path.name for path in again.iterdir()] == ["test_lib.py"]
     assert (again / "test_lib.py").read_text(encoding="utf-8") == "published"

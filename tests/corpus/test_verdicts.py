@@ -106,6 +106,15 @@ def test_a_miss_may_be_explained_for_runs_without_the_invariants_alone() -> None
     assert (with_them.word, with_them.good) == ("missed", False)
 
 
+def test_an_explained_miss_explains_no_finding() -> None:
+    """If the bug is found after all, it counts."""
+    explained = case(Explained("buggy", "needs its owner", missed=True))
+
+    answer = judge(explained, BUGGY, report(finding()), invariants=False)
+
+    assert (answer.word, answer.remarks) == ("found", ())
+
+
 def rows() -> list[Row]:
     """Return one row of each kind."""
     return [
