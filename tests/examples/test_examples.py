@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SHORT = ("canceled_future", "state_machine", "parent", "tiny_runtime", "tasks")
+SHORT = (
+    "canceled_future",
+    "state_machine",
+    "parent",
+    "tiny_runtime",
+    "tasks",
+    "crawler",
+    "producer_consumer",
+    "worker_pool",
+)
 RESCIND = Path(sys.executable).with_name("rescind")
 
 needs_cli = pytest.mark.skipif(
