@@ -18,7 +18,6 @@ SHORT = (
     "parent",
     "tiny_runtime",
     "tasks",
-    "crawler",
     "producer_consumer",
     "worker_pool",
 )

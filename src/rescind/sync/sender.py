@@ -163,7 +163,7 @@ class Sender(End, Generic[T_contra]):
     def _check_open(self) -> None:
         self._check_own()
         if self._core.closed:
-            raise Closed(f"{self._core} takes nothing any more: nobody receives from it")
+            raise Closed(f"{self._core} takes nothing any more")
 
     def _check(self, value: T_contra) -> None:
         try:
@@ -294,7 +294,9 @@ class _Send(ChannelOperation[None]):
         value, self._value = self._value, None
         if not waiter.given:
             core = self._sender._core
-            raise NotSent(f"{core} was closed; the value is in .value of this exception", value)
+            raise NotSent(
+                f"{core} takes nothing any more; the value is in .value of this exception", value
+            )
 
     def _withdraw(self, waiter: Waiter) -> None:
         if not self._sender._core.putters.leave(waiter):
@@ -328,7 +330,7 @@ class _Reserve(ChannelOperation[Permit[Any]]):
     def _received(self, waiter: Waiter) -> Permit[Any]:
         core = self._sender._core
         if not waiter.given:
-            raise Closed(f"{core} was closed: nobody receives from it any more")
+            raise Closed(f"{core} takes nothing any more")
         return Permit(core, self._slots)
 
     def _withdraw(self, waiter: Waiter) -> None:
