@@ -405,3 +405,31 @@ def test_overrun_of_a_task_that_main_left_is_reported(tmp_path: Path, command: C
     assert ["lingering: 0.0 s after it was canceled it was still at app.py:7 in lingering"] == [
         line.strip() for line in err[1:]
     ]
+
+
+def test_failed_cleanup_of_a_task_that_main_left_is_reported(
+    tmp_path: Path, command: Command
+) -> None:
+    """Its exception is named with the task, and the exit code stays main's."""
+    write(
+        tmp_path,
+        """
+        import rescind
+
+        async def left():
+            try:
+                await rescind.never()
+            finally:
+                raise OSError("the disk is full")
+
+        async def main():
+            rescind.spawn(left(), name="left")
+            await rescind.sleep(0.01)
+        """,
+    )
+    code, _, err = command("run", "app.py")
+    assert 0 == code
+    assert "rescind: while the runtime was shut down, this failed:" == err[0]
+    assert ["'left': OSError('the disk is full')"] == [
+        line.split(maxsplit=2)[2] for line in err[1:]
+    ]

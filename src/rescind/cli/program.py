@@ -85,9 +85,15 @@ def _main(runtime: Runtime, target: Target, debug: bool) -> int:
 def _shut_down(runtime: Runtime, code: int) -> int:
     """End what main left behind."""
     try:
-        runtime.shutdown("main has ended", grace=0 if runtime.signals.count > 1 else UNSET)
+        report = runtime.shutdown("main has ended", grace=0 if runtime.signals.count > 1 else UNSET)
     except KeyboardInterrupt:
         return _INTERRUPTED
+    if report.errors:
+        lines = [f"  {error.label}: {error.error}" for error in report.errors]
+        say.note("while the runtime was shut down, this failed:", "\n".join(lines))
+    if report.leftovers:
+        left = [f"  {left}" for left in report.leftovers]
+        say.note("the runtime was shut down, but this has not ended:", "\n".join(left))
     return code if code == _FAILED else _signal_code(runtime, code)
 
 
