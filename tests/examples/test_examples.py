@@ -19,6 +19,7 @@ SHORT = (
     "tiny_runtime",
     "tasks",
     "producer_consumer",
+    "supervisor",
     "worker_pool",
 )
 RESCIND = Path(sys.executable).with_name("rescind")

@@ -129,8 +129,22 @@ async def _expired() -> None:
         pass
 
 
+async def _holding_the_group(g: rescind.TaskGroup) -> None:
+    await rescind.yield_now()
+    raise ValueError(g.name)
+
+
+async def _child_holds_the_group() -> None:
+    try:
+        async with task_group(keep=0) as g:
+            g.spawn(_holding_the_group(g))
+    except* ValueError:
+        pass
+
+
 SCENARIOS = [
     _normal,
+    _child_holds_the_group,
     _child_fails,
     _body_fails,
     _body_awaits_the_failing,
