@@ -351,6 +351,63 @@ def test_dropped_branch_does_not_release_what_another_branch_of_its_task_holds()
     assert value(run_virtual(main)) is True
 
 
+def test_branch_that_holds_it_releases_it_although_another_has_lost_it() -> None:
+    """The one that lost it in a drop is still in its block; each has its own exit."""
+
+    async def main() -> list[Any]:
+        condition = Condition()
+        seen: list[Any] = []
+
+        async def lose() -> None:
+            async with condition:
+                with pytest.raises(TimedOut):
+                    await timeout(condition.wait(), 1, grace=0)
+                await sleep(5)
+                seen.append(condition.locked())
+
+        async def hold() -> None:
+            await yield_now()
+            async with condition:
+                await sleep(2)
+            seen.append(condition.locked())
+
+        await join(lose(), hold())
+        return [*seen, *left_over(condition)]
+
+    assert [False, False] == value(run_virtual(main))
+
+
+def test_dropped_waiter_whose_block_goes_on_holds_the_mutex_if_it_was_free() -> None:
+    """C1: a timeout without grace drops it."""
+
+    async def main() -> list[Any]:
+        condition = Condition()
+        async with condition:
+            with pytest.raises(TimedOut):
+                await timeout(condition.wait(), 1, grace=0)
+            owner = condition.mutex.statistics().owner
+        return ["'main'" in str(owner), condition.locked(), *left_over(condition)]
+
+    assert [True, False] == value(run_virtual(main))
+
+
+def test_wait_that_is_dropped_after_its_block_was_closed_gives_the_mutex_back() -> None:
+    """The collector may close a coroutine before its future learns of it."""
+    condition = Condition()
+
+    async def wait() -> None:
+        async with condition:
+            await condition.wait()
+
+    (party,) = parked(wait())
+    condition.notify()
+    assert condition.locked()
+    party.future.coroutine.close()  # type: ignore[attr-defined]
+    assert condition.locked()
+    party.drop()
+    assert ([], False) == (left_over(condition), condition.locked())
+
+
 def test_waiter_that_the_collector_ends_leaves_its_block_without_harm() -> None:
     """The frame goes out of scope; its exit runs in the middle of another task."""
     condition = Condition()
@@ -645,17 +702,18 @@ def test_tasks_of_two_threads_hand_items_over(kind: str) -> None:
 def test_threads_may_notify() -> None:
     """Without the mutex, which a plain thread cannot wait for."""
     condition = Condition()
-    done = threading.Event()
+    waiting = ["a", "b"]
 
     async def main() -> str:
         async with condition:
             await condition.wait()
-            done.set()
+            waiting.pop()
             return "notified"
 
     def tell() -> None:
-        while not done.is_set():
+        while waiting:
             condition.notify_all()
+            threading.Event().wait(0.001)
 
     thread = threading.Thread(target=tell)
     thread.start()

@@ -730,6 +730,23 @@ def test_branches_in_a_plain_asyncio_task_are_told_apart_and_are_one_owner() -> 
     assert (["a", "b"], False) == (order, mutex.locked())
 
 
+def test_asyncio_task_that_took_it_inside_a_combinator_is_refused_a_second_time() -> None:
+    """The branch is the task's own, whatever was around the first acquire."""
+    mutex = Mutex()
+
+    async def take() -> None:
+        await mutex.acquire()
+
+    async def main() -> None:
+        await timeout(take(), 5)
+        with pytest.raises(UsageError, match="it would wait for itself"):
+            await timeout(take(), 5)
+        mutex.release()
+
+    asyncio.run(main())
+    assert not mutex.locked()
+
+
 def test_canceled_asyncio_waiter_leaves_no_ghost() -> None:
     """Cpython's lost wake-ups: canceled just as it was released, it passes it on or has it."""
 

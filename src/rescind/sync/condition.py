@@ -194,10 +194,9 @@ class Condition:
 
     def _notify(self, n: int) -> None:
         mutex = self._mutex
-        latest = self._waiting.tickets
         while n > 0:
             waiter = self._waiting.first
-            if waiter is None or waiter.ticket > latest:
+            if waiter is None:
                 break
             waiter.given = True
             if self._waiting.move(waiter, mutex._waiting):

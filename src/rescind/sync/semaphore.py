@@ -208,7 +208,7 @@ class Semaphore:
     def _take(self, n: int) -> bool:
         if self._closed:
             raise Closed(f"{self!r} gives no more permits")
-        if n > self._free or self._waiting.first is not None:
+        if n > self._free:  # also if somebody waits: then none is free (S2)
             return False
         self._free -= n
         return True
