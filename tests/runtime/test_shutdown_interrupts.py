@@ -11,7 +11,7 @@ import pytest
 
 import rescind
 from rescind import Canceled, Deadlock, Runtime, UsageError
-from rescind.lowlevel import ManualHost
+from rescind.lowlevel import ManualHost, Resource
 from tests.conftest import HostFactory
 
 
@@ -404,3 +404,39 @@ def test_destructor_that_blocks_or_shuts_down_again_gets_an_error(
         report = runtime.shutdown(grace=grace)
         assert (report.canceled, report.clean) == (2, True)
     assert len(texts) == 4
+
+
+def test_second_signal_leaves_resources_no_time_either() -> None:
+    """What is closed after it is polled once, and cut."""
+    closed: list[str] = []
+
+    class Slow(Resource):
+        name = "slow"
+
+        async def close(self, until: float | None) -> None:
+            await rescind.sleep(1000)
+
+        def close_now(self) -> None:
+            closed.append("now")
+
+    runtime = Runtime(host=ManualHost(), grace=3600.0, handle_signals=True)
+    runtime.executor.resources.add(Slow())
+    started(runtime, Hanging((signal.SIGINT, signal.SIGINT)).run())
+    report = runtime.shutdown()
+    assert (report.seconds, closed) == (0.0, ["now"])
+    assert [left.resource for left in report.leftovers] == ["slow"]
+
+
+def test_what_a_thread_spawned_before_the_block_is_left_belongs_to_the_shutdown() -> None:
+    """It waits in the inbox of an attached runtime: it is counted, and has the same reason."""
+
+    async def main() -> tuple[Any, Any]:
+        tasks: list[rescind.Task[None]] = []
+        async with Runtime.attach() as runtime:
+            thread = threading.Thread(target=lambda: tasks.append(runtime.spawn(rescind.never())))
+            thread.start()
+            thread.join(20)
+        return runtime.report, tasks[0].outcome()
+
+    report, outcome = asyncio.run(main())
+    assert (report.canceled, outcome) == (1, Canceled(report.reason))

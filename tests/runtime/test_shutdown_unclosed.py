@@ -379,3 +379,21 @@ def test_runtime_collected_on_another_thread_than_its_own(host: HostFactory) -> 
         thread.start()
         thread.join()
     assert log == ["elsewhere"]
+
+
+def test_thread_of_an_attached_runtime_that_was_collected_can_run_another() -> None:
+    """The thread does not stay attached to what is gone."""
+
+    async def main() -> Any:
+        block = Runtime.attach()
+        runtime = await block.__aenter__()
+        runtime.spawn(rescind.never())
+        await asyncio.sleep(0)
+        return block
+
+    loop = asyncio.new_event_loop()
+    held = [loop.run_until_complete(main())]
+    with pytest.warns(ResourceWarning, match="never shut down"):
+        held.clear()
+    loop.close()
+    assert rescind.run(rescind.ready(7)) == 7
