@@ -29,6 +29,7 @@ from rescind import (
     timeout,
 )
 from rescind.lowlevel import PENDING
+from rescind.testing import run_virtual
 from tests.combinators.kit import Ended, Hand, Ledger, Probe, cancels, kinds, sweep, virtual
 
 
@@ -984,6 +985,23 @@ def test_a_deadline_inside_the_block_concerns_the_body_alone() -> None:
             return await s.next(), rescind.now()
 
     assert Completed(((0, Completed("a")), 3.0)) == virtual(main).outcome
+
+
+def test_what_members_wait_for_is_told() -> None:
+    """In the message of a hang, whether the body awaits the set or something else."""
+
+    async def main(*, fetch: bool) -> None:
+        async with FutureSet[Any, Any]() as s:
+            s.add(sleep(1), "ends")
+            s.add(Ledger().work("hangs", float("inf")), "key")
+            await (fetched(s) if fetch else never())
+
+    for fetch in (True, False):
+        with pytest.raises(rescind.Deadlock) as caught:
+            run_virtual(main(fetch=fetch))
+        words = " ".join(str(caught.value).split())
+        assert "child 'key': Ledger.work sleep(inf) at" in words
+        assert ("'ends'" in words, "next() of" in words or "iterating" in words) == (False, fetch)
 
 
 # -- size ------------------------------------------------------------------------------------------

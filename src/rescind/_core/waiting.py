@@ -184,10 +184,28 @@ def waits_of(
         what = _line(repr(leaf))
     cleaning = cell.phase in _CLEANING
     waits = [Wait(name, what, site, inside, depth, cleaning)]
+    listed = {id(child) for _, child in children}
+    children += [(i, child) for i, child in _beside(future) if id(child) not in listed]
     for index, child in children:
         if child not in around:  # what is shared may wait for itself
             waits += waits_of(child, _label(index, child), depth + 1, (*around, child))
     return waits
+
+
+def _beside(future: Any) -> list[tuple[int, Cell[Any]]]:
+    """Return what is polled beside the leaves of the coroutines that ``future`` goes through."""
+    found: list[tuple[int, Cell[Any]]] = []
+    current: Any = future
+    while current is not None:
+        if isinstance(current, CoroutineFuture):
+            driver = cast("CoroutineFuture[object]", current)
+            for company in driver.company or ():
+                cells: Iterable[Cell[Any]] = getattr(company, "cells", ())
+                found += [(i, cell) for i, cell in enumerate(cells) if cell.ended is None]
+            current = driver.leaf
+        else:
+            current = getattr(current, "inner", None)
+    return found
 
 
 def _leaf(future: Any) -> tuple[Any, list[tuple[int, Cell[Any]]]]:
@@ -220,11 +238,13 @@ def _leaf(future: Any) -> tuple[Any, list[tuple[int, Cell[Any]]]]:
 
 
 def _label(index: int, child: Cell[Any]) -> str:
-    """Return how a child is called: by its place among the arguments, and its coroutine's name."""
+    """Return how a child is called: by its key or its place, and its coroutine's name."""
     text = repr(child.future)
+    key: object = getattr(child, "key", None)
+    which = f"child {index if key is None else key!r}"
     if "<coroutine " not in text:
-        return f"child {index}"
-    return f"child {index}: " + _COROUTINE.sub(r"\1", " ".join(text.split()))
+        return which
+    return f"{which}: " + _COROUTINE.sub(r"\1", " ".join(text.split()))
 
 
 def _line(text: str) -> str:
