@@ -580,6 +580,14 @@ def test_functions_and_classes_of_the_main_module_work(tmp_path: Path) -> None:
     assert program(tmp_path, MAIN) == "main is run\nmain is run\nTrue 42\n"
 
 
+def test_main_module_that_imports_multiprocessing_works(tmp_path: Path) -> None:
+    """That enters the process's script under the name that the main module has there."""
+    (tmp_path / "first.py").write_text("import multiprocessing\ndef call(fn, x): return fn(x)\n")
+    text = MAIN.replace("import rescind\n", "import rescind, first, multiprocessing\n", 1)
+    text = text.replace("double, Point(21)", "first.call, double, Point(21)")
+    assert program(tmp_path, text) == "main is run\nmain is run\nTrue 42\n"
+
+
 def test_main_module_that_was_started_by_name_works(tmp_path: Path) -> None:
     """``python -m``."""
     assert program(tmp_path, MAIN, "-m", "program") == "main is run\nmain is run\nTrue 42\n"

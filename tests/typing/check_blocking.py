@@ -20,14 +20,17 @@ from rescind.lowlevel import Future
 
 
 def number(text: str) -> int:
+    """Return a number."""
     return int(text)
 
 
 async def word() -> str:
+    """Return a word."""
     return "word"
 
 
 def threads() -> None:
+    """A call in a thread is a task of the function's type."""
     assert_type(spawn_blocking(number, "1"), Task[int])
     assert_type(
         spawn_blocking(number, "1", on_overrun="detach", on_undelivered=lambda value: value + 1),
@@ -40,6 +43,7 @@ def threads() -> None:
 
 
 async def processes() -> None:
+    """So is a call in a process; commands give bytes, lines give text."""
     assert_type(spawn_process(number, "1", grace=None), Task[int])
     assert_type(await spawn_process(number, "1"), int)
     assert_type(run_process(["true"]), Future[ProcessResult])

@@ -30,6 +30,9 @@ class _Calls(pickle.Unpickler):
         super().__init__(io.BytesIO(data))
         self._name = main_name
         self._path = main_path
+        # Was the main module imported? Its name in ``sys.modules`` does not tell: multiprocessing,
+        # if anything imports that, enters this script under it.
+        self._imported = False
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         if module_name == "__main__":
@@ -42,8 +45,9 @@ class _Calls(pickle.Unpickler):
         import types
 
         known = "__mp_main__"
-        if known in sys.modules:
+        if self._imported:
             return known
+        self._imported = True
         if self._name is None and self._path is None:
             raise pickle.UnpicklingError(
                 "it is defined in a main module that is no file (an interactive session, or "
