@@ -238,7 +238,6 @@ class OneshotReceiver(End, IntoFuture[T_co], Generic[T_co]):
         core = self._core
         letter, core.letter = core.letter, None
         core.close()
-        tell(core.section, core.getters)
         if letter is not None:
             hand_back(core.section, core.on_undelivered, [letter[0]], str(core))
 

@@ -1,0 +1,229 @@
+"""A section: the lock under which nobody else's code runs, and for which no finalizer waits."""
+
+import asyncio
+import gc
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rescind.lowlevel import Waker
+from rescind.sync import broadcast, channel, watch
+from rescind.sync.section import Section
+from tests.sync.channel_kit import logged, parked
+
+
+def in_thread(function: Callable[[], object]) -> None:
+    """Run it in a thread of its own, to the end."""
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+class WatchedLock:
+    """A lock that does something before and after it is let go."""
+
+    def __init__(self, lock: Any) -> None:
+        self.lock = lock
+        self.before: list[Callable[[], object]] = []
+        self.after: list[Callable[[], object]] = []
+
+    def acquire(self, blocking: bool = True) -> bool:
+        """Take it."""
+        return bool(self.lock.acquire(blocking))
+
+    def release(self) -> None:
+        """Let it go, once with what was asked for around that."""
+        before, self.before = self.before, []
+        after, self.after = self.after, []
+        for function in before:
+            function()
+        self.lock.release()
+        for function in after:
+            function()
+
+
+def watched() -> tuple[Section, WatchedLock]:
+    """Make a section whose lock is watched."""
+    section = Section()
+    lock = WatchedLock(section._lock)
+    section._lock = lock  # type: ignore[assignment]
+    return section, lock
+
+
+def test_what_was_put_off_runs_when_the_lock_is_free() -> None:
+    """S1: in order, after the outermost step; another thread could have the lock meanwhile."""
+    section, trace = Section(), list[str]()
+
+    def enter() -> None:
+        with section:
+            trace.append("another thread")
+
+    with section:
+        with section:
+            section.afterwards(trace.append, "first")
+            section.afterwards(in_thread, enter)
+        trace.append("inside")
+    assert ["inside", "first", "another thread"] == trace
+
+
+def test_everything_runs_although_something_raises() -> None:
+    """S1: it is logged, also a CancelledError; an interrupt passes at the end."""
+    section, trace = Section(), list[str]()
+
+    def fail(exc: BaseException) -> None:
+        raise exc
+
+    with logged() as messages, pytest.raises(KeyboardInterrupt), section:
+        section.afterwards(fail, ValueError("no"))
+        section.afterwards(fail, asyncio.CancelledError())
+        section.afterwards(fail, KeyboardInterrupt())
+        section.afterwards(fail, SystemExit())
+        section.afterwards(trace.append, "last")
+    assert (["last"], 2) == (trace, len(messages))
+
+
+def test_waker_that_raises_a_cancelled_error_is_logged() -> None:
+    """It is no Exception, and a fault all the same."""
+
+    class Cancels(Waker):
+        def wake(self) -> None:
+            raise asyncio.CancelledError
+
+    section = Section()
+    with logged() as messages, section:
+        section.wake(Cancels())
+    assert 1 == len(messages)
+
+
+def test_posted_step_is_taken_at_once_if_the_lock_is_free() -> None:
+    """And with the lock held."""
+    section, trace = Section(), list[int]()
+    section.post(lambda: trace.append(section._depth))
+    assert ([1], 0) == (trace, section._depth)
+
+
+def test_posted_step_inside_a_step_is_taken_after_it() -> None:
+    """S2: the collector may run a finalizer anywhere."""
+    section, trace = Section(), list[str]()
+    with section:
+        section.post(lambda: trace.append("posted"))
+        trace.append("step")
+    assert ["step", "posted"] == trace
+
+
+def test_step_posted_while_another_thread_holds_the_lock_does_not_wait() -> None:
+    """S2: whoever holds it takes the step."""
+    section, trace = Section(), list[str]()
+    with section:
+        in_thread(lambda: section.post(lambda: trace.append("posted")))
+        trace.append("step")
+    assert ["step", "posted"] == trace
+
+
+def test_step_posted_at_the_last_moment_is_not_forgotten() -> None:
+    """S2: the holder has looked, and has not let go yet."""
+    section, lock = watched()
+    trace: list[str] = []
+    lock.before.append(lambda: in_thread(lambda: section.post(lambda: trace.append("posted"))))
+    with section:
+        pass
+    assert ["posted"] == trace
+
+
+def test_step_posted_at_the_last_moment_is_taken_before_anybody_looks() -> None:
+    """S2: a thread that enters in between finds it done."""
+    section, lock = watched()
+    trace: list[str] = []
+
+    def look() -> None:
+        with section:
+            trace.append("looked")
+
+    lock.before.append(lambda: in_thread(lambda: section.post(lambda: trace.append("posted"))))
+    lock.after.append(lambda: in_thread(look))
+    with section:
+        pass
+    assert ["posted", "looked"] == trace
+
+
+def test_finalizers_of_two_channels_in_two_threads_wait_for_nobody() -> None:
+    """S2: each thread is inside one channel and forgets an end of the other."""
+    first, second = channel[int](1, name="first"), channel[int](1, name="second")
+    clones = [first[0].clone(), second[0].clone()]
+    inside = threading.Barrier(2, timeout=10)
+
+    def forget(section: Section, index: int) -> None:
+        with section:
+            inside.wait()
+            clones[index] = None  # type: ignore[call-overload]
+            inside.wait()
+
+    threads = [
+        threading.Thread(target=forget, args=(first[0]._section, 1)),
+        threading.Thread(target=forget, args=(second[0]._section, 0)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert [False, False] == [thread.is_alive() for thread in threads]
+    assert (1, 1) == (first[0].statistics().senders, second[0].statistics().senders)
+
+
+def test_collected_cycles_leave_the_channel_whole() -> None:
+    """A coroutine that is garbage leaves its with blocks, and its permit and its place are free."""
+    sender, receiver = channel[int](2)
+
+    class Node:
+        def __init__(self) -> None:
+            self.itself = self
+            self.held = (
+                sender.clone(),
+                sender.reserve_nowait(),
+                parked(receiver.clone().recv()),
+            )
+
+    node = Node()
+    sender.send_nowait(1)
+    del node
+    gc.collect()
+    seen = sender.statistics()
+    assert (1, 1, 0, 0, 1) == (
+        seen.senders,
+        seen.receivers,
+        seen.reserved,
+        seen.granted,
+        seen.queued,
+    )
+
+
+def test_value_that_a_broadcast_lets_go_finds_it_whole() -> None:
+    """Its finalizer runs after the step that let it go."""
+    seen: list[int] = []
+
+    class Value:
+        def __del__(self) -> None:
+            seen.append(sender.statistics().sent)
+
+    sender, receiver = broadcast[Value](1)
+    for _ in range(3):
+        sender.send(Value())
+    assert (1, [2, 3]) == (receiver.statistics().kept, seen)
+
+
+def test_changes_of_a_watch_wait_for_each_other() -> None:
+    """W2: none is made of a value that is not the latest any more."""
+    sender, receiver = watch(0)
+    other = threading.Thread(target=lambda: sender.modify(lambda value: value + 10))
+
+    def slow(value: int) -> int:
+        other.start()
+        other.join(0.2)  # without the lock it would end here, and be forgotten
+        return value + 1
+
+    sender.modify(slow)
+    other.join(10)
+    assert 11 == receiver.get()
