@@ -224,11 +224,18 @@ def test_in_asyncio_a_timeout_around_a_fetch_loses_nothing() -> None:
     """`asyncio.timeout` around `next` leaves the outcome in the set (R7)."""
 
     async def main() -> Any:
+        go = asyncio.Event()
+
+        async def member() -> str:
+            await go.wait()
+            return "a"
+
         async with FutureSet[Any, Any]() as s:
-            s.add(Ledger().work("a", 5 * TICK, "a"))
+            s.add(member())
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(TICK):
                     await s.next()
+            go.set()
             return await s.next()
 
     assert (0, Completed("a")) == in_asyncio(main)

@@ -330,11 +330,15 @@ def test_a_branch_that_uses_up_the_budget_does_not_starve_another() -> None:
         while True:
             await ready(None)
 
+    async def cold() -> None:
+        for _ in range(200):
+            await ready(None)
+        await sleep(0.001)
+
     async def main(*, biased: bool) -> Any:
         async with FutureSet[Any, Any](biased=biased) as s:
             s.add(hot(), "hot")
-            s.add(sleep(0.001), "cold")
-            await sleep(0.002)
+            s.add(cold(), "cold")
             return await s.next()
 
     with rescind.Runtime() as runtime:

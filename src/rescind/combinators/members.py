@@ -311,9 +311,7 @@ class Members(Owner, Company):
         self.by_key = {}
         self.cx = None
         self.on_end = None
-        fetcher, self.fetcher = self.fetcher, None
-        if fetcher is not None:
-            fetcher.waker.wake()  # it is another task's, and finds that the block was left
+        self.fetcher = None  # another task's was woken by the ends, and finds that it is over
         interrupts: list[BaseException] = []
         for member in left:
             outcome: Outcome[Any] | None = member.ended
