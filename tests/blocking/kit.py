@@ -277,3 +277,33 @@ def environment() -> dict[str, Any]:
         "modules": sorted(name for name in sys.modules if name.startswith("rescind")),
         "sigterm": signal.getsignal(signal.SIGTERM) is signal.SIG_DFL,
     }
+
+
+class ReadOnlyThere:
+    """A value that can be read in the process that made it, and in no other."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+
+    def __setstate__(self, state: dict[str, int]) -> None:
+        if state["pid"] != os.getpid():
+            raise LookupError("not here")
+
+
+class OddThere(Exception):
+    """An exception that can be read in the process that made it, and in no other."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(pid)
+        if pid != os.getpid():
+            raise LookupError("not here")
+
+
+def make_read_only_there() -> ReadOnlyThere:
+    """Return what cannot be read back."""
+    return ReadOnlyThere()
+
+
+def raise_odd_there() -> None:
+    """Raise what cannot be read back."""
+    raise OddThere(os.getpid())

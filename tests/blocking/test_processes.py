@@ -133,6 +133,14 @@ def test_processes_run_side_by_side(host: HostFactory) -> None:
         assert runtime.block_on(main()) < 2.2
 
 
+def test_partial_is_called_by_its_functions_name(host: HostFactory) -> None:
+    """In messages, and as the task's name."""
+    import functools
+
+    call = functools.partial(os._exit, 3)
+    assert "which ran _exit," in str(failure(host, call))
+
+
 @each_host
 def test_exception_comes_back_with_its_traceback(host: HostFactory) -> None:
     """Its type and words, and in the notes where it was raised, with its cause."""
@@ -153,6 +161,22 @@ def test_exception_that_cannot_be_read_back_is_told(host: HostFactory) -> None:
     assert isinstance(error, RemoteError)
     assert "raise_odd raised tests.blocking.kit.Odd: 1 and 2" in str(error)
     assert "in raise_odd" in "".join(error.__notes__)
+
+
+def test_what_cannot_be_read_back_here_is_told(host: HostFactory) -> None:
+    """A value as a `UsageError`, an exception as a `RemoteError`."""
+    error = failure(host, kit.make_read_only_there)
+    assert isinstance(error, UsageError)
+    assert "the value of make_read_only_there could not be read back" in str(error)
+    assert isinstance(failure(host, kit.raise_odd_there), RemoteError)
+
+
+def test_without_files_in_memory_a_temporary_one_carries_the_call(
+    monkeypatch: pytest.MonkeyPatch, host: HostFactory
+) -> None:
+    """Other systems than Linux."""
+    monkeypatch.delattr(os, "memfd_create")
+    assert run(host, kit.identity, b"x" * 100_000) == Completed(b"x" * 100_000)
 
 
 @pytest.mark.parametrize("fn", [kit.raise_stop, kit.raise_canceled])
