@@ -156,6 +156,8 @@ def test_drop_before_a_notification_takes_no_notification() -> None:
     condition.notify()
     condition.release()
     assert Completed(None) == stays.poll()
+    condition.release()
+    assert [] == left_over(condition)
 
 
 @pytest.mark.parametrize("woken", [False, True])
