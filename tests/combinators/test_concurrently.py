@@ -143,13 +143,14 @@ def test_nothing_to_do_is_the_end(wrap: Any, block: bool) -> None:
 
 
 @sources
-def test_a_slow_body_holds_the_calls_back(wrap: Any) -> None:
+@pytest.mark.parametrize("ordered", [False, True], ids=["unordered", "ordered"])
+def test_a_slow_body_holds_the_calls_back(wrap: Any, ordered: bool) -> None:
     """Results that were not fetched count: no more than ``limit`` are ever computed ahead (Y1)."""
     bench = Bench()
     ahead: list[int] = []
 
     async def main() -> None:
-        async with concurrently(bench.work, wrap([1] * 12), limit=3) as results:
+        async with concurrently(bench.work, wrap([1] * 12), limit=3, ordered=ordered) as results:
             handled = 0
             async for _ in results:
                 await sleep(100)

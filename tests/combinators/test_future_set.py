@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import weakref
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -393,6 +394,15 @@ def test_a_fetch_of_another_task_ends_with_the_block() -> None:
     assert "outside of its block" in ended.outcome.value
 
 
+def test_another_runtime_cannot_fetch() -> None:
+    """It would be woken by what runs elsewhere."""
+    hand, [s] = opened(never())
+    outcome = virtual(s.next).outcome
+    assert isinstance(outcome, Error)
+    assert "was awaited in another runtime" in str(outcome.exception)
+    hand.drop()
+
+
 def test_without_a_runtime_it_cannot_be_entered() -> None:
     """Driven by hand, with neither a runtime nor a loop, there is nobody to poll."""
     with pytest.raises(UsageError, match="no runtime and no asyncio loop"):
@@ -694,6 +704,25 @@ def test_dropping_while_leaving_drops_those_that_still_clean_up() -> None:
         logging.getLogger("rescind").setLevel(logging.NOTSET)
     assert isinstance(ended.outcome, Canceled)
     assert (6.0, ["+quick", "+slow", "-quick", "-slow"]) == (ended.at, ledger.events)
+
+
+def test_closing_an_async_generator_drains_the_block_inside() -> None:
+    """Its ``aclose`` may await, unlike a coroutine's ``close``: cleanups are not cut short."""
+    ledger = Ledger()
+
+    async def pages() -> AsyncIterator[Any]:
+        async with FutureSet[Any, Any]() as s:
+            s.add(ledger.work("a", 1, "a"))
+            s.add(ledger.work("b", 100, cleanup=2))
+            async for _, outcome in s:
+                yield outcome.unwrap()
+
+    async def main() -> Any:
+        async with contextlib.aclosing(pages()) as found:
+            page = await anext(found)
+        return page, rescind.now(), len(ledger.open)
+
+    assert Completed(("a", 3.0, 0)) == virtual(main).outcome
 
 
 def test_errors_while_dropping_are_raised_once_all_are_dropped() -> None:

@@ -23,6 +23,7 @@ from rescind import (
     select,
     sleep,
 )
+from rescind._host.bridge import executor_here
 from tests.combinators.kit import Ledger
 from tests.conftest import HostFactory
 
@@ -159,7 +160,10 @@ def in_asyncio(main: Callable[[], Any]) -> Any:
 
     async def outer() -> Any:
         value = await main()
-        assert len(asyncio.all_tasks()) == 1
+        await asyncio.sleep(0)
+        executor = executor_here()
+        assert executor is not None
+        assert (1, {}) == (len(asyncio.all_tasks()), executor.tasks)
         return value
 
     value = asyncio.run(outer())
@@ -188,6 +192,19 @@ def test_in_asyncio_members_run_while_the_body_awaits() -> None:
 
     expected = ((0, Completed("a")), "<FutureSet of 1, 1 of them not ended>")
     assert expected == in_asyncio(main)
+
+
+def test_in_asyncio_the_task_that_drives_ends_with_the_block() -> None:
+    """The statement after the block finds it gone; it was there inside."""
+
+    async def main() -> Any:
+        executor = executor_here()
+        assert executor is not None
+        async with FutureSet[Any, Any]():
+            inside = [task.name for task in executor.tasks.values()]
+        return inside, executor.tasks
+
+    assert (["FutureSet"], {}) == in_asyncio(main)
 
 
 @pytest.mark.parametrize("where", ["next", "body", "drain"])

@@ -119,11 +119,6 @@ class Drain(Fetch[None]):
             return PENDING
         return Canceled(request.reason)
 
-    def drop(self) -> None:
-        if not self._given:
-            super().drop()
-            self._children.discard()
-
     def _check(self, cx: Context) -> None:
         """Take the place of another task's fetch, which finds that the block was left."""
         other = self._children.fetcher

@@ -199,8 +199,9 @@ class FutureSet(Generic[K, T]):
             self._state = LEFT  # it was dropped with the coroutine that had opened it
             return
         try:
-            if isinstance(exc, GeneratorExit):
-                return  # nothing can be awaited any more
+            stack = self._stack
+            if isinstance(exc, GeneratorExit) and (stack is None or stack.cx is None):
+                return  # closed: nothing can be awaited (in an async generator's aclose it can)
             members.close(self._reason_to_leave(exc))
             pump = self._pump
             if pump is not None:
