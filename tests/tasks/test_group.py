@@ -289,6 +289,31 @@ def test_a_child_that_exits_ends_the_program_and_the_group() -> None:
     assert [] == runtime.tasks()
 
 
+def test_an_exit_of_a_child_beside_errors_lets_the_shutdown_finish() -> None:
+    """It was raised where the runtime runs: not once more by the parent, which is canceled."""
+    boom = Boom()
+
+    async def leave() -> None:
+        await rescind.sleep(2)
+        raise SystemExit(3)
+
+    async def parent() -> None:
+        async with task_group(policy="collect") as g:
+            spawn_all(g, World().work("a", 9, cleanup=1), World().work("b", 1, fails=boom), leave())
+
+    runtime = Runtime(host=ManualHost())
+    with pytest.raises(SystemExit) as caught:
+        with runtime:
+            task = runtime.spawn(parent())
+            runtime.block_on(rescind.never())
+
+    assert 3 == caught.value.code
+    outcome = task.outcome()
+    assert isinstance(outcome, Canceled)
+    assert (CancelKind.SHUTDOWN, (boom, caught.value)) == (outcome.reason.kind, outcome.also)
+    assert [] == runtime.tasks()
+
+
 def test_a_child_may_spawn_while_the_block_waits() -> None:
     """The group waits for it too, even if its spawner was the last one."""
     world = World()

@@ -105,6 +105,34 @@ def test_a_stock_task_that_is_canceled_drains_its_children(where: str) -> None:
     assert (True, kinds, "by asyncio", set()) == asyncio.run(main())
 
 
+def test_the_grace_in_a_stock_task_ends_with_that_of_its_runtime() -> None:
+    """A child's own, longer one is cut: its parent is not waited for any longer either."""
+
+    async def main() -> list[bool]:
+        seen: list[bool] = []
+
+        async def child() -> None:
+            try:
+                await rescind.never()
+            finally:
+                request = tasks[0].request
+                assert request is not None
+                seen.append(request.grace_at <= rescind.now() + 30)
+
+        async def parent() -> None:
+            async with task_group(grace=1000) as g:
+                tasks.append(g.spawn(child()))
+
+        tasks: list[Any] = []
+        task = asyncio.create_task(parent())
+        await ticks()
+        task.cancel()
+        await asyncio.wait([task])
+        return seen
+
+    assert [True] == asyncio.run(main())
+
+
 def test_an_outer_cancel_beside_the_groups_own_is_not_swallowed() -> None:
     """Cpython #116720 and #155433: the parent's request survives the group's."""
 

@@ -145,6 +145,18 @@ def test_errors_after_a_cancel_are_raised() -> None:
     assert {boom, body_boom} == set(errors_of(virtual(main)))
 
 
+def test_errors_of_what_the_body_awaited_are_raised_when_the_group_is_canceled() -> None:
+    """They come to the block in the ``also`` of its own cancellation, which ends there."""
+    boom = CleanupBoom("awaited")
+
+    async def main() -> None:
+        async with task_group() as g:
+            g.spawn(_cancel_later(g))
+            await rescind.join(World().work("a", 9, cleanup_fails=boom), rescind.never())
+
+    assert [boom] == errors_of(virtual(main))
+
+
 def test_canceling_before_the_block_is_refused() -> None:
     """There is nothing to cancel, and the error says so."""
     with pytest.raises(UsageError, match="cannot be canceled before it is entered"):
@@ -418,6 +430,30 @@ def test_the_grace_of_a_child(
     virtual(main, grace=runtime)
 
     assert f"{ends} -a" == world.trace[-1]
+
+
+def test_the_grace_of_a_child_is_read_from_its_request() -> None:
+    """P65: also where the group is canceled by itself, in a cleanup that has a grace already."""
+    grace_at: list[Any] = []
+
+    async def parent() -> None:
+        try:
+            await rescind.never()
+        finally:
+            async with task_group() as g:
+                task = g.spawn(rescind.never())
+                await rescind.sleep(1)
+                g.cancel()
+                grace_at.append(task.request and task.request.grace_at)
+
+    async def main() -> None:
+        task = rescind.spawn(parent())
+        await settle()
+        await task.cancel(grace=4)
+
+    virtual(main)
+
+    assert [4.0] == grace_at
 
 
 def test_a_cleanup_that_hangs_is_dropped_and_the_group_says_so() -> None:

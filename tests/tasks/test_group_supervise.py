@@ -116,7 +116,9 @@ def test_when_to_restart(restart: Any, failures: int, runs: int) -> None:
     assert runs == len(flaky.begun)
 
 
-def test_too_many_restarts_fail_the_group_with_the_errors_that_led_to_it() -> None:
+def test_too_many_restarts_fail_the_group_with_the_errors_that_led_to_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """The intensity counts all children together; the siblings are canceled, and told why."""
     world = World()
     flaky = [Flaky(9), Flaky(9)]
@@ -131,6 +133,8 @@ def test_too_many_restarts_fail_the_group_with_the_errors_that_led_to_it() -> No
     outcome = virtual(main)
 
     assert ["8", "8", "7", "7"] == [str(error) for error in errors_of(outcome)]
+    # Each failure is logged or raised: the last one, which made it give up, is only raised.
+    assert ["8", "8", "7"] == [str(one.exc_info[1]) for one in caplog.records if one.exc_info]
     assert [2, 2] == [len(one.begun) for one in flaky]
     assert "2 !a sibling failed" in world.trace
     assert "there were 3 restarts within 10 s, and max_restarts is 3" in (
