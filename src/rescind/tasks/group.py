@@ -151,7 +151,7 @@ class TaskGroup(GroupCore, Cancelable):
         task.on_end(partial(self.child_ended, child))
         told = self._told or (self._exit if daemon else None)
         if told is not None and not task.done():
-            self.cancel_at_birth(task, told, drain=bool(owned) and not self._dropping)
+            self.cancel_at_birth(task, told, drain=bool(owned))
         return task
 
     def _usable(self, what: str) -> Executor:

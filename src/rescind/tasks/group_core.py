@@ -62,7 +62,6 @@ class GroupCore(Parent):
         "_base",
         "_block",
         "_causes",
-        "_dropping",
         "_errors",
         "_executor",
         "_failed_first",
@@ -116,8 +115,6 @@ class GroupCore(Parent):
         self._base: BaseException | None = None
         # Did the group's own cancellation end the body (G5)?
         self._absorbed = False
-        # Is the parent being dropped (G1)?
-        self._dropping = False
         # Wakes the parent, which waits for the children; None if it does not.
         self._waker: Waker | None = None
         self.enders = WaitList()
@@ -324,7 +321,6 @@ class GroupCore(Parent):
         block = self._block
         assert block is not None
         self._state = State.ENDING
-        self._dropping = True
         block.leave()
         reason = CancelReason(CancelKind.PARENT, f"the parent of group {self.name!r} was dropped")
         if self._reason is None:
