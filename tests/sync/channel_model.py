@@ -30,7 +30,7 @@ class Model:
         if self.capacity is None:
             return inf
         if self.capacity == 0:
-            return len(self.going) - self.reserved - len(self.queue)
+            return max(0, len(self.going) - self.reserved - len(self.queue))
         return self.capacity - len(self.queue) - len(self.granted) - self.reserved
 
     def ended(self) -> bool:

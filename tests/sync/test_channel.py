@@ -749,6 +749,11 @@ def test_reserving_no_slot_gives_an_empty_permit() -> None:
     """It waits for nothing, but for its place in the line."""
     sender, _receiver = channel[int](1)
     assert 0 == now(sender.reserve_many(0)).left
+    sender, receiver = channel[int](0)
+    promised = parked(receiver.recv())
+    permit = sender.reserve_nowait()
+    promised.drop()
+    assert (0, 1) == (now(sender.reserve_many(0)).left, permit.left)
 
 
 def test_ends_can_be_neither_copied_nor_pickled() -> None:

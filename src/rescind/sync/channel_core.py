@@ -140,7 +140,7 @@ class ChannelCore(Generic[T]):
         if capacity is None:
             return sys.maxsize
         if capacity == 0:
-            return len(self.getters) - self.reserved
+            return max(0, len(self.getters) - self.reserved)  # those promised may have left
         return capacity - len(self.queue) - self.granted - self.reserved
 
     def has_room(self, slots: int) -> bool:
