@@ -130,6 +130,26 @@ def test_members_have_context_variables_of_their_own(host: HostFactory) -> None:
     assert ({"a": ("before", "a"), "b": ("after", "b")}, "after") == run(host, main)
 
 
+def test_asyncios_timeout_around_the_block_drains_it(host: HostFactory) -> None:
+    """One channel of its own: the body is canceled by it, once, and the members are drained."""
+    if host.name == "manual":
+        pytest.skip("asyncio needs a loop")
+    ledger = Ledger()
+
+    async def main() -> Any:
+        try:
+            async with asyncio.timeout(5 * TICK):
+                async with FutureSet[Any, Any]() as s:
+                    s.add(ledger.work("a", 60, cleanup=5 * TICK))
+                    s.add(ledger.work("b", 60, cleanup=TICK))
+                    await s.next()
+        except TimeoutError:
+            return ledger.events
+        return None
+
+    assert ["+a", "+b", "-b", "-a"] == run(host, main)
+
+
 def test_another_thread_is_refused(host: HostFactory) -> None:
     """The set belongs to its runtime's thread; what it was given is dropped."""
 
@@ -202,7 +222,7 @@ def test_in_asyncio_the_task_that_drives_ends_with_the_block() -> None:
         assert executor is not None
         async with FutureSet[Any, Any]():
             inside = [task.name for task in executor.tasks.values()]
-        return inside, executor.tasks
+        return inside, dict(executor.tasks)
 
     assert (["FutureSet"], {}) == in_asyncio(main)
 
