@@ -418,6 +418,20 @@ def test_outside_the_block_nothing_can_be_spawned(when: str) -> None:
     assert [] == closed
 
 
+def test_a_group_cannot_be_waited_for_in_another_runtime() -> None:
+    """Its end is told on its own thread only; the error says where to wait."""
+    groups: list[TaskGroup] = []
+
+    async def main() -> None:
+        async with task_group(name="g") as g:
+            groups.append(g)
+
+    virtual(main)
+    with Runtime(host=ManualHost(), name="other") as other:
+        with pytest.raises(UsageError, match="belongs to another runtime"):
+            other.block_on(groups[0].join())
+
+
 def test_a_group_is_entered_once() -> None:
     """Twice, also after the end, is an error that says what to do."""
 

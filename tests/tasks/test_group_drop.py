@@ -152,10 +152,12 @@ def test_a_child_that_drops_its_own_parent_ends_when_it_is_off_the_stack() -> No
 def test_the_children_of_an_abandoned_parent_are_canceled(caplog: Any) -> None:
     """A body that awaits though it is being closed never leaves its block: its children do end."""
     world = World()
+    boom = Boom()
 
     async def parent() -> None:
-        async with task_group(name="g") as g:
+        async with task_group(name="g", policy="collect") as g:
             g.spawn(world.work("a", 9, cleanup=1))
+            g.spawn(World().work("b", 0, fails=boom))
             try:
                 await rescind.never()
             finally:
@@ -163,7 +165,7 @@ def test_the_children_of_an_abandoned_parent_are_canceled(caplog: Any) -> None:
 
     async def main() -> Any:
         task = rescind.spawn(parent())
-        await settle()
+        await settle(8)
         task.drop_now(rescind.CancelRequest(rescind.CancelReason()))
         outcome = task.outcome()
         await rescind.sleep(2)
@@ -174,6 +176,8 @@ def test_the_children_of_an_abandoned_parent_are_canceled(caplog: Any) -> None:
     assert isinstance(outcome, Completed)
     assert outcome.value.abandoned
     assert ["0 +a", "0 !a parent canceled", "1 -a"] == world.trace
+    # Nobody is left who could raise it.
+    assert [boom] == [one.exc_info[1] for one in caplog.records if one.exc_info]
 
 
 def test_a_group_in_an_asyncio_taskgroup_that_is_dropped() -> None:

@@ -210,6 +210,11 @@ class TaskGroup(GroupCore, Cancelable):
     def join(self) -> Future[Outcome[Any]]:
         """Return a future that waits until the block has been left; see `cancel`.
 
+        For tasks that are no children: a child that waits for its group waits for itself.
+
+        Raises:
+            UsageError: awaited in another runtime than the group's.
+
         Cancellation: safe. The group goes on.
         """
         return GroupEnd(self)

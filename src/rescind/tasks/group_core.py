@@ -15,7 +15,7 @@ from asyncio import CancelledError
 from typing import Any, Final
 
 from rescind._core.ending import raise_all, split_cancellation
-from rescind._core.errors import RescindError, TaskCanceled
+from rescind._core.errors import RescindError, TaskCanceled, UsageError
 from rescind._core.executor import Executor
 from rescind._core.grace import UNSET, Grace, Unset, checked_grace
 from rescind._core.outcome import Canceled, Error, Outcome
@@ -189,6 +189,8 @@ class GroupCore(Parent):
         reason = CancelReason(CancelKind.PARENT, words)
         self._cancel(reason, reason)
         self.close()
+        for error in self.take_errors():
+            _log.error("group %r failed, and its parent was abandoned", self.name, exc_info=error)
 
     def cancel_at_birth(self, task: Task[Any], told: CancelReason, *, drain: bool) -> None:
         """Cancel a child that came too late; ``drain``: it has resources that may await."""
@@ -347,6 +349,15 @@ class GroupCore(Parent):
             self._supervisor.close()
         self._tally.restore_tracebacks()
         self.enders.wake_all()
+
+    def check_runtime(self, executor: Executor | None) -> None:
+        """Refuse to be waited for in another runtime, on another thread perhaps."""
+        own = self._executor
+        if executor is not None and own is not None and executor is not own:
+            raise UsageError(
+                f"group {self.name!r} belongs to another runtime ({own.name}) than the one that "
+                f"awaits it ({executor.name}); wait for it in a task of its own runtime"
+            )
 
     def take_errors(self) -> list[BaseException]:
         """Return the errors, and keep them no more."""

@@ -81,6 +81,7 @@ class GroupEnd(Future[Outcome[Any]]):
 
     def poll(self, cx: Context) -> Outcome[Any] | Pending:
         group = self._group
+        group.check_runtime(cx.executor)
         if group.closed:
             reason = group.reason
             return Completed(None) if reason is None else Canceled(reason)
