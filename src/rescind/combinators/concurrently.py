@@ -180,9 +180,7 @@ def concurrently(
         ...     await rescind.sleep(0)
         ...     return 2 * n
         >>> async def main():
-        ...     async with rescind.concurrently(
-        ...         double, [3, 1, 2], limit=2, ordered=True
-        ...     ) as doubled:
+        ...     async with rescind.concurrently(double, [3, 1, 2], limit=2, ordered=True) as out:
         ...         return [n async for n in out]
         >>> rescind.run(main)
         [6, 2, 4]
