@@ -115,6 +115,32 @@ def test_function_that_outlives_the_loop_is_released_from_waiting() -> None:
     assert seen == [CancelKind.SHUTDOWN]
 
 
+def test_function_that_calls_back_after_the_loop_has_ended_is_released() -> None:
+    """Nobody will ever answer: it gets a cancellation, and does not hang."""
+    seen: list[Any] = []
+    running, gone, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        running.set()
+        gone.wait(20)
+        try:
+            block_on(rescind.sleep(0))
+        except Cancellation as exc:
+            seen.append(exc.reason.kind)
+        finally:
+            ended.set()
+
+    async def main() -> None:
+        spawn_blocking(work)
+        await until(running.is_set)
+
+    asyncio.run(main())
+    gone.set()
+    assert ended.wait(20)
+
+    assert seen == [CancelKind.SHUTDOWN]
+
+
 def test_detached_function_does_not_hold_the_loop_up() -> None:
     """``asyncio.run`` returns while it goes on; with `asyncio.to_thread` it would wait."""
     gate = Gate()

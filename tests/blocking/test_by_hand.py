@@ -167,6 +167,15 @@ def test_detaching_cancel_ends_at_once_and_the_late_value_is_handed_over(bench: 
     job.run()
     bench.idle()
     assert (call.got, call.waker.wakes, call.outside) == ([42], 0, 0)
+    assert job._value is None
+
+
+def test_ended_job_holds_neither_function_nor_arguments(bench: Bench) -> None:
+    """Though somebody may hold the job (J4)."""
+    call = Call(bench, lambda: 42)
+    call.poll()
+    call.thread()
+    assert (call.job._call, call.job._context) == (None, None)
 
 
 def test_detaching_cancel_after_the_end_delivers(bench: Bench) -> None:

@@ -74,6 +74,23 @@ def test_idle_thread_is_used_again(host: HostFactory) -> None:
         assert len(runtime.block_on(main())) == 1
 
 
+def test_idle_thread_is_promised_to_one_call_alone(host: HostFactory) -> None:
+    """Two calls come at once, and one thread is idle: the other call gets a new one."""
+    gates = [Gate(), Gate()]
+
+    async def main() -> None:
+        await spawn_blocking(int)
+        await until(lambda: thread_pool().statistics().idle == 1)
+        tasks = [spawn_blocking(gate) for gate in gates]
+        await until(lambda: all(gate.begun.is_set() for gate in gates))
+        for gate in gates:
+            gate.open()
+        await rescind.join(*tasks)
+
+    with host() as runtime:
+        runtime.block_on(main())
+
+
 def test_idle_thread_ends_after_a_while() -> None:
     """And another is started when there is work again."""
 
