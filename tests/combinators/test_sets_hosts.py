@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -162,8 +163,6 @@ def test_another_thread_is_refused(host: HostFactory) -> None:
                     s.add(never())
                 found.append(str(caught.value))
 
-            import threading
-
             thread = threading.Thread(target=elsewhere)
             thread.start()
             thread.join()
@@ -313,6 +312,41 @@ def test_in_asyncio_concurrently_without_a_block() -> None:
 
     assert [[1, 2], [1]] == in_asyncio(main)
     assert [1, 2, 1, 3, 30_000, 1, 20_000, 1, 40_000] == log
+
+
+@pytest.mark.parametrize("where", ["thread", "closed loop"])
+def test_an_iterator_that_is_collected_elsewhere_drops_its_calls(
+    where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In another thread, or when the loop has gone: the calls are dropped, nothing is logged."""
+    log: list[Any] = []
+    kept: list[Any] = []
+
+    async def work(n: int) -> int:
+        try:
+            await sleep(n)
+        finally:
+            log.append((n, threading.current_thread() is threading.main_thread()))
+        return n
+
+    async def source() -> AsyncIterator[int]:
+        for n in (0, 60, 70):
+            yield n
+
+    async def main() -> None:
+        kept.append(concurrently(work, source(), limit=2))
+        await anext(kept[0])
+        if where == "thread":
+            thread = threading.Thread(target=kept.clear)
+            thread.start()
+            thread.join()
+            for _ in range(5):
+                await asyncio.sleep(0)
+
+    asyncio.run(main())
+    kept.clear()
+    gc.collect()
+    assert ([(0, True), (60, True)], []) == (log[:2], caplog.records)
 
 
 def test_in_asyncio_a_closed_coroutine_drops_its_members() -> None:

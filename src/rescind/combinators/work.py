@@ -31,6 +31,7 @@ from collections.abc import (
     Sized,
 )
 from dataclasses import dataclass
+from threading import get_ident
 from types import AsyncGeneratorType
 from typing import Any, Final
 
@@ -38,10 +39,11 @@ from rescind._core.errors import TaskCanceled, UsageError
 from rescind._core.grace import Grace
 from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Completed, Error, Outcome, attach
-from rescind._core.poll import PENDING, Context, Future, Pending, Waker
+from rescind._core.poll import PENDING, Context, Pending, Waker
 from rescind._core.reason import CancelKind, CancelRequest
 from rescind.combinators.future_set import NEW, OPEN, FutureSet
 from rescind.combinators.members import Member, Members
+from rescind.time import poll_fn
 
 __all__ = ["Progress", "Work"]
 
@@ -64,29 +66,6 @@ class Progress:
     failed: int
     running: int
     total: int | None
-
-
-class Room(Future[None]):
-    """Waits until another call may begin (Y1)."""
-
-    __slots__ = ("_taken", "_work")
-    _native = True
-
-    def __init__(self, work: Work) -> None:
-        self._taken = False
-        self._work = work
-
-    def poll(self, cx: Context) -> Pending | None:
-        if self._work.has_room():
-            return None
-        self._work.feeder = cx.waker
-        return PENDING
-
-    def drop(self) -> None:
-        self._work.feeder = None
-
-    def __repr__(self) -> str:
-        return "room for another item"
 
 
 class Work(FutureSet[Any, Any]):
@@ -112,7 +91,7 @@ class Work(FutureSet[Any, Any]):
         self._items: Iterable[Any] | AsyncIterable[Any] = items
         # The iterator of a source that does not await; None if the feeder has it, or nobody.
         self._source: Iterator[Any] | None = None
-        self._room = limit
+        self._limit = limit
         self._ordered = ordered
         self._raising = raising
         self._progress = on_progress
@@ -161,7 +140,14 @@ class Work(FutureSet[Any, Any]):
         """May another call begin (Y1)?"""
         members = self._members
         alive = members.alive - (_FEEDER in members.by_key)
-        return alive + len(members.ended) + len(self._held) < self._room
+        return alive + len(members.ended) + len(self._held) < self._limit
+
+    def _room(self, cx: Context) -> Pending | None:
+        """Wait until another call may begin."""
+        if self.has_room():
+            return None
+        self.feeder = cx.waker
+        return PENDING
 
     def _fill(self) -> None:
         """Pull items of a source that does not await."""
@@ -185,7 +171,7 @@ class Work(FutureSet[Any, Any]):
         """Pull items of a source that awaits, then close it."""
         try:
             while not self._exhausted:
-                await Room(self)
+                await poll_fn(self._room)
                 try:
                     item = await anext(source)
                 except StopAsyncIteration:
@@ -371,7 +357,10 @@ class Work(FutureSet[Any, Any]):
             self._unclosed = None
         else:
             closing = as_future(self._close())
-            cx.executor.spawn(closing, name="closing the source of concurrently()").detach()
+            try:
+                cx.executor.spawn(closing, name="closing the source of concurrently()").detach()
+            except RuntimeError:
+                closing.drop()  # its loop is closed
 
     def begin(self) -> None:
         """Open the block of a plain ``async for``, unless it is open."""
@@ -398,7 +387,13 @@ class Work(FutureSet[Any, Any]):
     def abandon(self) -> None:
         """Drop everything: the iterator went out of scope (R3)."""
         self.finished = True
-        if self._state == OPEN:
+        if self._state != OPEN:
+            return
+        cx = self._members.cx
+        executor = None if cx is None else cx.executor
+        if executor is not None and executor.thread != get_ident():
+            executor.post(self._leave)  # the collector may run anywhere
+        else:
             self._leave()
 
 
