@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import threading
 import time
+import weakref
 from typing import Any
 
 import pytest
@@ -202,6 +204,31 @@ def test_block_on_runs_a_coroutine_on_the_runtimes_thread(host: HostFactory) -> 
         values = runtime.block_on(main())
 
     assert values == [(number, threading.get_ident()) for number in range(3)]
+
+
+def test_block_on_keeps_nothing_of_what_it_gave(host: HostFactory) -> None:
+    """The function goes on without the task and its value."""
+
+    class Thing:
+        pass
+
+    async def make() -> Thing:
+        return Thing()
+
+    def work() -> None:
+        kept = weakref.ref(block_on(make()))
+        end = time.monotonic() + 10
+        while kept() is not None and time.monotonic() < end:
+            gc.collect()
+        assert kept() is None
+
+    async def main() -> None:
+        task = spawn_blocking(work)
+        while not task.done():
+            await rescind.sleep(0)
+
+    with host() as runtime:
+        runtime.block_on(main())
 
 
 def test_block_on_takes_anything_that_can_be_awaited(host: HostFactory) -> None:
