@@ -206,7 +206,7 @@ def test_waking_one_that_has_left_changes_nothing_and_says_so() -> None:
     waiters.leave(first)
 
     assert waiters.wake(first, "it") is False
-    waiters.pick(first, "it")
+    assert waiters.pick(first, "it") is None
 
     assert ([second], 1, False, None) == (list(waiters), len(waiters), first.woken, first.given)
 

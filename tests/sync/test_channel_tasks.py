@@ -647,3 +647,53 @@ def test_hot_receive_lets_others_run() -> None:
 
     with Runtime() as runtime:
         assert runtime.block_on(main())
+
+
+def test_async_for_over_a_broadcast_and_a_watch_ends_when_the_senders_are_gone() -> None:
+    """A lag is raised in the loop, which can be entered again; a watch gives the latest."""
+
+    async def main() -> Any:
+        news, reader = broadcast[int](2)
+        latest, changes = watch(0)
+        seen: list[Any] = []
+        for n in range(4):
+            news.send(n)
+        news.close()
+        with pytest.raises(Lagged):
+            async for value in reader:
+                seen.append(value)
+        async for value in reader:
+            seen.append(value)
+        task = rescind.spawn(change(latest))
+        del latest
+        async for value in changes:
+            seen.append(f"watched {value}")
+        await task
+        return seen
+
+    async def change(latest: Any) -> None:
+        with latest:
+            for n in (1, 2, 3):
+                latest.send(n)
+                if n > 1:
+                    await rescind.yield_now()
+
+    seen = [2, 3, "watched 2", "watched 3"]
+    assert Completed(seen) == run_virtual(main)
+
+
+def test_receiver_is_closed_when_nothing_more_will_be_accepted() -> None:
+    """By the last sender, by a receiver, or because it was dropped itself."""
+    states: list[bool] = []
+    sender, receiver = channel[int](1)
+    states.append(receiver.is_closed)
+    sender.close()
+    states.append(receiver.is_closed)
+    sender, receiver = channel[int](1)
+    other = receiver.clone()
+    receiver.drop()
+    states += [receiver.is_closed, other.is_closed, bool(other)]
+    other.close()
+    states.append(other.is_closed)
+    assert [False, True, True, False, True, True] == states
+    assert sender.is_closed

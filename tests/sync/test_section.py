@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rescind.lowlevel import Waker
+from rescind.lowlevel import Waiter, WaitList, Waker
 from rescind.sync import broadcast, channel, watch
 from rescind.sync.section import Section
 from tests.sync.channel_kit import logged, parked
@@ -227,3 +227,57 @@ def test_changes_of_a_watch_wait_for_each_other() -> None:
     sender.modify(slow)
     other.join(10)
     assert 11 == receiver.get()
+
+
+class Interrupted(WaitList):
+    """A list in which something happens just before somebody is woken: a finalizer runs there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hook: Callable[[], object] | None = None
+
+    def pick(self, waiter: Waiter, given: Any = None) -> Waker | None:
+        """Do what is to happen, once, then pick."""
+        hook, self.hook = self.hook, None
+        if hook is not None:
+            hook()
+        return super().pick(waiter, given)
+
+
+def test_value_sent_by_a_finalizer_in_the_middle_of_a_send_displaces_none() -> None:
+    """W4: the receiver that was to have ours has that one; ours is for the next, or queued."""
+    for waiting in (1, 2):
+        sender, receiver = channel[str](4)
+        getters = sender._core.getters = Interrupted()
+        receives = [parked(receiver.recv()) for _ in range(waiting)]
+        getters.hook = lambda sender=sender: sender.send_nowait("the finalizer's")
+        sender.send_nowait("ours")
+        got = [one.poll() for one in receives] + receiver.drain()
+        assert (["the finalizer's", "ours"], [1] * waiting) == (
+            got,
+            [one.wakes for one in receives],
+        )
+
+
+def test_senders_let_in_by_a_finalizer_in_the_middle_of_a_step_are_let_in_once() -> None:
+    """W4: each value is queued once, each sender woken once, in order."""
+    for take in (lambda receiver: receiver.recv_nowait(), lambda receiver: receiver.drain()[0]):
+        sender, receiver = channel[int](1)
+        core = sender._core
+        putters = core.putters = Interrupted()
+        sender.send_nowait(0)
+        sending = [parked(sender.send(n)) for n in (1, 2)]
+        putters.hook = core.settle
+        got = [take(receiver) for _ in range(3)]
+        assert ([0, 1, 2], [1, 1]) == (got, [one.wakes for one in sending])
+
+
+def test_sender_met_by_a_finalizer_in_the_middle_of_a_rendezvous_is_met_once() -> None:
+    """W4: its value is received there, and ours is the next sender's."""
+    sender, receiver = channel[int](0)
+    putters = sender._core.putters = Interrupted()
+    sending = [parked(sender.send(n)) for n in (1, 2)]
+    nested: list[int] = []
+    putters.hook = lambda: nested.append(receiver.recv_nowait())
+    assert ([2], [1]) == ([receiver.recv_nowait()], nested)
+    assert [(1, None)] * 2 == [(one.wakes, one.poll()) for one in sending]

@@ -144,15 +144,18 @@ class WaitList:
             _log.exception("%r failed to wake its future, which may hang (W5)", waiter.waker)
         return True
 
-    def pick(self, waiter: Waiter, given: Any = None) -> Waker:
+    def pick(self, waiter: Waiter, given: Any = None) -> Waker | None:
         """Take out one that waits here, as woken (W2), and return whom to wake.
 
-        For an owner that wakes only when it has left its lock. One that has left already (W4) is
-        not ``woken`` after this.
+        For an owner that wakes only when it has left its lock.
+
+        Returns:
+            The waker; None if the waiter has left (W4), or was woken by others, and got nothing.
         """
-        if self._unlink(waiter):
-            waiter.given = given
-            waiter.woken = True
+        if not self._unlink(waiter):
+            return None
+        waiter.given = given
+        waiter.woken = True
         return waiter.waker
 
     def wake_all(self, given: Any = _KEPT) -> int:

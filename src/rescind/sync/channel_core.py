@@ -282,9 +282,10 @@ class ChannelCore(Generic[T]):
     def _wake(self, waiting: WaitList, waiter: Waiter, given: object) -> bool:
         """Give it to one who waits; return False if a finalizer has just made them leave (W4)."""
         waker = waiting.pick(waiter, given)
-        if waiter.woken:
-            self.section.wake(waker)
-        return waiter.woken
+        if waker is None:
+            return False
+        self.section.wake(waker)
+        return True
 
     def _undeliver(self, values: deque[T] | list[T]) -> None:
         self.undelivered += len(values)

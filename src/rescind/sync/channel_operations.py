@@ -114,5 +114,5 @@ def tell(section: Section, waiting: WaitList, given: object = None) -> None:
     """Wake everybody who waits, after the step; called inside one."""
     while (waiter := waiting.first) is not None:
         waker = waiting.pick(waiter, given)
-        if waiter.woken:
+        if waker is not None:
             section.wake(waker)
