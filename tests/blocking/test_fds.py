@@ -125,6 +125,32 @@ def test_canceled_wait_that_is_ready_says_so(pipe: tuple[int, int], host: HostFa
         assert runtime.block_on(main()) == Completed(None)
 
 
+def test_descriptor_is_looked_at_no_more_when_nobody_waits(
+    pipe: tuple[int, int], host: HostFactory
+) -> None:
+    """Told, left, or cut: its number may be another's next, who is told then."""
+    reader, writer = pipe
+
+    async def main() -> None:
+        loop: Any = getattr(rescind.current_runtime().host, "loop", None)
+        cut = Ready(reader)
+        waiting = [rescind.spawn(Ready(reader)), rescind.spawn(cut)]
+        await rescind.yield_now()
+        await waiting[0].cancel()
+        cut.cut()
+        assert await waiting[1].join() == Completed(None)
+        assert loop is None or loop.remove_reader(reader) is not True
+        again = rescind.spawn(Ready(reader))
+        await rescind.sleep(0.01)
+        assert not again.done()
+        os.write(writer, b"x")
+        await again
+        assert loop is None or loop.remove_reader(reader) is not True
+
+    with host() as runtime:
+        runtime.block_on(main())
+
+
 def test_poll_by_hand(pipe: tuple[int, int]) -> None:
     """It needs a runtime; it wakes the latest waker; after the end it refuses."""
     reader, writer = pipe

@@ -98,6 +98,6 @@ def test_many_runtimes_leave_nothing() -> None:
     with nothing_left():
         for host in ("asyncio", "uvloop"):
             for _ in range(20):
-                rescind.run(main, host=host)  # type: ignore[arg-type]
+                rescind.run(main, host=host)
         for _ in range(20):
             assert run_virtual(main) == rescind.Completed(None)

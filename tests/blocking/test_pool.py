@@ -21,23 +21,21 @@ def test_at_most_limit_threads_run_in_order_of_submission(host: HostFactory) -> 
     gate = threading.Event()
     most: list[int] = []
 
-    def work(number: int) -> None:
+    def work(number: int, pool: ThreadPool) -> None:
         begun.append(number)
-        most.append(thread_pool_here.statistics().threads)
+        most.append(pool.statistics().threads)
         gate.wait(20)
 
     async def main() -> ThreadPoolStatistics:
-        nonlocal thread_pool_here
-        pool = thread_pool_here = thread_pool()
+        pool = thread_pool()
         pool.limit = 2
-        tasks = [spawn_blocking(work, number) for number in range(6)]
+        tasks = [spawn_blocking(work, number, pool) for number in range(6)]
         await until(lambda: len(begun) == 2)
         waiting = pool.statistics()
         gate.set()
         await rescind.join(*tasks)
         return waiting
 
-    thread_pool_here = ThreadPool()
     with host() as runtime:
         waiting = runtime.block_on(main())
 

@@ -477,19 +477,21 @@ def test_second_request_shortens_the_ladder(
     assert (outcome.reason.message, lives) == ("please", False)
 
 
-def test_stopped_process_ends_too(tmp_path: Path, host: HostFactory) -> None:
+def test_stopped_process_may_clean_up_too(tmp_path: Path, host: HostFactory) -> None:
     """One that was stopped, by SIGSTOP say, is continued to see its SIGTERM."""
-    path = tmp_path / "pid"
+    path, done = tmp_path / "pid", tmp_path / "done"
 
     async def main() -> float:
-        task = spawn_process(kit.spin, str(path), grace=10)
+        task = spawn_process(kit.heed, str(path), str(done), grace=15)
         os.kill(await begun(path), signal.SIGSTOP)
         started = time.monotonic()
         await task.cancel()
         return time.monotonic() - started
 
     with host() as runtime:
-        assert runtime.block_on(main()) < 5
+        assert runtime.block_on(main()) < 10
+
+    assert done.exists()
 
 
 @each_host

@@ -23,8 +23,12 @@ from tests.conftest import HostFactory
 def test_task_blocking_basic_blocking(host: HostFactory) -> None:
     """``basic_blocking``: many, from tasks, give their values; the threads are shared."""
 
+    def work() -> str:
+        time.sleep(0.005)
+        return "hello"
+
     async def one() -> str:
-        return await spawn_blocking(lambda: time.sleep(0.005) or "hello")
+        return await spawn_blocking(work)
 
     async def main() -> tuple[str, ...]:
         return await rescind.join(*(rescind.spawn(one()) for _ in range(20)))
