@@ -754,7 +754,7 @@ MACHINES = (
 
 for machine in MACHINES:
     test = machine.TestCase
-    test.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+    test.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
     test.__doc__ = f"{machine.__doc__}".splitlines()[0]
     globals()[f"Test{machine.__name__}"] = test
 del test, machine

@@ -171,6 +171,18 @@ def test_downgrade_lets_readers_in_but_no_writer() -> None:
     assert Completed(None) == writer.poll()
 
 
+def test_reader_that_is_dropped_after_another_stopped_in_its_place_counts_once() -> None:
+    """Readers of one task are alike: as many are inside as have not stopped."""
+    lock = RwLock()
+    lock.acquire_write_nowait()
+    seen, unseen = parked(lock.acquire_read(), lock.acquire_read())
+    lock.release_write()
+    assert Completed(None) == seen.poll()
+    lock.release_read()
+    unseen.drop()
+    assert not lock.locked()
+
+
 # -- whose it is -----------------------------------------------------------------------------------
 
 

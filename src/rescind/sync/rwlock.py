@@ -155,11 +155,10 @@ class RwLock:
         """
         with self._lock:
             here = holder_here()
-            for holder in reversed(list(self._readers)):
-                if holder.owned_by(here):
-                    self._let_go(holder)
-                    return
-            raise UsageError(f"{here} cannot stop reading {self!r}: it does not read")
+            reader = self._reader(here)
+            if reader is None:
+                raise UsageError(f"{here} cannot stop reading {self!r}: it does not read")
+            self._let_go(reader)
 
     def release_write(self) -> None:
         """Stop writing.
@@ -224,11 +223,26 @@ class RwLock:
         else:
             self._readers[who] = None
 
+    def _reader(self, here: Holder) -> Holder | None:
+        """Return a reader that ``here`` may release: its branch's own, or else its task's."""
+        found: Holder | None = None
+        for holder in reversed(list(self._readers)):
+            if holder.same_branch(here):
+                return holder
+            if found is None and holder.owned_by(here):
+                found = holder
+        return found
+
     def _let_go(self, who: Holder) -> None:
         if self._writer is who:
             self._writer = None
+        elif who in self._readers:
+            del self._readers[who]
         else:
-            self._readers.pop(who, None)
+            # Another branch of its task has stopped reading in its place: now in that one's.
+            reader = self._reader(who)
+            if reader is not None:
+                del self._readers[reader]
         self._serve()
 
     def _downgrade(self, writer: Holder) -> None:
