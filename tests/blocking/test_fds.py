@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from rescind.blocking.fds import Ready
 from rescind.blocking.group import ProcessGroup
 from rescind.lowlevel import PENDING, Context, ManualHost
 from rescind.testing import CountingWaker, poll_cancel_once, poll_once
-from tests.blocking.kit import alive, children, nothing_left
+from tests.blocking.kit import alive, children, gone, noted, nothing_left
 from tests.conftest import HostFactory
 
 
@@ -277,6 +278,37 @@ def test_systems_without_have_something_else(
         group = started(runtime, "sh", "-c", "exit 3")
         assert runtime.block_on(main(group)) == 3
         group.end()
+
+
+LEAVES_A_ZOMBIE = """
+import os, sys, time
+if os.fork():
+    os._exit(0)  # the leader
+if os.fork() == 0:
+    os._exit(0)  # stays in the group, as a zombie
+os.setsid()  # its parent does not
+with open(sys.argv[1] + ".tmp", "w") as file:
+    file.write(str(os.getpid()))
+os.rename(sys.argv[1] + ".tmp", sys.argv[1])
+time.sleep(100)
+"""
+
+
+def test_zombies_of_the_group_are_not_waited_for(tmp_path: Path, host: HostFactory) -> None:
+    """Nothing can end them but their parent, who need not care."""
+    path = tmp_path / "pid"
+    with host() as runtime:
+        group = started(runtime, sys.executable, "-c", LEAVES_A_ZOMBIE, str(path))
+        outsider = noted(path)
+        group._popen.wait()
+        end = time.monotonic() + 10
+        while group._others_live() and time.monotonic() < end:
+            time.sleep(0.001)
+        assert group.signal(0)  # the zombie
+        assert not group._others_live()
+        group.end()
+        os.kill(outsider, signal.SIGKILL)
+    assert gone([outsider])
 
 
 def test_without_a_process_table_zombies_count(
