@@ -1,6 +1,7 @@
 """Canceling a group, or its parent: who is told what, when, and what goes on outwards."""
 
 import threading
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -255,6 +256,109 @@ def test_nested_groups_are_marked_whatever_cancels_what_is_around(around: str) -
     assert [True] * 4 == marked
 
 
+@pytest.mark.parametrize("inside", ["nothing", "join", "timeout", "deadline", "company"])
+def test_children_are_marked_when_cancel_returns(inside: str) -> None:
+    """Before any step is taken, whatever combinators are between the task and the group."""
+    tasks: list[rescind.Task[Any]] = []
+
+    async def inner() -> None:
+        async with task_group() as g:
+            tasks.append(g.spawn(rescind.never()))
+            await rescind.never()
+
+    async def parent() -> None:
+        if inside == "join":
+            await rescind.join(inner(), rescind.never())
+        elif inside == "timeout":
+            await rescind.timeout(rescind.join(inner()), 60)
+        elif inside == "deadline":
+            async with rescind.deadline(60):
+                await inner()
+        elif inside == "company":
+            async with rescind.FutureSet() as futures:
+                futures.add(inner())
+                await rescind.never()
+        else:
+            await inner()
+
+    async def main() -> bool:
+        task = rescind.spawn(parent())
+        await settle(8)
+        task.cancel()
+        return bool(tasks[0].cancel_reasons)
+
+    # Members of a set are canceled by their block, when that is left: not with their parent.
+    assert Completed(inside != "company") == virtual(main)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_inner_blocks_are_told_when_an_outer_one_is_canceled(masked: bool) -> None:
+    """In one coroutine: at once; behind a shield, when that is left."""
+    world = World()
+    seen: list[bool] = []
+
+    async def main() -> None:
+        async with task_group() as outer:
+            with shielded() if masked else nullcontext():
+                async with task_group() as inner:
+                    task = inner.spawn(world.work("a", 2))
+                    await rescind.sleep(1)
+                    outer.cancel()
+                    seen.append(bool(task.cancel_reasons))
+            world.note("shield left")
+            await rescind.never()
+
+    assert Completed(None) == virtual(main)
+    assert [not masked] == seen
+    if masked:
+        assert ["0 +a", "2 -a", "2 shield left"] == world.trace
+    else:
+        assert ["0 +a", "1 !a parent canceled", "1 -a"] == world.trace
+
+
+def test_children_behind_a_gate_are_told_when_it_lets_the_cancellation_in() -> None:
+    """C6: the shield holds it back, its gate opens: the children are told before the cleanup."""
+    world = World()
+
+    async def parent() -> None:
+        with shielded() as gate:
+            async with task_group() as g:
+                g.spawn(world.work("a", 9))
+                try:
+                    await gate.open(rescind.never())
+                finally:
+                    await rescind.sleep(2)
+                    world.note("cleaned up")
+
+    async def main() -> Any:
+        task = rescind.spawn(parent())
+        await settle()
+        return await task.cancel()
+
+    outcome = virtual(main)
+
+    assert isinstance(outcome, Completed)
+    assert isinstance(outcome.value, Canceled)
+    assert ["0 +a", "0 !a parent canceled", "0 -a", "2 cleaned up"] == world.trace
+
+
+def test_a_deadline_in_the_body_tells_only_the_blocks_inside_of_it() -> None:
+    """The group around the deadline is not canceled by it."""
+    world = World()
+
+    async def main() -> None:
+        async with task_group() as around:
+            around.spawn(world.work("a", 3))
+            with pytest.raises(rescind.TimedOut):
+                async with rescind.deadline(1):
+                    async with task_group() as inside:
+                        inside.spawn(world.work("i", 9))
+                        await rescind.never()
+
+    assert Completed(None) == virtual(main)
+    assert ["0 +a", "0 +i", "1 !i parent canceled", "1 -i", "3 -a"] == world.trace
+
+
 def test_a_group_deeper_than_the_stack_is_marked_and_drained() -> None:
     """Two thousand groups, one inside the other: nothing recurses (J3)."""
     depth = 2000
@@ -471,6 +575,23 @@ def test_a_cleanup_that_hangs_is_dropped_and_the_group_says_so() -> None:
         return a.outcome().dropped, b.outcome().dropped, stats.dropped, rescind.now()
 
     assert Completed((True, False, 1, 3.0)) == virtual(main)
+
+
+def test_the_shutdowns_report_blames_the_child_and_not_the_parent_that_waited() -> None:
+    """Both graces end together; the parent waited for its children, and for nothing else."""
+    tasks: list[Any] = []
+
+    async def parent() -> None:
+        async with task_group() as g:
+            tasks.append(g.spawn(World().work("a", 99, cleanup=99), name="a"))
+
+    runtime = rescind.Runtime(host=rescind.lowlevel.ManualHost())
+    parent_task = runtime.spawn(parent(), name="parent")
+    runtime.block_on(rescind.sleep(1))
+    report = runtime.shutdown(grace=2)
+
+    assert [tasks[0].id] == [one.id for one in report.overran]
+    assert f"dropped with them: task {parent_task.id} 'parent'" in str(report)
 
 
 def test_a_cancel_with_grace_zero_drops_the_children_at_once() -> None:

@@ -170,6 +170,7 @@ def test_no_reference_cycle_is_left_by_a_group(host: HostFactory, scenario: Any)
         garbage()
         await scenario()
         await rescind.yield_now()
+        assert not rescind.current_task().dependents
         return garbage()
 
     with host() as runtime:

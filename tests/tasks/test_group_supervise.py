@@ -1,7 +1,9 @@
 """Supervised groups: failures are isolated and logged; functions are restarted, within limits."""
 
+import gc
 import itertools
 import logging
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -80,10 +82,44 @@ def test_a_function_is_restarted_and_stays_one_task(caplog: pytest.LogCaptureFix
 
     assert Completed((Completed("done"), 1, 2)) == virtual(main)
     assert [0, 1.5, 3.5] == flaky.begun  # 0.5 s, then 1 s of back-off
+    tracebacks = [one.exc_info[2] for one in caplog.records if one.exc_info]
+    assert ["__call__"] * 2 == [one.tb_frame.f_code.co_name for one in tracebacks if one]
     assert [
         "failed and is restarted in 0.5 s",
         "failed and is restarted in 1 s",
     ] == [record.getMessage().split("'g' ")[1] for record in caplog.records]
+
+
+def test_what_a_failed_incarnation_held_is_gone_in_the_next() -> None:
+    """Neither its error nor its frame is kept for one that may run for ever after."""
+    gc.collect()
+    gc.disable()
+    refs: list[weakref.ref[Any]] = []
+    seen: list[bool] = []
+
+    class Marked:
+        pass
+
+    async def failing() -> None:
+        marked = Marked()
+        seen.extend(ref() is not None for ref in refs)
+        refs.append(weakref.ref(marked))
+        if len(refs) == 1:
+            raise Boom
+
+    async def main() -> None:
+        async with task_group(policy=Supervise(max_restarts=None)) as g:
+            g.spawn(failing)
+
+    logger = logging.getLogger("rescind")
+    logger.disabled = True  # a record would keep the error
+    try:
+        virtual(main)
+    finally:
+        logger.disabled = False
+        gc.enable()
+
+    assert [False] == seen
 
 
 def test_a_coroutine_cannot_be_restarted() -> None:
@@ -206,6 +242,28 @@ def test_nothing_is_restarted_after_a_cancel(who: str, when: float) -> None:
     assert 1 == len(flaky.begun)
     assert (when > 1) == (groups[0].statistics().restarts == 1)
     assert isinstance(groups[0].outcomes()[0], (Canceled, Error))
+
+
+def test_what_returns_when_it_is_canceled_is_not_begun_again() -> None:
+    """V2, with ``"always"``: it absorbed the cancellation, and that is the end of it."""
+    begun: list[int] = []
+
+    async def absorbing() -> str:
+        begun.append(1)
+        try:
+            await rescind.never()
+        except rescind.Cancellation:
+            return "absorbed"
+
+    async def main() -> Any:
+        async with task_group(policy=Supervise(restart="always")) as g:
+            task = g.spawn(absorbing)
+            await settle()
+            task.cancel()
+        return task.outcome()
+
+    assert Completed(Completed("absorbed")) == virtual(main)
+    assert [1] == begun
 
 
 def test_a_canceled_child_is_not_restarted_though_others_are() -> None:

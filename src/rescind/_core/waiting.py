@@ -144,6 +144,10 @@ def _joined(future: Any, joined: set[int], seen: set[int]) -> bool:
         found = [_joined(child.future, joined, seen) for _, child in children]
         return any(found)
     while True:
+        tasks = getattr(leaf, "tasks", None)
+        if tasks is not None:  # of a group, at the end of its block
+            joined.update(task.id for task in tasks)
+            return False
         task = getattr(leaf, "_task", None)
         if task is not None:
             break

@@ -127,7 +127,7 @@ def _mark(parent: Parent, request: CancelRequest) -> None:
 class OwnBlock(CancelScope, Block, Dependent):
     """A block in a coroutine that rescind drives."""
 
-    __slots__ = ("_cells", "_depth", "_parent", "_regions", "_sheltered")
+    __slots__ = ("_cells", "_depth", "_parent", "_reach", "_regions", "_sheltered")
 
     def __init__(self, parent: Parent) -> None:
         super().__init__()
@@ -135,6 +135,8 @@ class OwnBlock(CancelScope, Block, Dependent):
         self._parent: Parent | None = parent
         # The cells that the block is a part of, innermost first.
         self._cells: list[Cell[Any]] = []
+        # How many of these concern it.
+        self._reach = 0
         # What polls it around its own coroutine, and the index of the cell that is inside of.
         self._regions: list[tuple[int, Region]] = []
         # How many scopes of the coroutine are around the block.
@@ -157,16 +159,22 @@ class OwnBlock(CancelScope, Block, Dependent):
         cell = cx.cell
         while cell is not None:
             self._cells.append(cell)
-            if cell.dependents is None:
-                cell.dependents = []
-            cell.dependents.append(self)
             cell = cell.parent
+        self._reach = len(self._cells)
         region = stack.outer
         while region is not None:
             inside = None if region.cx is None else region.cx.cell
             if inside is not None and inside in self._cells:
-                self._regions.append((self._cells.index(inside), region))
+                index = self._cells.index(inside)
+                if isinstance(region, ScopeStack) and region.aside is not None:
+                    self._reach = index  # in company: further out nothing concerns it (C5)
+                    break
+                self._regions.append((index, region))
             region = region.outer
+        for told_by in self._cells[: self._reach]:
+            if told_by.dependents is None:
+                told_by.dependents = []
+            told_by.dependents.append(self)
         return executor
 
     # -- told by what is around -------------------------------------------------------------------
@@ -217,7 +225,7 @@ class OwnBlock(CancelScope, Block, Dependent):
 
     def release(self) -> None:
         self._parent = None
-        for cell in self._cells:
+        for cell in self._cells[: self._reach]:
             if cell.dependents is not None:
                 cell.dependents.remove(self)
         self._cells = []

@@ -67,8 +67,7 @@ class GroupChild(Supervised):
     __slots__ = ("_group", "daemon", "held", "task")
 
     def __init__(self, group: TaskGroup, daemon: bool) -> None:
-        # None once it has ended: its frames may be kept, by an error's traceback.
-        self._group: TaskGroup | None = group
+        self._group = group
         self.daemon = daemon
         self.held: Held[Any] | None = None
         self.task: Task[Any] | None = None
@@ -79,8 +78,7 @@ class GroupChild(Supervised):
         return self.held is not None and self.held.waits
 
     def end(self) -> None:
-        """Give its place back, and let go of the group."""
-        self._group = None
+        """Give its place back."""
         held, self.held = self.held, None
         if held is not None:
             held.end()
@@ -88,21 +86,20 @@ class GroupChild(Supervised):
     # -- Supervised -------------------------------------------------------------------------------
 
     def label(self) -> str:
-        group, task = self._group, self.task
-        assert group is not None and task is not None  # it runs
-        return f"task {task.id} {task.name!r} of group {group.name!r}"
+        task = self.task
+        assert task is not None  # it runs
+        return f"task {task.id} {task.name!r} of group {self._group.name!r}"
 
     def asked(self) -> bool:
-        group, task = self._group, self.task
-        return group is None or task is None or group.canceled or task.request is not None
+        assert self.task is not None  # it runs
+        return self.task.request is not None
 
     def now(self) -> float:
         assert self.task is not None  # it runs
         return self.task.executor.now()
 
     def give_up(self, why: str, errors: list[BaseException]) -> None:
-        if self._group is not None:
-            self._group.give_up(why, errors)
+        self._group.give_up(why, errors)
 
 
 def future_for(

@@ -14,6 +14,7 @@ from rescind._core.scope import pending_request
 from rescind._core.waitlist import Waiter
 
 if TYPE_CHECKING:
+    from rescind._core.task import Task
     from rescind.tasks.group import TaskGroup
 
 __all__ = ["Drained", "GroupEnd"]
@@ -29,14 +30,24 @@ class Drained(Future[None]):
     it ends normally, so that the errors are raised first (G5).
     """
 
-    __slots__ = ("_group", "_taken", "_told")
+    __slots__ = ("_group", "_taken", "_told", "_waited")
     _native = True
 
     def __init__(self, group: TaskGroup) -> None:
         self._taken = False
         self._group = group
-        # Was a cancellation passed on?
+        # Was a cancellation passed on? And who was alive then?
         self._told = False
+        self._waited: tuple[Task[Any], ...] = ()
+
+    @property
+    def tasks(self) -> tuple[Task[Any], ...]:
+        """Those that it waits for, or waited for when it was canceled.
+
+        Reports of a shutdown tell by it who was held up by whom: a child whose grace ends with its
+        parent's may have been dropped a moment before.
+        """
+        return tuple(dict.fromkeys((*self._waited, *self._group.tasks)))
 
     def poll(self, cx: Context) -> Pending | None:
         group = self._group
@@ -53,13 +64,14 @@ class Drained(Future[None]):
         group = self._group
         if not self._told:
             self._told = True
+            self._waited = group.tasks
             group.surrounded(request)
         if group.wake_when_empty(cx.waker):
             return PENDING
         return Canceled(request.reason) if group.told_by_parent else Completed(None)
 
     def __repr__(self) -> str:
-        tasks = self._group.tasks
+        tasks = self._group.tasks or self._waited
         names = ", ".join(task.name for task in tasks[:_SHOWN])
         more = ", …" if len(tasks) > _SHOWN else ""
         return f"the end of {len(tasks)} in group {self._group.name!r}: {names or 'none'}{more}"

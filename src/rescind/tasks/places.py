@@ -97,7 +97,7 @@ class Held(Future[T]):
     def _find_place(self, cx: Context) -> bool:
         places, waiter = self._places, self._waiter
         if waiter is None:
-            if places.free == 0 or len(places.waiting):
+            if places.free == 0:
                 self._waiter = places.waiting.join(cx.waker)
                 return False
             places.free -= 1

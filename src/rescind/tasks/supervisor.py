@@ -40,7 +40,7 @@ class Supervised:
         raise NotImplementedError
 
     def asked(self) -> bool:
-        """Was the child, or its group, asked to cancel (V2)?"""
+        """Was the child asked to cancel, alone or with its group (V2)?"""
         raise NotImplementedError
 
     def now(self) -> float:
@@ -81,7 +81,6 @@ class Supervisor:
                 f"{policy.within:g} s, and max_restarts is {allowed}"
             )
             errors = [error for _, error in recent if error is not None]
-            recent.clear()  # the group has them now; here they would close a circle
             child.give_up(why, errors if failure is None else [*errors, failure])
             return None
         seconds = policy.delay(n, self._random)
