@@ -142,6 +142,5 @@ async def keep_running(
                 raise failure
             finally:
                 del failure, value
-        del failure, value
         # Parks in any case: what returns at once must neither block the loop nor be uncancelable.
         await (sleep(seconds) if seconds > 0 else yield_now())
