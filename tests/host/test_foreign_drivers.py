@@ -324,3 +324,49 @@ def test_a_cancellation_that_an_asyncio_task_group_wrapped_is_still_one(new_loop
 
     ended = rescind.run(main, host=new_loop)
     assert ended == ("Canceled", 0, "timed out after 0.01 s")
+
+
+def test_a_task_that_runs_when_asyncio_run_ends_is_canceled_and_waited_for() -> None:
+    """`asyncio.run` ends tasks of ours as it ends its own: their cleanup runs, awaits included."""
+    trace: list[str] = []
+
+    async def work() -> None:
+        try:
+            await rescind.never()
+        finally:
+            trace.append("cleanup")
+            await asyncio.sleep(0)
+            trace.append("cleaned up")
+
+    async def main() -> "rescind.Task[None]":
+        task = rescind.spawn(work())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return task
+
+    task = asyncio.run(main())
+
+    outcome = task.outcome()
+    assert isinstance(outcome, rescind.Canceled)
+    assert (outcome.reason.kind, trace) == (
+        rescind.CancelKind.FOREIGN,
+        ["cleanup", "cleaned up"],
+    )
+
+
+def test_all_tasks_of_a_loop_can_be_gathered() -> None:
+    """``asyncio.gather(*asyncio.all_tasks())`` waits for tasks of ours, also canceled meanwhile."""
+
+    async def main() -> object:
+        task = rescind.spawn(_value())
+        await asyncio.sleep(0)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        waiting = asyncio.gather(*others, asyncio.sleep(0))
+        await waiting
+        return task.outcome()
+
+    async def _value() -> int:
+        await asyncio.sleep(0.001)
+        return 7
+
+    assert asyncio.run(main()) == rescind.Completed(7)

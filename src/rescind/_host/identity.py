@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, final
 
 if TYPE_CHECKING:
@@ -104,6 +104,22 @@ class Identity:
     def cancelled(self) -> bool:
         """Return False: how the coroutine ended is the rescind task's to tell."""
         return False
+
+    def exception(self) -> BaseException | None:
+        """Return None: how the coroutine ended is the rescind task's to tell."""
+        return None
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        """Wait for the end; ``asyncio.run`` does, for each task that it has canceled at exit."""
+        if self._driver is not None:
+            ended: asyncio.Future[None] = self._loop.create_future()
+
+            def tell(_identity: object) -> None:
+                if not ended.done():
+                    ended.set_result(None)
+
+            self.add_done_callback(tell)
+            yield from ended
 
     def get_coro(self) -> Any:
         """Return the coroutine."""
