@@ -28,8 +28,11 @@ from rescind import (
     UsageError,
 )
 from rescind.blocking import spawn_process
+from rescind.blocking.processes import _run
+from rescind.lowlevel import CoroutineFuture
 from tests.blocking import kit
 from tests.blocking.kit import alive, gone, noted, nothing_left, until
+from tests.combinators.kit import CancelAtPark
 from tests.conftest import HostFactory
 
 
@@ -772,3 +775,22 @@ def test_shutdown_without_grace_kills(tmp_path: Path) -> None:
 
     assert time.monotonic() - started < 5
     assert not alive(pid)
+
+
+@pytest.mark.parametrize("woken", [False, True])
+def test_cancel_at_every_park_leaves_nothing_and_gives_up_no_result(woken: bool) -> None:
+    """The last park is that for the end of the process, when its result has come (R7)."""
+    outcomes: list[Any] = []
+    while True:
+        with Runtime(grace=20) as runtime:
+            call = pickle.dumps((kit.identity, (b"x",), {}))
+            future = CoroutineFuture(_run(call, "identity", runtime.executor))
+            canceling = CancelAtPark(future, len(outcomes) + 1, woken=woken)
+            outcomes.append(runtime.drive(canceling).outcome())
+        if not canceling.asked:
+            break
+
+    *canceled, last, uncanceled = outcomes
+    assert [last, uncanceled] == [Completed(b"x")] * 2
+    assert len(canceled) >= 1
+    assert all(isinstance(one, (Canceled, Completed)) for one in canceled)
