@@ -11,7 +11,7 @@ ARGS ?=
 
 BIN := .venv/bin
 STAMP := .venv/.installed
-SHORT_EXAMPLES := canceled_future state_machine parent tiny_runtime tasks producer_consumer worker_pool crawler supervisor
+SHORT_EXAMPLES := canceled_future state_machine parent tiny_runtime tasks producer_consumer worker_pool crawler supervisor cpu_job
 CODE := src tests examples corpus scripts bench
 
 SHELL := /bin/sh

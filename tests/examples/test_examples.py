@@ -18,9 +18,11 @@ SHORT = (
     "parent",
     "tiny_runtime",
     "tasks",
+    "crawler",
     "producer_consumer",
     "supervisor",
     "worker_pool",
+    "cpu_job",
 )
 RESCIND = Path(sys.executable).with_name("rescind")
 
