@@ -149,6 +149,21 @@ def test_step_posted_at_the_last_moment_is_taken_before_anybody_looks() -> None:
     assert ["posted", "looked"] == trace
 
 
+def test_what_another_thread_puts_off_just_after_an_empty_step_happens_once() -> None:
+    """S1: the step that had nothing to do does not do the next one's as well."""
+    section, lock = watched()
+    done: list[str] = []
+
+    def enter() -> None:
+        with section:
+            section.afterwards(done.append, "its own")
+
+    lock.after.append(lambda: in_thread(enter))
+    with section:
+        pass
+    assert ["its own"] == done
+
+
 def test_finalizers_of_two_channels_in_two_threads_wait_for_nobody() -> None:
     """S2: each thread is inside one channel and forgets an end of the other."""
     first, second = channel[int](1, name="first"), channel[int](1, name="second")

@@ -61,12 +61,12 @@ class Section:
         while True:
             if self._posted:
                 self._take_posted()
-            due = self._due
-            if due:
-                self._due = []
+            due: list[Callable[[], object]] | None = None
+            if self._due:
+                due, self._due = self._due, []  # not the list itself: the next in fills that
             self._depth = 0
             self._lock.release()
-            if due:
+            if due is not None:
                 _run(due)
             # Posted after we looked, by one who could not have the lock: ours to do (S2).
             if not self._posted or not self._lock.acquire(blocking=False):
