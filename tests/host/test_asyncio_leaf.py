@@ -1,7 +1,8 @@
 """The leaf for an asyncio future: how it is canceled, and that nothing is lost meanwhile."""
 
 import asyncio
-from collections.abc import Iterator
+import socket
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
@@ -28,17 +29,102 @@ def turn(loop: asyncio.AbstractEventLoop) -> None:
     loop.run_forever()
 
 
-def test_a_future_that_nobody_else_watches_is_canceled_at_once(
-    loop: asyncio.AbstractEventLoop,
-) -> None:
-    """With no callback but our own there is nobody to tell, so no tick has to pass (R30)."""
+def test_a_future_of_somebody_s_own_is_given_a_tick(loop: asyncio.AbstractEventLoop) -> None:
+    """Even with no callback but ours: who made it may look at it in the loop's next callbacks."""
     future = loop.create_future()
     leaf = AsyncioFuture(future)
-    polled = poll_once(leaf)
+    cx = context()
+    poll_once(leaf, cx)
 
-    outcome = poll_cancel_once(leaf)
+    first = poll_cancel_once(leaf, cx)
+    turn(loop)
+    second = poll_cancel_once(leaf, cx)
 
-    assert (polled, outcome, future.cancelled()) == (PENDING, Canceled(REASON), True)
+    assert (first, future.cancelled(), second) == (PENDING, True, Canceled(REASON))
+
+
+async def _event() -> None:
+    await asyncio.Event().wait()
+
+
+async def _lock() -> None:
+    lock = asyncio.Lock()
+    await lock.acquire()
+    await lock.acquire()
+
+
+async def _semaphore() -> None:
+    async with asyncio.Semaphore(0):
+        pass
+
+
+async def _queue() -> None:
+    await asyncio.Queue[None]().get()
+
+
+async def _condition() -> None:
+    condition = asyncio.Condition()
+    async with condition:
+        await condition.wait()
+
+
+@pytest.mark.parametrize("wait", [_event, _lock, _semaphore, _queue, _condition])
+@pytest.mark.parametrize("kind", ["asyncio", "asyncio-debug", "uvloop"])
+def test_a_waiter_of_asyncio_s_own_locks_leaves_at_once(
+    kind: str, wait: Callable[[], Awaitable[None]]
+) -> None:
+    """Nobody is to be told, so no tick passes in which something could be handed over (R30)."""
+    if kind == "uvloop":
+        pytest.importorskip("uvloop")
+    trace: list[str] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_debug(kind == "asyncio-debug")
+
+        async def waiting() -> None:
+            try:
+                await wait()
+            finally:
+                trace.append("left")
+
+        task = rescind.spawn(waiting())
+        await rescind.yield_now()
+        request = task.cancel("gone")
+        loop.call_soon(trace.append, "next callback")
+        await request
+
+    rescind.run(main, host="uvloop" if kind == "uvloop" else "asyncio")
+
+    assert trace == ["left", "next callback"]
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
+def test_a_transport_is_not_closed_before_its_connection_is_made(kind: str) -> None:
+    """Its waiter is canceled, but its callbacks stand in the loop already; uvloop crashed."""
+    if kind == "uvloop":
+        pytest.importorskip("uvloop")
+
+    async def main() -> tuple[list[str], int]:
+        loop = asyncio.get_running_loop()
+        trace: list[str] = []
+
+        class Protocol(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                trace.append("made")
+
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            ours = socket.create_connection(server.getsockname())
+        ours.setblocking(False)
+        # The loser is canceled where it has just parked, in the same callback of the loop.
+        first = await rescind.race(loop.create_connection(Protocol, sock=ours), rescind.ready(1))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        ours.close()
+        assert isinstance(first, int)
+        return trace, first
+
+    assert rescind.run(main, host=kind) == (["made"], 1)
 
 
 def test_the_callbacks_of_a_library_run_before_the_await_raises(

@@ -16,7 +16,8 @@ import sys
 from asyncio import tasks as asyncio_tasks
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol, cast
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
+from typing import Any, Final, Protocol, cast
 
 from rescind._core.cell import Cell
 from rescind._core.coroutine import CoroutineFuture
@@ -30,6 +31,9 @@ from rescind._host.identity import Identity
 from rescind._host.ticks import Tick
 
 __all__ = ["AsyncioFuture", "AsyncioHost", "adopt"]
+
+#: Where waiters live that nothing but the hand-over looks at.
+_LOCKS: Final = frozenset({"asyncio.locks", "asyncio.queues"})
 
 
 class AsyncioHost:
@@ -177,9 +181,9 @@ class AsyncioFuture(Future[None]):
 
     Cancellation: the asyncio future is canceled; one tick later, when its callbacks have run and
     so the library that owns it knows, the await raises (R30). If it ended otherwise meanwhile,
-    its result is delivered (R7). A future without callbacks but ours has nobody to tell: then the
-    await raises at once. Within that tick somebody could hand the waiter a value that it would
-    lose: httpcore's pool lost connections so.
+    its result is delivered (R7). A waiter of one of asyncio's own locks, events or queues has
+    nobody to tell: then the await raises at once. Within that tick somebody could hand the waiter
+    a value that it would lose: httpcore's pool lost connections so.
     """
 
     __slots__ = ("_asked", "_cx", "_registered", "_taken", "future")
@@ -214,7 +218,7 @@ class AsyncioFuture(Future[None]):
             self._register(future)
         if not self._asked:
             self._asked = True
-            nobody_to_tell = _has_one_callback(future)
+            nobody_to_tell = _waits_in_a_lock() and _has_one_callback(future)
             future.cancel(msg=request.reason.line())
             if nobody_to_tell and future.cancelled():
                 self._leave()
@@ -261,6 +265,26 @@ class AsyncioFuture(Future[None]):
             return f"the asyncio task {future.get_name()!r}"
         kind = type(future).__name__.lstrip("_")
         return "an asyncio future" if kind == "Future" else f"an asyncio {kind}"
+
+
+def _waits_in_a_lock() -> bool:
+    """Is it a lock, event or queue of asyncio's that awaits the leaf of the coroutine polled now?
+
+    They look at a waiter only when they hand something over. Others may look at theirs in a
+    callback that stands in the loop already: uvloop crashes when a connection whose waiter was
+    canceled is closed before that ran.
+    """
+    current: object = getattr(local.region, "coroutine", None)
+    frame: FrameType | None = None
+    while True:
+        if isinstance(current, CoroutineType):
+            frame, current = current.cr_frame, current.cr_await
+        elif isinstance(current, GeneratorType):
+            frame, current = current.gi_frame, cast("object", current.gi_yieldfrom)
+        elif isinstance(current, AsyncGeneratorType):
+            frame, current = current.ag_frame, current.ag_await
+        else:
+            return frame is not None and frame.f_globals.get("__name__") in _LOCKS
 
 
 def _has_one_callback(future: asyncio.Future[Any]) -> bool:
