@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from threading import RLock
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from rescind import Canceled, Completed, PolledAfterCompletion
 from rescind.lowlevel import PENDING, Context, Pending, Waiter, WaitList, Waker
 from rescind.sync.operation import Operation
+from rescind.sync.section import Section
 from rescind.testing import CountingWaker, context, poll_cancel_once, poll_once
 
 
@@ -18,28 +18,28 @@ class Tray:
     """The smallest primitive: things lie on it, or are waited for."""
 
     def __init__(self) -> None:
-        self.lock = RLock()
+        self.section = Section()
         self.things: list[str] = []
         self.waiting = WaitList()
         self.between: Any = None  # called when an operation has found nothing, before it queues
 
     def put(self, thing: str) -> None:
         """Give it to the first in line, or put it down."""
-        with self.lock:
+        with self.section:
             self.things.append(thing)
             self.serve()
 
     def serve(self) -> None:
         """Give to those in line what there is."""
         while self.things and self.waiting.first is not None:
-            self.waiting.wake(self.waiting.first, self.things.pop(0))
+            self.section.wake(self.waiting, self.waiting.first, self.things.pop(0))
 
 
 class Take(Operation[str]):
     """Takes one thing."""
 
     def __init__(self, tray: Tray) -> None:
-        super().__init__(tray.lock)
+        super().__init__(tray.section)
         self.tray = tray
 
     def _attempt(self, cx: Context) -> str | Pending:

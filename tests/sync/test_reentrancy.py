@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from rescind import Closed, Completed, Error
+from rescind import Canceled, Closed, Completed, Error
 from rescind.lowlevel import PENDING, Waiter, WaitList, Waker
 from rescind.sync import Barrier, Condition, Event, Mutex, Notify, OnceCell, RwLock, Semaphore
 from rescind.testing import context, poll_once
-from tests.sync.kit import Party, parked, wakes
+from tests.sync.kit import Party, parked
 
 
 class Interrupted(WaitList):
@@ -28,11 +28,11 @@ class Interrupted(WaitList):
             happens()
         return super().join(waker, wants, given)
 
-    def wake(self, waiter: Waiter, *given: Any) -> bool:
+    def pick(self, waiter: Waiter, given: Any = None) -> Waker | None:
         happens, self.before_wake = self.before_wake, None
         if happens is not None:
             happens()
-        return super().wake(waiter, *given)
+        return super().pick(waiter, given)
 
     def move(self, waiter: Waiter, to: WaitList) -> bool:
         happens, self.before_wake = self.before_wake, None
@@ -41,10 +41,24 @@ class Interrupted(WaitList):
         return super().move(waiter, to)
 
 
+def soon(fut: Awaitable[Any]) -> Any:
+    """Return the outcome of a poll, or, if it has been woken by its end, of the next one."""
+    party = Party(fut)
+    outcome = party.poll()
+    if outcome is PENDING:
+        assert 1 == party.wakes
+        outcome = party.poll()
+    return outcome
+
+
 def interrupted(primitive: Any) -> Any:
     """Give the primitive such a queue."""
     primitive._waiting = Interrupted()
     return primitive
+
+
+LEAVES = pytest.mark.parametrize("leaves", ["cancel", "drop"])
+"""A cancellation is answered at once; a drop happens after the step (S3), and gives back."""
 
 
 async def never_called() -> str:
@@ -62,7 +76,7 @@ def test_mutex_released_just_before_one_queues() -> None:
     mutex = interrupted(Mutex())
     mutex.acquire_nowait()
     mutex._waiting.before_join = mutex.release
-    assert Completed(None) == poll_once(mutex.acquire())
+    assert Completed(None) == soon(mutex.acquire())
 
 
 @pytest.mark.parametrize("event", ["release", "close"])
@@ -70,7 +84,7 @@ def test_semaphore_released_or_closed_just_before_one_queues(event: str) -> None
     """O4."""
     semaphore = interrupted(Semaphore(0))
     semaphore._waiting.before_join = getattr(semaphore, event)
-    outcome = poll_once(semaphore.acquire())
+    outcome = soon(semaphore.acquire())
     if event == "release":
         assert Completed(None) == outcome
     else:
@@ -83,14 +97,14 @@ def test_rwlock_released_just_before_one_queues() -> None:
     lock = interrupted(RwLock())
     lock.acquire_write_nowait()
     lock._waiting.before_join = lock.release_write
-    assert Completed(None) == poll_once(lock.acquire_read())
+    assert Completed(None) == soon(lock.acquire_read())
 
 
 def test_event_set_just_before_one_queues() -> None:
     """O4."""
     event = interrupted(Event())
     event._waiting.before_join = event.set
-    assert Completed(None) == poll_once(event.wait())
+    assert Completed(None) == soon(event.wait())
 
 
 @pytest.mark.parametrize("how", ["notify_one", "notify_last", "notify_waiters"])
@@ -98,7 +112,7 @@ def test_notification_just_before_one_queues(how: str) -> None:
     """O4: and it is taken, not stored for another as well."""
     notify = interrupted(Notify())
     notify._waiting.before_join = getattr(notify, how)
-    assert (Completed(None), False) == (poll_once(notify.notified()), notify.statistics().stored)
+    assert (Completed(None), False) == (soon(notify.notified()), notify.statistics().stored)
 
 
 @pytest.mark.parametrize("event", ["wait", "close"])
@@ -107,7 +121,7 @@ def test_barrier_completed_or_closed_just_before_one_queues(event: str) -> None:
     barrier = interrupted(Barrier(2))
     other = Party(barrier.wait())
     barrier._waiting.before_join = other.poll if event == "wait" else barrier.close
-    outcome = poll_once(barrier.wait())
+    outcome = soon(barrier.wait())
     if event == "wait":
         assert (Completed(1), Completed(0)) == (outcome, other.poll())
     else:
@@ -127,65 +141,70 @@ def test_cell_given_up_or_set_just_before_one_queues(event: str) -> None:
     (maker,) = parked(cell.get_or_init(slow))
     gate.set()
     cell._waiting.before_join = maker.drop if event == "drop" else maker.poll
-    assert Completed("value" if event == "drop" else "slow") == poll_once(cell.get_or_init(make))
+    assert Completed("value" if event == "drop" else "slow") == soon(cell.get_or_init(make))
 
 
-def test_first_in_line_that_is_dropped_as_it_is_given_the_mutex() -> None:
+@LEAVES
+def test_first_in_line_that_leaves_as_it_is_given_the_mutex(leaves: str) -> None:
     """W4: the next one has it, or nobody."""
     mutex = interrupted(Mutex())
     mutex.acquire_nowait()
     first, second = parked(mutex.acquire(), mutex.acquire())
-    mutex._waiting.before_wake = first.drop
+    mutex._waiting.before_wake = getattr(first, leaves)
     mutex.release()
-    assert ([0, 1], Completed(None)) == (wakes([first, second]), second.poll())
+    assert (1, Completed(None)) == (second.wakes, second.poll())
 
     (last,) = parked(mutex.acquire())
-    mutex._waiting.before_wake = last.drop
+    mutex._waiting.before_wake = getattr(last, leaves)
     mutex.release()
     assert not mutex.locked()
 
 
-def test_first_in_line_that_is_dropped_as_it_is_given_permits() -> None:
+@LEAVES
+def test_first_in_line_that_leaves_as_it_is_given_permits(leaves: str) -> None:
     """W4: all that it had gathered goes on."""
     semaphore = interrupted(Semaphore(0))
     first, second = parked(semaphore.acquire(2), semaphore.acquire(2))
     semaphore.release()
-    semaphore._waiting.before_wake = first.drop
+    semaphore._waiting.before_wake = getattr(first, leaves)
     semaphore.release()
-    assert ([0, 1], 0) == (wakes([first, second]), semaphore.available)
+    assert (1, 0) == (second.wakes, semaphore.available)
     (last,) = parked(semaphore.acquire())
-    semaphore._waiting.before_wake = last.drop
+    semaphore._waiting.before_wake = getattr(last, leaves)
     semaphore.release()
     assert 1 == semaphore.available
 
 
 @pytest.mark.parametrize("form", ["read", "write"])
-def test_first_in_line_that_is_dropped_as_it_is_let_in(form: str) -> None:
+@LEAVES
+def test_first_in_line_that_leaves_as_it_is_let_in(form: str, leaves: str) -> None:
     """W4: the next one is let in, or nobody."""
     lock = interrupted(RwLock())
     lock.acquire_write_nowait()
     first, second = parked(getattr(lock, f"acquire_{form}")(), lock.acquire_write())
-    lock._waiting.before_wake = first.drop
+    lock._waiting.before_wake = getattr(first, leaves)
     lock.release_write()
-    assert ([0, 1], Completed(None)) == (wakes([first, second]), second.poll())
+    assert (1, Completed(None)) == (second.wakes, second.poll())
     lock.release_write()
     assert not lock.locked()
 
 
-def test_first_in_line_that_is_dropped_as_it_is_notified() -> None:
+@LEAVES
+def test_first_in_line_that_leaves_as_it_is_notified(leaves: str) -> None:
     """W4: the next one is, or it is stored."""
     notify = interrupted(Notify())
     first, second = parked(notify.notified(), notify.notified())
-    notify._waiting.before_wake = first.drop
+    notify._waiting.before_wake = getattr(first, leaves)
     notify.notify_one()
-    assert [0, 1] == wakes([first, second])
+    assert 1 == second.wakes
     (last,) = parked(notify.notified())
-    notify._waiting.before_wake = last.drop
+    notify._waiting.before_wake = getattr(last, leaves)
     notify.notify_one()
     assert notify.statistics().stored
 
 
-def test_first_in_line_that_is_dropped_as_its_condition_is_notified() -> None:
+@LEAVES
+def test_first_in_line_that_leaves_as_its_condition_is_notified(leaves: str) -> None:
     """W4: the next one is."""
     condition = Condition()
     condition._waiting = Interrupted()
@@ -194,21 +213,27 @@ def test_first_in_line_that_is_dropped_as_its_condition_is_notified() -> None:
         condition.acquire_nowait()
         parties += parked(condition.wait())
     condition.acquire_nowait()
-    condition._waiting.before_wake = parties[0].drop
+    condition._waiting.before_wake = getattr(parties[0], leaves)
     condition.notify()
     condition.release()
+    if leaves == "cancel":  # it was not notified, and waits for the mutex, which it gets first
+        assert isinstance(parties[0].cancel(), Canceled)
+        condition.release()
     assert Completed(None) == parties[1].poll()
 
 
-def test_first_in_line_that_is_dropped_as_the_barrier_opens() -> None:
-    """W4: the others go on, each with another place."""
+@LEAVES
+def test_first_in_line_that_leaves_as_the_barrier_opens(leaves: str) -> None:
+    """W4, G3: the others go on, each with another place; dropped after it, it took part."""
     barrier = interrupted(Barrier(3))
     first, second = parked(barrier.wait(), barrier.wait())
-    barrier._waiting.before_wake = first.drop
-    assert (Completed(1), Completed(0)) == (poll_once(barrier.wait()), second.poll())
+    barrier._waiting.before_wake = getattr(first, leaves)
+    last = 2 if leaves == "drop" else 1
+    assert (Completed(last), Completed(last - 1)) == (poll_once(barrier.wait()), second.poll())
 
 
-def test_first_in_line_that_is_dropped_as_it_is_to_make_the_value() -> None:
+@LEAVES
+def test_first_in_line_that_leaves_as_it_is_to_make_the_value(leaves: str) -> None:
     """W4: the next one makes it; with nobody in line, whoever comes."""
     cell: Any = interrupted(OnceCell())
     gate = Event()
@@ -220,12 +245,12 @@ def test_first_in_line_that_is_dropped_as_it_is_to_make_the_value() -> None:
     maker, first, second = parked(
         cell.get_or_init(slow), cell.get_or_init(never_called), cell.get_or_init(slow)
     )
-    cell._waiting.before_wake = first.drop
+    cell._waiting.before_wake = getattr(first, leaves)
     maker.drop()
-    assert [0, 1] == wakes([first, second])
+    assert 1 == second.wakes
     second.poll()
     (last,) = parked(cell.get_or_init(never_called))
-    cell._waiting.before_wake = last.drop
+    cell._waiting.before_wake = getattr(last, leaves)
     second.drop()
     assert Completed("value") == poll_once(cell.get_or_init(make))
 

@@ -48,8 +48,8 @@ class WatchedLock:
 def watched() -> tuple[Section, WatchedLock]:
     """Make a section whose lock is watched."""
     section = Section()
-    lock = WatchedLock(section._lock)
-    section._lock = lock  # type: ignore[assignment]
+    lock = WatchedLock(section.lock)
+    section.lock = lock  # type: ignore[assignment]
     return section, lock
 
 
@@ -92,17 +92,17 @@ def test_waker_that_raises_a_cancelled_error_is_logged() -> None:
         def wake(self) -> None:
             raise asyncio.CancelledError
 
-    section = Section()
+    section, waiting = Section(), WaitList()
     with logged() as messages, section:
-        section.wake(Cancels())
+        section.wake(waiting, waiting.join(Cancels()))
     assert 1 == len(messages)
 
 
 def test_posted_step_is_taken_at_once_if_the_lock_is_free() -> None:
     """And with the lock held."""
-    section, trace = Section(), list[int]()
-    section.post(lambda: trace.append(section._depth))
-    assert ([1], 0) == (trace, section._depth)
+    section, trace = Section(), list[bool]()
+    section.post(lambda: trace.append(section.inside()))
+    assert ([True], False) == (trace, section.inside())
 
 
 def test_posted_step_inside_a_step_is_taken_after_it() -> None:

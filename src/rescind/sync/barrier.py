@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from threading import RLock
 from typing import Final
 
 from rescind._core.errors import Closed, WouldBlock
@@ -20,6 +19,7 @@ from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.arguments import checked_count
 from rescind.sync.operation import Operation
+from rescind.sync.section import Section
 
 __all__ = ["Barrier", "BarrierStatistics"]
 
@@ -73,7 +73,7 @@ class Barrier:
         "__weakref__",
         "_closed",
         "_generation",
-        "_lock",
+        "_section",
         "_parties",
         "_waiting",
         "name",
@@ -81,7 +81,7 @@ class Barrier:
 
     def __init__(self, parties: int, *, name: str | None = None) -> None:
         self.name = name
-        self._lock = RLock()
+        self._section = Section()
         self._parties = checked_count(parties, "the parties of a barrier")
         # A waiter's ``given`` is its index in the generation, or that the barrier was closed.
         self._waiting = WaitList()
@@ -114,7 +114,7 @@ class Barrier:
             WouldBlock: others are still missing.
             Closed: the barrier is closed.
         """
-        with self._lock:
+        with self._section:
             index = self._arrive()
             if isinstance(index, Pending):
                 raise WouldBlock(f"{self!r} waits for others; 'await barrier.wait()' waits too")
@@ -125,9 +125,11 @@ class Barrier:
 
         A second call does nothing.
         """
-        with self._lock:
-            self._closed = True
-            self._waiting.wake_all(_CLOSED)
+        self._section.post(self._close)
+
+    def _close(self) -> None:
+        self._closed = True
+        self._section.wake_all(self._waiting, _CLOSED)
 
     def _arrive(self) -> int | Pending:
         """Complete the party and return the last one's index; `PENDING` if others are missing."""
@@ -144,7 +146,7 @@ class Barrier:
             waiter = self._waiting.first
             if waiter is None or waiter.ticket > latest:
                 return index
-            index += self._waiting.wake(waiter, index)
+            index += self._section.wake(self._waiting, waiter, index)
 
     # -- what it is -------------------------------------------------------------------------------
 
@@ -156,11 +158,13 @@ class Barrier:
     @property
     def closed(self) -> bool:
         """Was it closed?"""
+        if self._section.posted:
+            self._section.catch_up()
         return self._closed
 
     def statistics(self) -> BarrierStatistics:
         """Return a snapshot."""
-        with self._lock:
+        with self._section:
             return BarrierStatistics(
                 self._parties, len(self._waiting), self._generation, self._closed
             )
@@ -177,7 +181,7 @@ class _Wait(Operation[int]):
     __slots__ = ("_barrier",)
 
     def __init__(self, barrier: Barrier) -> None:
-        super().__init__(barrier._lock)
+        super().__init__(barrier._section)
         self._barrier = barrier
 
     def _attempt(self, cx: Context) -> int | Pending:
@@ -189,7 +193,7 @@ class _Wait(Operation[int]):
     def _look_again(self, waiter: Waiter) -> None:
         barrier = self._barrier
         if barrier._closed:
-            barrier.close()
+            barrier._close()
         elif len(barrier._waiting) >= barrier._parties:
             barrier._let_go_on()
 

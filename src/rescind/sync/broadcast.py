@@ -11,8 +11,8 @@ from rescind._core.errors import Closed, WouldBlock
 from rescind._core.poll import Context, Future, Pending, Waker
 from rescind._core.waitlist import Waiter
 from rescind.sync.broadcast_core import BroadcastCore, BroadcastStatistics, Place
-from rescind.sync.channel_operations import Looking, Unwanted
 from rescind.sync.ends import End, NotSent, check_capacity
+from rescind.sync.operation import Looking, Unwanted
 
 __all__ = ["BroadcastReceiver", "BroadcastSender", "broadcast"]
 
@@ -91,6 +91,8 @@ class BroadcastSender(End, Generic[T]):
     @property
     def is_closed(self) -> bool:
         """Is it of no use now: closed, or without a receiver?"""
+        if self._section.posted:
+            self._section.catch_up()
         return not self._open or self._core.closed
 
     def statistics(self) -> BroadcastStatistics:
@@ -167,6 +169,8 @@ class BroadcastReceiver(End, Generic[T_co]):
     @property
     def is_closed(self) -> bool:
         """Is it dropped, or will nothing be sent any more?"""
+        if self._section.posted:
+            self._section.catch_up()
         return not self._open or not self._core.senders
 
     def statistics(self) -> BroadcastStatistics:
@@ -175,6 +179,8 @@ class BroadcastReceiver(End, Generic[T_co]):
 
     def __len__(self) -> int:
         """Return how many values it has not seen, those included that it has missed."""
+        if self._section.posted:
+            self._section.catch_up()
         return self._core.end - self._place.next
 
     def __bool__(self) -> bool:

@@ -22,7 +22,6 @@ from typing import Generic, TypeVar
 from rescind._core.errors import Closed, RescindError
 from rescind._core.poll import PENDING, Pending
 from rescind._core.waitlist import WaitList
-from rescind.sync.channel_operations import tell
 from rescind.sync.section import Section
 
 __all__ = ["BroadcastCore", "BroadcastStatistics", "Lagged", "Place"]
@@ -132,7 +131,7 @@ class BroadcastCore(Generic[T]):
         if len(self.slots) == self.capacity:
             self._forget()
         self.slots.append(_Slot(value, self.receivers))
-        tell(self.section, self.getters)
+        self.section.wake_all(self.getters)
 
     def take(self, place: Place) -> T | Pending:
         """Return the next value for this receiver; `PENDING` if there is none yet; or raise."""
@@ -164,14 +163,14 @@ class BroadcastCore(Generic[T]):
         while self.slots and not self.slots[0].unseen:
             self._forget()
         if not self.receivers:
-            tell(self.section, self.watchers)
-            tell(self.section, self.getters)
+            self.section.wake_all(self.watchers)
+            self.section.wake_all(self.getters)
 
     def sender_gone(self) -> None:
         """Tell the end, if it was the last one."""
         self.senders -= 1
         if not self.senders:
-            tell(self.section, self.getters)
+            self.section.wake_all(self.getters)
 
     def _seen(self, slot: _Slot[T]) -> None:
         slot.unseen -= 1

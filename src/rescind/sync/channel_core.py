@@ -34,7 +34,6 @@ from typing import Generic, TypeAlias, TypeVar
 
 from rescind._core.errors import Closed
 from rescind._core.waitlist import Waiter, WaitList
-from rescind.sync.channel_operations import tell
 from rescind.sync.section import Section
 
 __all__ = ["ChannelCore", "ChannelStatistics", "Gift", "check_undelivered", "hand_back"]
@@ -161,19 +160,37 @@ class ChannelCore(Generic[T]):
     def settle(self) -> None:
         """Let in who can go now, and tell the end if this is it; whatever leaves calls this."""
         putters = self.putters
+        if self.closed and putters.first is not None:
+            self.section.wake_all(putters, False)  # came in the middle of the close (O4)
         while (putter := putters.first) is not None:
             wants = putter.wants
             if isinstance(wants, tuple):
                 if self.free() < 1:
                     return
-                if self._wake(putters, putter, True):
+                if self.section.wake(putters, putter, True):
                     self.accept(self._letter(putter))
             elif self.free() < wants:
                 return
-            elif self._wake(putters, putter, True):
+            elif self.section.wake(putters, putter, True):
                 self.reserved += wants
         if self.getters.first is not None and self.ended():
-            tell(self.section, self.getters, None)
+            self.section.wake_all(self.getters, None)
+
+    def look_again(self) -> None:
+        """Serve one who has just joined, in the middle of somebody else's step maybe (O4)."""
+        queue, getters = self.queue, self.getters
+        while queue and getters.first is not None:
+            if self._returned:
+                number = self._returned.pop(0)
+            else:
+                self._grants = number = self._grants + 1
+            gift = number, queue.popleft()
+            self.granted += 1
+            if not self._grant(gift):
+                self.give_back(gift)
+                return
+            self.granted -= 1
+        self.settle()
 
     def release(self, slots: int) -> None:
         """Take back slots that were reserved and not used."""
@@ -208,7 +225,7 @@ class ChannelCore(Generic[T]):
             while len(taken) < limit and (putter := self.putters.first) is not None:
                 if not isinstance(putter.wants, tuple):
                     break
-                if self._wake(self.putters, putter, True):
+                if self.section.wake(self.putters, putter, True):
                     taken.append(self._letter(putter))
         if not taken and self.ended():
             raise Closed(f"{self} is closed and empty")
@@ -241,7 +258,7 @@ class ChannelCore(Generic[T]):
     def _grant(self, gift: Gift[T]) -> bool:
         """Hand it to the first receiver in line; return False if nobody waits."""
         while (getter := self.getters.first) is not None:
-            if self._wake(self.getters, getter, gift):
+            if self.section.wake(self.getters, getter, gift):
                 self.granted += 1
                 return True
         return False
@@ -258,8 +275,8 @@ class ChannelCore(Generic[T]):
         """Accept nothing any more, except from permits."""
         if not self.closed:
             self.closed = True
-            tell(self.section, self.putters, False)
-            tell(self.section, self.watchers, None)
+            self.section.wake_all(self.putters, False)
+            self.section.wake_all(self.watchers, None)
             self.settle()
 
     def sender_gone(self) -> None:
@@ -273,19 +290,11 @@ class ChannelCore(Generic[T]):
         if self.receivers:
             return
         self.close()
-        tell(self.section, self.getters, None)
+        self.section.wake_all(self.getters, None)
         left, self.queue = self.queue, deque()
         self._returned.clear()
         if left:
             self._undeliver(left)
-
-    def _wake(self, waiting: WaitList, waiter: Waiter, given: object) -> bool:
-        """Give it to one who waits; return False if a finalizer has just made them leave (W4)."""
-        waker = waiting.pick(waiter, given)
-        if waker is None:
-            return False
-        self.section.wake(waker)
-        return True
 
     def _undeliver(self, values: deque[T] | list[T]) -> None:
         self.undelivered += len(values)

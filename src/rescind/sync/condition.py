@@ -184,13 +184,14 @@ class Condition:
             ValueError: ``n`` is less than 1.
         """
         checked_count(n, "the waiters to notify")
-        with self._mutex._lock:
-            self._notify(n)
+        self._mutex._section.post(self._notify, n)
 
     def notify_all(self) -> None:
         """Let all go on who wait now, one after the other, when they get the mutex."""
-        with self._mutex._lock:
-            self._notify(len(self._waiting))
+        self._mutex._section.post(self._notify_all)
+
+    def _notify_all(self) -> None:
+        self._notify(len(self._waiting))
 
     def _notify(self, n: int) -> None:
         mutex = self._mutex
@@ -198,8 +199,8 @@ class Condition:
             waiter = self._waiting.first
             if waiter is None:
                 break
-            waiter.given = True
             if self._waiting.move(waiter, mutex._waiting):
+                waiter.given = True
                 n -= 1
         mutex._serve()
 
@@ -207,7 +208,7 @@ class Condition:
 
     def statistics(self) -> ConditionStatistics:
         """Return a snapshot."""
-        with self._mutex._lock:
+        with self._mutex._section:
             return ConditionStatistics(len(self._waiting), self._mutex.statistics())
 
     def __repr__(self) -> str:
@@ -221,7 +222,7 @@ class _Wait(Operation[None]):
     __slots__ = ("_condition", "_holder", "_request")
 
     def __init__(self, condition: Condition) -> None:
-        super().__init__(condition._mutex._lock)
+        super().__init__(condition._mutex._section)
         self._condition = condition
         # Who held the mutex, and will again; None before the first poll.
         self._holder: Holder | None = None
@@ -249,7 +250,7 @@ class _Wait(Operation[None]):
         return waiter
 
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[None] | Pending:
-        with self._lock:
+        with self._section:
             waiter = self._waiter
             if waiter is None:
                 return super().poll_cancel(cx, request)
@@ -258,8 +259,7 @@ class _Wait(Operation[None]):
                 self._request = request
                 mutex._serve()
             if not waiter.woken:
-                waiter.waker = cx.waker
-                return PENDING  # C1
+                return self._stay(waiter, cx.waker)  # C1
             if self._request is None:
                 return super().poll_cancel(cx, request)  # C2
             self._waiter = None

@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from threading import RLock
 
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.operation import Operation
+from rescind.sync.section import Section
 
 __all__ = ["Event", "EventStatistics"]
 
@@ -56,11 +56,11 @@ class Event:
     Source: ``asyncio.Event``, ``trio.Event``.
     """
 
-    __slots__ = ("__weakref__", "_lock", "_set", "_waiting", "name")
+    __slots__ = ("__weakref__", "_section", "_set", "_waiting", "name")
 
     def __init__(self, *, name: str | None = None) -> None:
         self.name = name
-        self._lock = RLock()
+        self._section = Section()
         self._set = False
         self._waiting = WaitList()
 
@@ -73,22 +73,46 @@ class Event:
 
     def set(self) -> None:
         """Let it have happened: all who wait go on, also if `clear` follows at once."""
-        with self._lock:
-            self._set = True
-            self._waiting.wake_all()
+        section = self._section
+        lock = section.lock
+        if section.posted or section.inside() or not lock.acquire(False):
+            section.post(self._happen)
+            return
+        self._set = True
+        if self._waiting.first is not None:
+            section.wake_all(self._waiting)
+        lock.release()
+        if section.due:
+            section.leave()
+
+    def _happen(self) -> None:
+        self._set = True
+        if self._waiting.first is not None:
+            self._section.wake_all(self._waiting)
 
     def clear(self) -> None:
         """Let it not have happened: who waits from now on waits for the next `set`."""
-        with self._lock:
-            self._set = False
+        section = self._section
+        if not section.try_enter():
+            section.post(self._unset)
+            return
+        self._set = False
+        section.lock.release()
+        if section.due:
+            section.leave()
+
+    def _unset(self) -> None:
+        self._set = False
 
     def is_set(self) -> bool:
         """Tell whether it has happened."""
+        if self._section.posted:
+            self._section.catch_up()
         return self._set
 
     def statistics(self) -> EventStatistics:
         """Return a snapshot."""
-        with self._lock:
+        with self._section:
             return EventStatistics(self._set, len(self._waiting))
 
     def __repr__(self) -> str:
@@ -102,7 +126,7 @@ class _Wait(Operation[None]):
     __slots__ = ("_event",)
 
     def __init__(self, event: Event) -> None:
-        super().__init__(event._lock)
+        super().__init__(event._section)
         self._event = event
 
     def _attempt(self, cx: Context) -> Pending | None:
@@ -113,7 +137,7 @@ class _Wait(Operation[None]):
 
     def _look_again(self, waiter: Waiter) -> None:
         if self._event._set:
-            self._event._waiting.wake(waiter)
+            self._section.wake(self._event._waiting, waiter)
 
     def _received(self, waiter: Waiter) -> None:
         """Return: the event was set while this waited (V1)."""

@@ -16,7 +16,6 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from reprlib import recursive_repr
-from threading import RLock
 from types import TracebackType
 
 from rescind._core import scope
@@ -29,6 +28,7 @@ from rescind._core.task import Task
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.holder import Holder, closing, holder_here
 from rescind.sync.operation import Operation
+from rescind.sync.section import Section
 
 __all__ = ["Mutex", "MutexStatistics", "Poisoned"]
 
@@ -89,7 +89,7 @@ class Mutex:
         "__weakref__",
         "_away",
         "_forfeits",
-        "_lock",
+        "_section",
         "_owner",
         "_poison",
         "_poisoned",
@@ -99,7 +99,7 @@ class Mutex:
 
     def __init__(self, *, name: str | None = None, poison: bool = False) -> None:
         self.name = name
-        self._lock = RLock()
+        self._section = Section()
         # Who holds it; None: it is free.
         self._owner: Holder | None = None
         # Everyone's ``wants`` is the holder that it will be.
@@ -133,8 +133,9 @@ class Mutex:
             UsageError: the caller holds it.
             Poisoned: as `acquire`.
         """
-        with self._lock:
-            if not self._take(holder_here()):
+        here = holder_here()
+        with self._section:
+            if not self._take(here):
                 raise WouldBlock(f"{self!r} cannot be had at once; 'await mutex.acquire()' waits")
 
     def release(self) -> None:
@@ -143,20 +144,39 @@ class Mutex:
         Raises:
             UsageError: it is not held, or by another task.
         """
-        with self._lock:
-            here = holder_here()
+        here = holder_here()
+        section = self._section
+        lock = section.lock
+        if section.posted or section.inside() or not lock.acquire(False):
+            if not section.posted and not self._forfeits:
+                self._owned_by(here)
+            section.post(self._release, here)
+            return
+        try:
+            self._release(here)
+        finally:
+            lock.release()
+            if section.due:
+                section.leave()
+
+    def _release(self, here: Holder) -> None:
+        if self._forfeits:
             owner = self._owner
             own = owner is not None and owner.owned_by(here)
-            if self._forfeits and self._forfeited(here, own=own):
+            if self._forfeited(here, own=own):
                 return
-            if own:
-                self._pass_on()
-            elif owner is None:
-                raise UsageError(f"{self!r} cannot be released: nobody holds it")
-            else:
-                raise UsageError(
-                    f"{self!r} cannot be released by {here}: only the task that holds it may do so"
-                )
+        self._owned_by(here)
+        self._pass_on()
+
+    def _owned_by(self, here: Holder) -> None:
+        """Refuse a release by one who does not hold it."""
+        owner = self._owner
+        if owner is None:
+            raise UsageError(f"{self!r} cannot be released: nobody holds it")
+        if not owner.owned_by(here):
+            raise UsageError(
+                f"{self!r} cannot be released by {here}: only the task that holds it may do so"
+            )
 
     def _leave(self, exc: BaseException | None, frame: int) -> None:
         """Leave the block of ``frame`` (M3)."""
@@ -165,17 +185,19 @@ class Mutex:
         if not isinstance(exc, GeneratorExit):
             self.release()
             return
-        with self._lock:
-            for holder in list(self._away):
-                if holder.frame == frame:
-                    self._forget(holder)
-                    return
-            owner = self._owner
-            here = holder_here()
-            if owner is not None and (
-                owner.frame == frame or (closing(here) and owner.owned_by(here))
-            ):
-                self._pass_on()
+        here = holder_here()
+        self._section.post(self._close_block, frame, here if closing(here) else None)
+
+    def _close_block(self, frame: int, closed: Holder | None) -> None:
+        for holder in list(self._away):
+            if holder.frame == frame:
+                self._forget(holder)
+                return
+        owner = self._owner
+        if owner is not None and (
+            owner.frame == frame or (closed is not None and owner.owned_by(closed))
+        ):
+            self._pass_on()
 
     def _take(self, who: Holder) -> bool:
         """Take it if it is free; refuse what could never end."""
@@ -191,7 +213,8 @@ class Mutex:
     def _pass_on(self) -> None:
         """Give it to the first in line (M1)."""
         self._owner = None
-        self._serve()
+        if self._waiting.first is not None:
+            self._serve()
 
     def _serve(self) -> None:
         """Give it to the first in line, if nobody has it."""
@@ -200,7 +223,7 @@ class Mutex:
             if waiter is None:
                 return
             self._owner = waiter.wants
-            if not self._waiting.wake(waiter):
+            if not self._section.wake(self._waiting, waiter):
                 self._owner = None  # it left just now (W4)
 
     def _forfeited(self, here: Holder, *, own: bool) -> bool:
@@ -235,6 +258,8 @@ class Mutex:
 
     def locked(self) -> bool:
         """Tell whether somebody holds it."""
+        if self._section.posted:
+            self._section.catch_up()
         return self._owner is not None
 
     @property
@@ -248,7 +273,7 @@ class Mutex:
 
     def statistics(self) -> MutexStatistics:
         """Return a snapshot."""
-        with self._lock:
+        with self._section:
             owner = self._owner
             named = None if owner is None else str(owner)
             return MutexStatistics(owner is not None, named, len(self._waiting))
@@ -275,7 +300,7 @@ class MutexAcquire(Operation[None]):
     __slots__ = ("_frame", "_holder", "_mutex")
 
     def __init__(self, mutex: Mutex, frame: int | None = None) -> None:
-        super().__init__(mutex._lock)
+        super().__init__(mutex._section)
         self._mutex = mutex
         # Stands for the frame whose block it enters, if it does that.
         self._frame = frame

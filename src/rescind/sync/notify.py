@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from threading import RLock
 from typing import Final
 
 from rescind._core.errors import UsageError, WouldBlock
 from rescind._core.poll import PENDING, Context, NoopWaker, Pending, Waker
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.operation import Operation
+from rescind.sync.section import Section
 
 __all__ = ["Notified", "Notify", "NotifyStatistics"]
 
@@ -74,11 +74,11 @@ class Notify:
     Source: tokio's ``Notify``.
     """
 
-    __slots__ = ("__weakref__", "_calls", "_lock", "_stored", "_waiting", "name")
+    __slots__ = ("__weakref__", "_calls", "_section", "_stored", "_waiting", "name")
 
     def __init__(self, *, name: str | None = None) -> None:
         self.name = name
-        self._lock = RLock()
+        self._section = Section()
         # Is there a notification for one that nobody has taken (N1)?
         self._stored = False
         # How often all were notified (N3).
@@ -103,7 +103,7 @@ class Notify:
         Raises:
             WouldBlock: none is stored.
         """
-        with self._lock:
+        with self._section:
             if not self._take():
                 raise WouldBlock(f"{self!r} has none stored; 'await notify.notified()' waits")
 
@@ -112,19 +112,19 @@ class Notify:
 
         Two of them that nobody waits for are one.
         """
-        with self._lock:
-            self._notify(_News.FIRST)
+        self._section.post(self._notify, _News.FIRST)
 
     def notify_last(self) -> None:
         """Notify the last in line; or, if nobody waits, whoever comes next."""
-        with self._lock:
-            self._notify(_News.LAST)
+        self._section.post(self._notify, _News.LAST)
 
     def notify_waiters(self) -> None:
         """Notify all whose `notified` future exists now; nothing is stored for others."""
-        with self._lock:
-            self._calls += 1
-            self._waiting.wake_all(_News.ALL)
+        self._section.post(self._notify_all)
+
+    def _notify_all(self) -> None:
+        self._calls += 1
+        self._section.wake_all(self._waiting, _News.ALL)
 
     def _notify(self, news: _News) -> None:
         while True:
@@ -132,7 +132,7 @@ class Notify:
             if waiter is None:
                 self._stored = True
                 return
-            if self._waiting.wake(waiter, news):
+            if self._section.wake(self._waiting, waiter, news):
                 return
 
     def _take(self) -> bool:
@@ -143,7 +143,7 @@ class Notify:
 
     def statistics(self) -> NotifyStatistics:
         """Return a snapshot."""
-        with self._lock:
+        with self._section:
             return NotifyStatistics(self._stored, len(self._waiting))
 
     def __repr__(self) -> str:
@@ -158,8 +158,11 @@ class Notified(Operation[None]):
     __slots__ = ("_calls", "_notify")
 
     def __init__(self, notify: Notify) -> None:
-        super().__init__(notify._lock)
+        section = notify._section
+        super().__init__(section)
         self._notify = notify
+        if section.posted:
+            section.catch_up()
         # The count of `notify_waiters` at its making: if there are more now, it was told (N3).
         self._calls = notify._calls
 
@@ -174,7 +177,7 @@ class Notified(Operation[None]):
         Raises:
             UsageError: the future has ended.
         """
-        with self._lock:
+        with self._section:
             waiter = self._waiter
             if waiter is None:
                 if self._ended:
@@ -195,7 +198,7 @@ class Notified(Operation[None]):
     def _look_again(self, waiter: Waiter) -> None:
         notify = self._notify
         if notify._calls != self._calls:
-            notify._waiting.wake(waiter, _News.ALL)
+            self._section.wake(notify._waiting, waiter, _News.ALL)
         elif notify._take():
             notify._notify(_News.FIRST)
 

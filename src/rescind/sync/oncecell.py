@@ -14,7 +14,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from threading import RLock
 from typing import Final, Generic, TypeVar, cast
 
 from rescind._core.coroutine import CoroutineFuture
@@ -23,6 +22,7 @@ from rescind._core.errors import UsageError, WouldBlock
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.operation import Operation
+from rescind.sync.section import Section
 
 __all__ = ["OnceCell", "OnceCellStatistics"]
 
@@ -69,11 +69,11 @@ class OnceCell(Generic[T]):
     Source: tokio's ``OnceCell``.
     """
 
-    __slots__ = ("__weakref__", "_lock", "_maker", "_value", "_waiting", "name")
+    __slots__ = ("__weakref__", "_section", "_maker", "_value", "_waiting", "name")
 
     def __init__(self, *, name: str | None = None) -> None:
         self.name = name
-        self._lock = RLock()
+        self._section = Section()
         self._value: object = _EMPTY
         # What makes the value now, by the id of its future, which may hold the cell; None: nothing.
         self._maker: int | None = None
@@ -124,7 +124,7 @@ class OnceCell(Generic[T]):
         Raises:
             UsageError: there is one, or one is being made.
         """
-        with self._lock:
+        with self._section:
             if self._value is not _EMPTY:
                 raise UsageError(f"{self!r} has a value already, and is set once")
             if self._maker is not None:
@@ -137,7 +137,7 @@ class OnceCell(Generic[T]):
 
     def statistics(self) -> OnceCellStatistics:
         """Return a snapshot."""
-        with self._lock:
+        with self._section:
             return OnceCellStatistics(
                 self._value is not _EMPTY, self._maker is not None, len(self._waiting)
             )
@@ -146,7 +146,7 @@ class OnceCell(Generic[T]):
         """Take the value, and let all have it who wait."""
         self._maker = None
         self._value = value
-        self._waiting.wake_all(False)
+        self._section.wake_all(self._waiting, False)
 
     def _give_up(self) -> None:
         """Let the next in line make the value (I2)."""
@@ -159,7 +159,7 @@ class OnceCell(Generic[T]):
             if waiter is None:
                 return
             self._maker = waiter.wants
-            if not self._waiting.wake(waiter, True):
+            if not self._section.wake(self._waiting, waiter, True):
                 self._maker = None  # it left just now (W4)
 
     def __repr__(self) -> str:
@@ -174,7 +174,7 @@ class _Turn(Operation[bool]):
     __slots__ = ("_cell", "_maker")
 
     def __init__(self, cell: OnceCell[T]) -> None:
-        super().__init__(cell._lock)
+        super().__init__(cell._section)
         self._cell = cell
         self._maker = 0
 
@@ -201,7 +201,7 @@ class _Turn(Operation[bool]):
 
     def _look_again(self, waiter: Waiter) -> None:
         if self._cell._value is not _EMPTY:
-            self._cell._waiting.wake(waiter, False)
+            self._section.wake(self._cell._waiting, waiter, False)
         else:
             self._cell._serve()
 
@@ -223,9 +223,8 @@ async def _get_or_init(cell: OnceCell[T], make: Callable[[], Awaitable[T]]) -> T
     try:
         value = await make()
     except BaseException:
-        with cell._lock:
-            cell._give_up()
+        cell._section.post(cell._give_up)
         raise
-    with cell._lock:
+    with cell._section:
         cell._fill(value)
     return value

@@ -17,8 +17,8 @@ from rescind._core.errors import Closed, UsageError, WouldBlock
 from rescind._core.poll import PENDING, Context, Future, IntoFuture, Pending, Waker
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.channel_core import check_undelivered, hand_back
-from rescind.sync.channel_operations import Looking, Unwanted, tell
 from rescind.sync.ends import End, NotSent
+from rescind.sync.operation import Looking, Unwanted
 from rescind.sync.section import Section
 
 __all__ = ["OneshotReceiver", "OneshotSender", "OneshotStatistics", "oneshot"]
@@ -95,9 +95,9 @@ class _Core(Generic[T]):
         """Refuse a value that was not sent yet."""
         if not self.closed:
             self.closed = True
-            tell(self.section, self.watchers)
+            self.section.wake_all(self.watchers)
             if self.letter is None:
-                tell(self.section, self.getters)
+                self.section.wake_all(self.getters)
 
     def __str__(self) -> str:
         name = "oneshot" if self.name is None else f"oneshot {self.name!r}"
@@ -137,7 +137,7 @@ class OneshotSender(End, Generic[T_contra]):
                 raise NotSent(f"{core}: {who}; the value is in .value of this exception", value)
             core.letter = (value,)
             core.sent = True
-            tell(core.section, core.getters)
+            core.section.wake_all(core.getters)
 
     def close(self) -> None:
         """Send nothing. Idempotent; a value that was sent stays."""
@@ -155,6 +155,8 @@ class OneshotSender(End, Generic[T_contra]):
     @property
     def is_closed(self) -> bool:
         """Is it of no use any more: closed, or without a receiver, or used?"""
+        if self._section.posted:
+            self._section.catch_up()
         return not self._open or self._core.closed or self._core.sent
 
     def statistics(self) -> OneshotStatistics:
@@ -165,7 +167,7 @@ class OneshotSender(End, Generic[T_contra]):
         core = self._core
         core.sender = False
         if not core.sent:
-            tell(core.section, core.getters)
+            core.section.wake_all(core.getters)
 
     def __repr__(self) -> str:
         return f"<OneshotSender of {self._core}>"
@@ -217,8 +219,7 @@ class OneshotReceiver(End, IntoFuture[T_co], Generic[T_co]):
 
     def close(self) -> None:
         """Refuse the value; if it was sent already, it can still be received. Idempotent."""
-        with self._section:
-            self._core.close()
+        self._section.post(self._core.close)
 
     def drop(self) -> None:
         """Have no interest in the value any more. Idempotent."""
@@ -227,6 +228,8 @@ class OneshotReceiver(End, IntoFuture[T_co], Generic[T_co]):
     @property
     def is_closed(self) -> bool:
         """Is there nothing to wait for: received, refused, or its sender gone?"""
+        if self._section.posted:
+            self._section.catch_up()
         core = self._core
         return core.letter is None and (core.received or core.closed or not core.sender)
 

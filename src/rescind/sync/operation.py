@@ -12,9 +12,9 @@ then on. So there is no moment at which it belongs to nobody, and nobody can bar
      never both (P15).
  O2  A waiter that leaves unwoken changes nothing but the queue; its primitive looks whether others
      can go now.
- O3  All that touches the primitive's state happens under its lock, which is re-entrant: the
-     collector may run a finalizer that ends another operation in the middle of a locked step. State
-     is therefore consistent before every call that a locked step makes, and
+ O3  All that touches the primitive's state happens in a step of its `Section`. The collector may
+     run a finalizer in the middle of one, and that may try to take something, or poll: state is
+     therefore consistent before every call that a step makes, and
  O4  one who has joined the queue looks once more: what was released between the attempt and that
      would else be nobody's.
  O5  An operation that goes out of scope unfinished has left the queue (R3): nothing is given to a
@@ -22,22 +22,22 @@ then on. So there is no moment at which it belongs to nobody, and nobody can bar
 
 *Threads.* Whatever does not wait may be called from any thread, and operations of several
 runtimes may wait for the same primitive: wakers find their way home (R2). One operation is
-polled by one owner, as any future.
+polled by one owner, as any future. A `drop` waits for no other thread (S2).
 
 *Source.* tokio's primitives (``batch_semaphore``), which are independent of a runtime too.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
 from rescind._core.outcome import Canceled, Completed, Error, Outcome, also_of
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker, polled_after_end
 from rescind._core.reason import CancelRequest
-from rescind._core.waitlist import Waiter
+from rescind._core.waitlist import Waiter, WaitList
+from rescind.sync.section import Section
 
-__all__ = ["Operation"]
+__all__ = ["Looking", "Operation", "Unwanted"]
 
 T = TypeVar("T")
 
@@ -46,20 +46,20 @@ class Operation(Future[T]):
     """A future that may have to wait in a primitive's queue.
 
     Args:
-        lock: the primitive's.
+        section: the primitive's.
     """
 
-    __slots__ = ("_ended", "_lock", "_taken", "_waiter")
+    __slots__ = ("_ended", "_section", "_taken", "_waiter")
     _native = True
 
-    def __init__(self, lock: AbstractContextManager[Any]) -> None:
+    def __init__(self, section: Section) -> None:
         self._taken = False
-        self._lock = lock
+        self._section = section
         # Its place in the queue; None before the first poll, and after the end.
         self._waiter: Waiter | None = None
         self._ended = False
 
-    # -- for subclasses: each is called with the lock held ----------------------------------------
+    # -- for subclasses: each is called inside a step ---------------------------------------------
 
     def _attempt(self, cx: Context) -> T | Pending:
         """Take it at once and return it; `PENDING` if it has to be waited for; or raise."""
@@ -83,46 +83,138 @@ class Operation(Future[T]):
     # -- Future -----------------------------------------------------------------------------------
 
     def poll(self, cx: Context) -> T | Pending:
-        with self._lock:
-            waiter = self._waiter
-            if waiter is None:
-                if self._ended:
-                    polled_after_end(self)
-                self._ended = True  # unless it has to wait: also if it raises
-                output = self._attempt(cx)
-                if output is not PENDING:
-                    return output
-                self._ended = False
-                self._waiter = waiter = self._queue(cx.waker)
-                self._look_again(waiter)
-            if not waiter.woken:
-                waiter.waker = cx.waker
-                return PENDING
-            return self._take(waiter)
+        section = self._section
+        if section.posted:
+            section.catch_up()
+        lock = section.lock
+        lock.acquire()
+        try:
+            return self._step(cx)
+        finally:
+            lock.release()
+            if section.due:
+                section.leave()
 
-    def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
-        with self._lock:
-            waiter = self._waiter
-            if waiter is not None and waiter.woken:
-                try:
-                    return Completed(self._take(waiter))  # O1: it has it already
-                except Exception as exc:
-                    return Error(exc, also_of(exc))
-        self.drop()
-        return Canceled(request.reason)
-
-    def drop(self) -> None:
-        with self._lock:
-            waiter, self._waiter = self._waiter, None
-            self._ended = True
-            if waiter is not None:
-                self._withdraw(waiter)
-
-    def __del__(self) -> None:
-        if self._waiter is not None:
-            self.drop()  # O5
-
-    def _take(self, waiter: Waiter) -> T:
+    def _step(self, cx: Context) -> T | Pending:
+        waiter = self._waiter
+        if waiter is None:
+            if self._ended:
+                polled_after_end(self)
+            self._ended = True  # unless it has to wait: also if it raises
+            output = self._attempt(cx)
+            if output is not PENDING:
+                return output
+            self._ended = False
+            self._waiter = waiter = self._queue(cx.waker)
+            self._look_again(waiter)
+        if not waiter.woken:
+            return PENDING if waiter.waker is cx.waker else self._stay(waiter, cx.waker)
         self._waiter = None
         self._ended = True
         return self._received(waiter)
+
+    def _stay(self, waiter: Waiter, waker: Waker) -> Pending:
+        """Wait on, with the latest waker."""
+        # The one of before may have a finalizer, which is not ours: it goes after the step.
+        self._section.afterwards(id, waiter.waker)
+        waiter.waker = waker
+        return PENDING
+
+    def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
+        with self._section:
+            waiter = self._waiter
+            if waiter is not None and waiter.woken:
+                try:
+                    output = self._step(cx)
+                except Exception as exc:
+                    return Error(exc, also_of(exc))
+                if not isinstance(output, Pending):
+                    return Completed(output)  # O1: it has it already
+            self._quit()
+        return Canceled(request.reason)
+
+    def drop(self) -> None:
+        if self._waiter is None:
+            self._ended = True
+        else:
+            self._section.post(self._quit)
+
+    def __del__(self) -> None:
+        if self._waiter is not None:
+            self._section.post(self._quit)  # O5
+
+    def _quit(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        self._ended = True
+        if waiter is not None:
+            self._withdraw(waiter)
+
+
+class Looking(Operation[T]):
+    """An operation that is woken to look again: what it looks for is there for several.
+
+    So a wake-up brings nothing that would have to be given back (O1).
+    """
+
+    __slots__ = ()
+
+    def _step(self, cx: Context) -> T | Pending:
+        waiter = self._waiter
+        if waiter is not None and not waiter.woken:
+            return self._stay(waiter, cx.waker)
+        if self._ended:
+            polled_after_end(self)
+        self._waiter = None
+        self._ended = True  # unless it has to wait
+        output = self._attempt(cx)
+        if output is PENDING:
+            self._waiter = waiter = self._queue(cx.waker)
+            try:
+                output = self._attempt(cx)  # O4
+            finally:
+                if output is PENDING:
+                    self._ended = False
+                else:
+                    self._quit()
+        return output
+
+
+class Watchable(Protocol):
+    """The state of a channel whose senders can wait until nobody receives from it.
+
+    Attributes:
+        closed: does nobody receive any more?
+        section: its lock.
+        watchers: those who wait for that.
+    """
+
+    section: Section
+    watchers: WaitList
+
+    @property
+    def closed(self) -> bool: ...
+
+
+class Unwanted(Operation[None]):
+    """The future that the senders' ``closed`` returns."""
+
+    __slots__ = ("_core",)
+
+    def __init__(self, core: Watchable) -> None:
+        super().__init__(core.section)
+        self._core = core
+
+    def _attempt(self, cx: Context) -> Pending | None:
+        return None if self._core.closed else PENDING
+
+    def _queue(self, waker: Waker) -> Waiter:
+        return self._core.watchers.join(waker)
+
+    def _received(self, waiter: Waiter) -> None:
+        return None
+
+    def _withdraw(self, waiter: Waiter) -> None:
+        self._core.watchers.leave(waiter)
+
+    def __repr__(self) -> str:
+        return f"end of those who receive from {self._core}"

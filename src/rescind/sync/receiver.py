@@ -8,8 +8,8 @@ from rescind._core.errors import Closed, WouldBlock
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.waitlist import Waiter
 from rescind.sync.channel_core import ChannelCore, ChannelStatistics
-from rescind.sync.channel_operations import ChannelOperation
 from rescind.sync.ends import End
+from rescind.sync.operation import Operation
 
 __all__ = ["Receiver"]
 
@@ -101,8 +101,7 @@ class Receiver(End, Generic[T_co]):
         Senders get `NotSent`, those that wait included. Permits that were given out can still be
         used: receivers get the end when all are used or given back.
         """
-        with self._section:
-            self._core.close()
+        self._section.post(self._core.close)
 
     def drop(self) -> None:
         """Take nothing any more by this receiver; its other clones go on. Idempotent."""
@@ -111,6 +110,8 @@ class Receiver(End, Generic[T_co]):
     @property
     def is_closed(self) -> bool:
         """Is this receiver dropped, or does the channel accept nothing any more?"""
+        if self._section.posted:
+            self._section.catch_up()
         return not self._open or self._core.closed or not self._core.senders
 
     def statistics(self) -> ChannelStatistics:
@@ -119,6 +120,8 @@ class Receiver(End, Generic[T_co]):
 
     def __len__(self) -> int:
         """Return how many values are queued."""
+        if self._section.posted:
+            self._section.catch_up()
         return len(self._core.queue)
 
     def __bool__(self) -> bool:
@@ -141,7 +144,7 @@ class Receiver(End, Generic[T_co]):
         return f"<Receiver of {self._core}{'' if self._open else ', left'}>"
 
 
-class _Taking(ChannelOperation[T]):
+class _Taking(Operation[T]):
     """What the operations that take something have in common."""
 
     __slots__ = ("_receiver",)
@@ -154,9 +157,7 @@ class _Taking(ChannelOperation[T]):
         return self._receiver._core.getters.join(waker)
 
     def _look_again(self, waiter: Waiter) -> None:
-        core = self._receiver._core
-        if core.capacity == 0:
-            core.settle()  # one who waits is a slot (C1)
+        self._receiver._core.look_again()  # where there is no capacity, it is a slot itself (C1)
 
     def _withdraw(self, waiter: Waiter) -> None:
         core = self._receiver._core

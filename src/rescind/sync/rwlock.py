@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from reprlib import recursive_repr
-from threading import RLock
 from types import TracebackType
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +22,7 @@ from rescind._core.poll import PENDING, Context, Future, Waker
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.holder import Holder, holder_here
 from rescind.sync.operation import Operation
+from rescind.sync.section import Section
 
 __all__ = ["ReadOrWrite", "RwLock", "RwLockStatistics"]
 
@@ -77,11 +77,11 @@ class RwLock:
         would else wait for itself as soon as a writer waits in between.
     """
 
-    __slots__ = ("__weakref__", "_lock", "_readers", "_waiting", "_writer", "name")
+    __slots__ = ("__weakref__", "_section", "_readers", "_waiting", "_writer", "name")
 
     def __init__(self, *, name: str | None = None) -> None:
         self.name = name
-        self._lock = RLock()
+        self._section = Section()
         # Who writes, and who read (K1): one entry each time they were let in.
         self._writer: Holder | None = None
         self._readers: dict[Holder, None] = {}
@@ -153,12 +153,11 @@ class RwLock:
         Raises:
             UsageError: the calling task does not read.
         """
-        with self._lock:
-            here = holder_here()
-            reader = self._reader(here)
-            if reader is None:
-                raise UsageError(f"{here} cannot stop reading {self!r}: it does not read")
-            self._let_go(reader)
+        here = holder_here()
+        reader = self._reader(here)  # without the lock: nobody else stops in its place
+        if reader is None:
+            raise UsageError(f"{here} cannot stop reading {self!r}: it does not read")
+        self._section.post(self._let_go, reader)
 
     def release_write(self) -> None:
         """Stop writing.
@@ -166,8 +165,7 @@ class RwLock:
         Raises:
             UsageError: the calling task does not write.
         """
-        with self._lock:
-            self._let_go(self._own_writer("stop writing"))
+        self._section.post(self._let_go, self._own_writer("stop writing"))
 
     def downgrade(self) -> None:
         """Go on as a reader, and let the readers at the head of the line in too.
@@ -177,8 +175,7 @@ class RwLock:
         Raises:
             UsageError: the calling task does not write.
         """
-        with self._lock:
-            self._downgrade(self._own_writer("downgrade"))
+        self._section.post(self._downgrade, self._own_writer("downgrade"))
 
     def _own_writer(self, what: str) -> Holder:
         here = holder_here()
@@ -188,8 +185,9 @@ class RwLock:
         return writer
 
     def _now(self, *, write: bool) -> None:
-        with self._lock:
-            if not self._take(_Want(holder_here(), write)):
+        want = _Want(holder_here(), write)
+        with self._section:
+            if not self._take(want):
                 form = "write" if write else "read"
                 raise WouldBlock(
                     f"{self!r} cannot be had at once; 'await lock.acquire_{form}()' waits"
@@ -260,7 +258,7 @@ class RwLock:
             if write and self._readers:
                 return
             self._enter(who, write=write)
-            if not self._waiting.wake(waiter):
+            if not self._section.wake(self._waiting, waiter):
                 self._let_go(who)  # it left just now (W4)
 
     def _holds(self, who: Holder) -> bool:
@@ -270,11 +268,13 @@ class RwLock:
 
     def locked(self) -> bool:
         """Tell whether somebody reads or writes."""
+        if self._section.posted:
+            self._section.catch_up()
         return self._writer is not None or bool(self._readers)
 
     def statistics(self) -> RwLockStatistics:
         """Return a snapshot."""
-        with self._lock:
+        with self._section:
             writer = self._writer
             writers = sum(1 for waiter in self._waiting if waiter.wants.write)
             return RwLockStatistics(
@@ -310,7 +310,7 @@ class ReadOrWrite:
         Raises:
             UsageError: this block does not write now.
         """
-        with self._lock._lock:
+        with self._lock._section:
             holder = self._holder
             if holder is None or self._lock._writer is not holder:
                 raise UsageError(f"{self!r} cannot be downgraded: this block does not write now")
@@ -326,11 +326,10 @@ class ReadOrWrite:
         traceback: TracebackType | None,
     ) -> None:
         lock = self._lock
-        with lock._lock:
-            holder, self._holder = self._holder, None
-            if holder is None or not lock._holds(holder):
-                raise UsageError(f"{self!r} was released inside its block already")
-            lock._let_go(holder)
+        holder, self._holder = self._holder, None
+        if holder is None or not lock._holds(holder):
+            raise UsageError(f"{self!r} was released inside its block already")
+        lock._section.post(lock._let_go, holder)
 
     def __repr__(self) -> str:
         return f"{'write' if self._write else 'read'} of {self._lock!r}"
@@ -342,7 +341,7 @@ class _Acquire(Operation[Any]):
     __slots__ = ("_block", "_rwlock", "_want")
 
     def __init__(self, lock: RwLock, *, write: bool, block: ReadOrWrite | None = None) -> None:
-        super().__init__(lock._lock)
+        super().__init__(lock._section)
         self._rwlock = lock
         self._want = _Want(_UNKNOWN, write)
         self._block = block

@@ -1,15 +1,21 @@
-"""`Section`: a channel's lock, which lets nobody else's code run while it is held.
+"""`Section`: a primitive's lock, which lets nobody else's code run while it is held.
 
 *What it is.* A locked step decides; what it has decided happens when the lock is free again: it
 wakes those whom it gave something, and hands values to ``on_undelivered``. So such code may use
-the channel, raise, or take its time, and neither finds the channel half-changed nor holds it up.
+the primitive, raise, or take its time, and neither finds it half-changed nor holds it up.
+
+*How it is used.* ``with section:``; or, where it counts, the same written out, which is half as
+long: `catch_up` if something is ``posted``, the ``lock`` around the step, then `leave` if something
+is ``due``.
 
 *Invariants.*
- S1  What was put off runs after the outermost step, in order, all of it even if one raises.
+ S1  What was put off runs after the outermost step, in order, once, all of it even if one raises.
      What it raises is logged: the step that it follows has happened.
  S2  A finalizer waits for no lock: the collector may run it inside a step of the same thread, or
-     of another channel, whose lock another thread holds while it wants this one. What it has to do
-     is posted, and done by whoever leaves the lock next.
+     of another primitive, whose lock another thread holds while it wants this one. What it has to
+     do is posted, and done by whoever leaves the lock next.
+ S3  Whoever enters finds done what the same thread has posted; but a step is not cut in two: what
+     is posted in the middle of it is done after it.
 
 *Threads.* Any.
 
@@ -24,93 +30,175 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from threading import RLock
-from typing import Any
+from typing import Any, Final
 
-from rescind._core.poll import Waker
+from rescind._core.waitlist import Waiter, WaitList
 
 __all__ = ["Section"]
+
+_KEPT: Final[Any] = object()
 
 _log = logging.getLogger("rescind")
 
 
 class Section:
-    """A re-entrant lock, entered by ``with``, that puts off what is not its owner's code."""
+    """A re-entrant lock, entered by ``with``, that puts off what is not its owner's code.
 
-    __slots__ = ("_depth", "_due", "_lock", "_posted")
+    Attributes:
+        lock: is held during a step.
+        inside: tells whether this very thread is in the middle of one.
+        due: what happens when the outermost step has left the lock (S1). Whoever adds something
+            holds the lock, or looks afterwards whether somebody does.
+        posted: steps to be taken by whoever holds the lock (S2).
+    """
+
+    __slots__ = ("due", "inside", "lock", "posted")
 
     def __init__(self) -> None:
-        self._lock = RLock()
-        # How many steps of the thread that holds the lock are under way, one inside the other.
-        self._depth = 0
-        # What happens when the outermost step has left the lock (S1).
-        self._due: list[Callable[[], object]] = []
-        # Steps of finalizers, to be taken by whoever holds the lock (S2).
-        self._posted: deque[Callable[[], object]] = deque()
+        self.lock = RLock()
+        # `threading.Condition` asks a lock so, too.
+        self.inside: Callable[[], bool] = self.lock._is_owned  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+        self.due: deque[Callable[[], object]] = deque()
+        self.posted: list[Callable[[], object]] = []
 
     def __enter__(self) -> None:
-        self._lock.acquire()
-        self._depth += 1
-        if self._posted and self._depth == 1:
-            self._take_posted()
+        if self.posted:
+            self.catch_up()
+        self.lock.acquire()
 
     def __exit__(self, *exc: object) -> None:
-        if self._depth > 1:
-            self._depth -= 1
-            self._lock.release()
+        self.lock.release()
+        if self.due:
+            self.leave()
+
+    def try_enter(self) -> bool:
+        """Begin a step if that needs no waiting, as an outermost one; else it has to be posted."""
+        return not self.posted and not self.inside() and self.lock.acquire(False)
+
+    def catch_up(self) -> None:
+        """Take the steps that were posted; called before a step (S3)."""
+        if self.inside():
             return
-        while True:
-            if self._posted:
-                self._take_posted()
-            due: list[Callable[[], object]] | None = None
-            if self._due:
-                due, self._due = self._due, []  # not the list itself: the next in fills that
-            self._depth = 0
-            self._lock.release()
-            if due is not None:
-                _run(due)
-            # Posted after we looked, by one who could not have the lock: ours to do (S2).
-            if not self._posted or not self._lock.acquire(blocking=False):
-                return
-            self._depth = 1
+        self.lock.acquire()
+        try:
+            self._take_posted()
+        finally:
+            self.lock.release()
+            if self.due:
+                self.leave()
 
-    def wake(self, waker: Waker) -> None:
-        """Wake ``waker`` after the step; called inside one."""
-        self._due.append(waker.wake)
-
-    def afterwards(self, function: Callable[..., object], *args: Any) -> None:
-        """Call ``function`` after the step; called inside one."""
-        self._due.append(partial(function, *args))
-
-    def post(self, step: Callable[[], object]) -> None:
-        """Take ``step``, which does not raise, under the lock: now, or before anybody else's (S2).
-
-        For whatever a finalizer may call: also what only gives up or gives back, since a coroutine
-        that is collected runs its ``finally`` and leaves its ``with`` blocks.
-        """
-        self._posted.append(step)
-        if self._lock.acquire(blocking=False):
-            if self._depth:  # inside a step of this very thread, which will do it
-                self._lock.release()
-                return
-            self._depth = 1
-            self.__exit__()
-
-    def _take_posted(self) -> None:
-        while self._posted:
-            self._posted.popleft()()
-
-
-def _run(due: list[Callable[[], object]]) -> None:
-    interrupt: BaseException | None = None
-    for effect in due:
+    def leave(self) -> None:
+        """Do what is due; called after a step, when the lock is free."""
+        if self.inside():
+            return  # the outermost step will
+        due = self.due
+        try:
+            effect = due.popleft()
+        except IndexError:  # another thread has just taken it
+            return
+        if due:
+            self._run_all(effect)
+            return
         try:
             effect()
-        except (KeyboardInterrupt, SystemExit) as exc:
-            interrupt = interrupt or exc
-        except BaseException:  # an asyncio library's CancelledError too: the others are served
-            _log.exception("what a channel had to call failed: %r", effect)
-    if interrupt is not None:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:
+            _failed(effect)
+
+    def _run_all(self, first: Callable[[], object]) -> None:
+        """Do this, and what is due besides; all taken now, so that effects do not nest."""
+        mine = [first]
+        while self.due:
+            try:
+                mine.append(self.due.popleft())
+            except IndexError:
+                break
+        interrupt: BaseException | None = None
+        for effect in mine:
+            try:
+                effect()
+            except (KeyboardInterrupt, SystemExit) as exc:
+                interrupt = interrupt or exc
+            except BaseException:  # an asyncio library's CancelledError too: the others are served
+                _failed(effect)
+        if interrupt is not None:
+            try:
+                raise interrupt
+            finally:
+                del interrupt
+
+    # -- for steps --------------------------------------------------------------------------------
+
+    def wake(self, waiting: WaitList, waiter: Waiter, given: object = _KEPT) -> bool:
+        """Wake one that waits, after the step, and tell it what it got.
+
+        Returns:
+            Is it to be woken? If not, it has left (W4), and got nothing.
+        """
+        waker = waiting.pick(waiter, waiter.given if given is _KEPT else given)
+        if waker is None:
+            return False
+        self.due.append(waker.wake)
+        return True
+
+    def wake_all(self, waiting: WaitList, given: object = None) -> None:
+        """Wake everybody who waits, after the step."""
+        while (waiter := waiting.first) is not None:
+            self.wake(waiting, waiter, given)
+
+    def afterwards(self, function: Callable[..., object], *args: Any) -> None:
+        """Call ``function`` after the step."""
+        self.due.append(partial(function, *args))
+
+    # -- for finalizers ---------------------------------------------------------------------------
+
+    def post(self, step: Callable[..., object], *args: Any) -> None:
+        """Take ``step`` under the lock: now, or before anybody else's (S2).
+
+        For whatever a finalizer may call: also what only gives up or gives back, since a coroutine
+        that is collected runs its ``finally`` and leaves its ``with`` blocks. What the step raises
+        is raised here, or logged, if it is not taken here.
+        """
+        if self.try_enter():
+            try:
+                step(*args)
+            finally:
+                self.lock.release()
+                if self.due:
+                    self.leave()
+            return
+        self.posted.append(partial(step, *args))
+        self._serve()
+
+    def _serve(self) -> None:
+        """Take the steps that were posted, if nobody holds the lock; else whoever does will."""
+        if not self.posted:
+            return
+        if self.inside():
+            self.due.append(self._serve)
+            return
+        if not self.lock.acquire(False):
+            # First this, then another look: who leaves the lock after it finds it.
+            self.due.append(self._serve)
+            if not self.lock.acquire(False):
+                return
         try:
-            raise interrupt
+            self._take_posted()
         finally:
-            del interrupt
+            self.lock.release()
+            if self.due:
+                self.leave()
+
+    def _take_posted(self) -> None:
+        posted = self.posted
+        while posted:
+            step = posted.pop(0)
+            try:
+                step()
+            except Exception:
+                _log.exception("what was to be given back was refused: %r", step)
+
+
+def _failed(effect: Callable[[], object]) -> None:
+    _log.exception("a primitive had to call something, and that failed: %r", effect)

@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from threading import RLock
 from types import TracebackType
 from typing import Final
 
@@ -22,6 +21,7 @@ from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.arguments import checked_count
 from rescind.sync.operation import Operation
+from rescind.sync.section import Section
 
 __all__ = ["Permits", "Semaphore", "SemaphoreStatistics"]
 
@@ -77,14 +77,14 @@ class Semaphore:
     Source: tokio's ``Semaphore``; the bound is that of ``asyncio.BoundedSemaphore``.
     """
 
-    __slots__ = ("__weakref__", "_closed", "_free", "_lock", "_max", "_waiting", "name")
+    __slots__ = ("__weakref__", "_closed", "_free", "_section", "_max", "_waiting", "name")
 
     def __init__(self, permits: int, *, max: int | None = None, name: str | None = None) -> None:  # noqa: A002
         checked_count(permits, "the permits of a semaphore", least=0)
         if max is not None and permits > checked_count(max, "the max of a semaphore"):
             raise ValueError(f"a semaphore with at most {max} permits cannot begin with {permits}")
         self.name = name
-        self._lock = RLock()
+        self._section = Section()
         self._free = permits
         self._max = max
         # A waiter's ``wants`` is how many it asked for, its ``given`` how many it has so far, or
@@ -120,11 +120,20 @@ class Semaphore:
             TypeError: as `acquire`; and `ValueError` too.
         """
         self._checked(n)
-        with self._lock:
-            if not self._take(n):
-                raise WouldBlock(
-                    f"{n} of {self!r} cannot be had at once; 'await semaphore.acquire({n})' waits"
-                )
+        section = self._section
+        if section.posted:
+            section.catch_up()
+        section.lock.acquire()
+        try:
+            taken = self._take(n)
+        finally:
+            section.lock.release()
+            if section.due:
+                section.leave()
+        if not taken:
+            raise WouldBlock(
+                f"{n} of {self!r} cannot be had at once; 'await semaphore.acquire({n})' waits"
+            )
 
     def permits(self, n: int = 1) -> Permits:
         """Return an async context manager that holds ``n`` permits inside its block.
@@ -151,14 +160,31 @@ class Semaphore:
             ValueError: ``n`` is less than 1.
         """
         checked_count(n, "the permits to release")
-        with self._lock:
-            if self._max is not None and self._free + self._gathered() + n > self._max:
-                raise UsageError(
-                    f"{n} more cannot be released to {self!r}: more than {self._max} would be "
-                    "free. Release what was acquired, once"
-                )
-            self._free += n
+        section = self._section
+        lock = section.lock
+        if section.posted or section.inside() or not lock.acquire(False):
+            self._check_max(n)
+            section.post(self._put_in, n)
+            return
+        try:
+            self._put_in(n)
+        finally:
+            lock.release()
+            if section.due:
+                section.leave()
+
+    def _put_in(self, n: int) -> None:
+        self._check_max(n)
+        self._free += n
+        if self._waiting.first is not None:
             self._serve()
+
+    def _check_max(self, n: int) -> None:
+        if self._max is not None and self._free + self._gathered() + n > self._max:
+            raise UsageError(
+                f"{n} more cannot be released to {self!r}: more than {self._max} would be "
+                "free. Release what was acquired, once"
+            )
 
     def forget_permits(self, n: int) -> int:
         """Take up to ``n`` permits that are free out for good; return how many that were.
@@ -174,7 +200,7 @@ class Semaphore:
             ValueError: ``n`` is negative.
         """
         checked_count(n, "the permits to forget", least=0)
-        with self._lock:
+        with self._section:
             forgotten = min(n, self._free)
             self._free -= forgotten
             if self._max is not None:
@@ -186,15 +212,14 @@ class Semaphore:
 
         Permits that are held may be released as before. A second call does nothing.
         """
-        with self._lock:
-            self._closed = True
-            while True:
-                waiter = self._waiting.first
-                if waiter is None:
-                    return
-                gathered, waiter.given = waiter.given, 0
-                self._free += gathered
-                self._waiting.wake(waiter, _CLOSED)
+        self._section.post(self._close)
+
+    def _close(self) -> None:
+        self._closed = True
+        while (waiter := self._waiting.first) is not None:
+            gathered, waiter.given = waiter.given, 0
+            self._free += gathered
+            self._section.wake(self._waiting, waiter, _CLOSED)
 
     def _checked(self, n: int) -> int:
         checked_count(n, "the permits to acquire")
@@ -227,7 +252,7 @@ class Semaphore:
             self._free -= missing
             waiter.given = waiter.wants
             # If it has left just now (W4), it gave back what it had, this included (S3).
-            self._waiting.wake(waiter)
+            self._section.wake(self._waiting, waiter)
 
     def _gathered(self) -> int:
         first = self._waiting.first
@@ -249,16 +274,20 @@ class Semaphore:
     @property
     def available(self) -> int:
         """How many permits are free; 0 while somebody waits."""
+        if self._section.posted:
+            self._section.catch_up()
         return self._free
 
     @property
     def closed(self) -> bool:
         """Was it closed?"""
+        if self._section.posted:
+            self._section.catch_up()
         return self._closed
 
     def statistics(self) -> SemaphoreStatistics:
         """Return a snapshot."""
-        with self._lock:
+        with self._section:
             return SemaphoreStatistics(
                 self._free, self._max, self._gathered(), len(self._waiting), self._closed
             )
@@ -300,7 +329,7 @@ class _Acquire(Operation[None]):
     __slots__ = ("_n", "_semaphore")
 
     def __init__(self, semaphore: Semaphore, n: int) -> None:
-        super().__init__(semaphore._lock)
+        super().__init__(semaphore._section)
         self._semaphore = semaphore
         self._n = n
 
@@ -313,7 +342,7 @@ class _Acquire(Operation[None]):
     def _look_again(self, waiter: Waiter) -> None:
         self._semaphore._serve()
         if self._semaphore._closed:
-            self._semaphore.close()
+            self._semaphore._close()
 
     def _received(self, waiter: Waiter) -> None:
         if waiter.given is _CLOSED:

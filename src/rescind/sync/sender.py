@@ -9,8 +9,8 @@ from rescind._core.errors import Closed, UsageError, WouldBlock
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.waitlist import Waiter
 from rescind.sync.channel_core import ChannelCore, ChannelStatistics
-from rescind.sync.channel_operations import ChannelOperation, Unwanted
 from rescind.sync.ends import End, Full, NotSent
+from rescind.sync.operation import Operation, Unwanted
 
 __all__ = ["Permit", "Sender", "WeakSender"]
 
@@ -147,6 +147,8 @@ class Sender(End, Generic[T_contra]):
     @property
     def is_closed(self) -> bool:
         """Is it of no use any more: closed itself, or without anybody who receives?"""
+        if self._section.posted:
+            self._section.catch_up()
         return not self._open or self._core.closed
 
     def statistics(self) -> ChannelStatistics:
@@ -268,7 +270,7 @@ class Permit(Generic[T_contra]):
         return f"<Permit of {self._core}, {self._left} left>"
 
 
-class _Send(ChannelOperation[None]):
+class _Send(Operation[None]):
     """The future that `Sender.send` returns."""
 
     __slots__ = ("_sender", "_value")
@@ -290,6 +292,9 @@ class _Send(ChannelOperation[None]):
     def _queue(self, waker: Waker) -> Waiter:
         return self._sender._core.putters.join(waker, (self._value,))
 
+    def _look_again(self, waiter: Waiter) -> None:
+        self._sender._core.settle()
+
     def _received(self, waiter: Waiter) -> None:
         value, self._value = self._value, None
         if not waiter.given:
@@ -306,7 +311,7 @@ class _Send(ChannelOperation[None]):
         return f"send to {self._sender._core}"
 
 
-class _Reserve(ChannelOperation[Permit[Any]]):
+class _Reserve(Operation[Permit[Any]]):
     """The future that `Sender.reserve` returns."""
 
     __slots__ = ("_sender", "_slots")
@@ -326,6 +331,9 @@ class _Reserve(ChannelOperation[Permit[Any]]):
 
     def _queue(self, waker: Waker) -> Waiter:
         return self._sender._core.putters.join(waker, self._slots)
+
+    def _look_again(self, waiter: Waiter) -> None:
+        self._sender._core.settle()
 
     def _received(self, waiter: Waiter) -> Permit[Any]:
         core = self._sender._core

@@ -14,8 +14,8 @@ from rescind._core.outcome import Canceled, Completed, Error, Outcome, also_of
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker, polled_after_end
 from rescind._core.reason import CancelRequest
 from rescind._core.waitlist import Waiter
-from rescind.sync.channel_operations import ChannelOperation, Looking, Unwanted
 from rescind.sync.ends import End, NotSent
+from rescind.sync.operation import Looking, Operation, Unwanted
 from rescind.sync.watch_core import WatchCore, WatchStatistics
 
 __all__ = ["WatchReceiver", "WatchSender", "watch"]
@@ -124,6 +124,8 @@ class WatchSender(End, Generic[T]):
     @property
     def is_closed(self) -> bool:
         """Is it closed, or without a receiver?"""
+        if self._section.posted:
+            self._section.catch_up()
         return not self._open or self._core.closed
 
     def statistics(self) -> WatchStatistics:
@@ -226,6 +228,8 @@ class WatchReceiver(End, Generic[T_co]):
     @property
     def is_closed(self) -> bool:
         """Is it dropped, or will the value not change any more?"""
+        if self._section.posted:
+            self._section.catch_up()
         return not self._open or not self._core.senders
 
     def statistics(self) -> WatchStatistics:
@@ -290,7 +294,7 @@ class _Next(_Changed[T]):
             raise StopAsyncIteration from None
 
 
-class _WaitFor(ChannelOperation[T]):
+class _WaitFor(Operation[T]):
     """The future that `WatchReceiver.wait_for` returns."""
 
     __slots__ = ("_predicate", "_receiver")
@@ -306,8 +310,7 @@ class _WaitFor(ChannelOperation[T]):
         with core.section:
             waiter = self._waiter
             if waiter is not None and not waiter.woken:
-                waiter.waker = cx.waker
-                return PENDING
+                return self._stay(waiter, cx.waker)
             if self._ended:
                 polled_after_end(self)
             self._waiter = None

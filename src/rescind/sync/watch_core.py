@@ -21,7 +21,6 @@ from typing import Generic, TypeVar
 
 from rescind._core.errors import Closed
 from rescind._core.waitlist import WaitList
-from rescind.sync.channel_operations import tell
 from rescind.sync.section import Section
 
 __all__ = ["WatchCore", "WatchStatistics"]
@@ -83,20 +82,20 @@ class WatchCore(Generic[T]):
         with self.section:
             old, self.value = self.value, value
             self.version += 1
-            tell(self.section, self.getters)
+            self.section.wake_all(self.getters)
         return old
 
     def sender_gone(self) -> None:
         """Tell the end, if it was the last one."""
         self.senders -= 1
         if not self.senders:
-            tell(self.section, self.getters)
+            self.section.wake_all(self.getters)
 
     def receiver_gone(self) -> None:
         """Tell the senders, if it was the last one."""
         self.receivers -= 1
         if not self.receivers:
-            tell(self.section, self.watchers)
+            self.section.wake_all(self.watchers)
 
     def check_senders(self) -> None:
         """Raise `Closed` if the value cannot change any more."""
