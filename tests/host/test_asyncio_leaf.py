@@ -152,12 +152,45 @@ def test_a_result_that_is_there_is_delivered_instead_of_the_cancellation(
     """A future that is done when it should be canceled keeps its result (R7)."""
     future = loop.create_future()
     leaf = AsyncioFuture(future)
-    poll_once(leaf)
+    cx = context()
+    poll_once(leaf, cx)
     future.set_result("kept")
 
-    outcome = poll_cancel_once(leaf)
+    first = poll_cancel_once(leaf, cx)
+    turn(loop)
+    outcome = poll_cancel_once(leaf, cx)
 
-    assert (outcome, future.cancelled(), future.result()) == (Completed(None), False, "kept")
+    assert (first, outcome) == (PENDING, Completed(None))
+    assert (future.cancelled(), future.result()) == (False, "kept")
+
+
+def test_a_result_is_delivered_after_the_callbacks_of_the_library(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    """However often it is polled meanwhile: asyncio's own tasks are told by a callback, too."""
+    future = loop.create_future()
+    trace: list[str] = []
+    future.add_done_callback(lambda _: trace.append("library told"))
+    leaf = AsyncioFuture(future)
+    cx = context()
+    poll_once(leaf, cx)
+    future.set_result("value")
+
+    trace.append(repr(poll_once(leaf, cx)))
+    turn(loop)
+    trace.append(repr(poll_once(leaf, cx)))
+
+    assert trace == ["PENDING", "library told", "Completed(value=None)"]
+
+
+def test_a_future_that_is_done_already_is_delivered_at_once(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    """Nobody has to be waited for."""
+    future = loop.create_future()
+    future.set_result("value")
+
+    assert poll_once(AsyncioFuture(future)) == Completed(None)
 
 
 @pytest.mark.parametrize("kind", ["asyncio", "asyncio-debug", "uvloop"])

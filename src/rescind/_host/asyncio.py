@@ -184,9 +184,12 @@ class AsyncioFuture(Future[None]):
     its result is delivered (R7). A waiter of one of asyncio's own locks, events or queues has
     nobody to tell: then the await raises at once. Within that tick somebody could hand the waiter
     a value that it would lose: httpcore's pool lost connections so.
+
+    A result, too, is delivered after the callbacks that came before ours: a task of asyncio's is
+    told by a callback itself, so libraries clean up in theirs before it goes on.
     """
 
-    __slots__ = ("_asked", "_cx", "_registered", "_taken", "future")
+    __slots__ = ("_asked", "_cx", "_registered", "_taken", "_told", "future")
     _native = True
 
     def __init__(self, future: asyncio.Future[Any]) -> None:
@@ -196,10 +199,12 @@ class AsyncioFuture(Future[None]):
         self._cx: Context | None = None
         self._registered = False
         self._asked = False
+        # Was our callback called? Before that, those of others that come first were not, either.
+        self._told = False
 
     def poll(self, cx: Context) -> Pending | None:
         future = self.future
-        if future.done():
+        if future.done() and (self._told or not self._registered):
             self._leave()
             return None
         self._cx = cx
@@ -209,14 +214,14 @@ class AsyncioFuture(Future[None]):
 
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[None] | Pending:
         future = self.future
-        if future.done():
+        if future.done() and (self._told or not self._registered):
             canceled = self._asked and future.cancelled()
             self._leave()
             return Canceled(request.reason) if canceled else Completed(None)
         self._cx = cx
         if not self._registered:
             self._register(future)
-        if not self._asked:
+        if not self._asked and not future.done():
             self._asked = True
             nobody_to_tell = _waits_in_a_lock() and _has_one_callback(future)
             future.cancel(msg=request.reason.line())
@@ -251,6 +256,7 @@ class AsyncioFuture(Future[None]):
                 identity._fut_waiter = None
 
     def _on_done(self, _future: asyncio.Future[Any]) -> None:
+        self._told = True
         cx = self._cx
         if cx is None:
             return
