@@ -18,7 +18,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help venv demo examples test check lint format types architecture suite coverage test-py check-corpus check-corpus-smoke corpus-servers sweep-suites clean distclean
+.PHONY: help venv demo examples test check lint format types architecture suite coverage test-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ corpus-servers: ## install the servers that the corpus talks to, by apt, as root
 
 sweep-suites: $(STAMP) ## run the suites of released libraries: make sweep-suites ARGS="-- --cancel-sweep"
 	$(BIN)/python scripts/sweep_suites.py $(ARGS)
+
+cancel-safety: $(STAMP) ## measure how libraries survive each way of canceling, and write docs/cancel-safety.md
+	$(BIN)/python scripts/cancel_safety.py $(ARGS)
 
 clean: ## remove what the tools left behind
 	rm -rf build dist src/*.egg-info .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
