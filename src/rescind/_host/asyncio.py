@@ -28,6 +28,7 @@ from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending
 from rescind._core.reason import CancelRequest
 from rescind._host.identity import Identity
+from rescind._host.task_group import know_cancellation
 from rescind._host.ticks import Tick
 
 __all__ = ["AsyncioFuture", "AsyncioHost", "adopt"]
@@ -50,6 +51,7 @@ class AsyncioHost:
         self.swap: Swap | None = _swap_for(loop)
         self.owned = owned
         self._until: Callable[[], bool] | None = None
+        know_cancellation()
 
     def now(self) -> float:
         """Return the loop's time, in seconds."""
@@ -59,13 +61,15 @@ class AsyncioHost:
         """Call back in the loop's next iteration."""
         return self.loop.call_soon(callback)
 
-    def call_soon_threadsafe(self, callback: Callable[[], object]) -> None:
-        """Call back from any thread; a no-op once the loop is closed."""
+    def call_soon_threadsafe(self, callback: Callable[[], object]) -> bool:
+        """Call back from any thread; return False once the loop is closed."""
         try:
             self.loop.call_soon_threadsafe(callback)
         except RuntimeError:
             if not self.loop.is_closed():
                 raise
+            return False
+        return True
 
     def call_at(self, at: float, callback: Callable[[], object]) -> Scheduled:
         """Call back at the loop's time ``at``."""
