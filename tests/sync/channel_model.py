@@ -23,6 +23,7 @@ class Model:
     granted: dict[int, tuple[int, Any]] = field(default_factory=dict)
     given: dict[int, str] = field(default_factory=dict)
     slots: dict[int, int] = field(default_factory=dict)
+    more: dict[int, list[Any]] = field(default_factory=dict)
     undelivered: list[Any] = field(default_factory=list)
 
     def free(self) -> float:
@@ -86,9 +87,20 @@ class Model:
         self.coming.append((who, wants))
         self.pump()
 
-    def go(self, who: int) -> None:
-        """Queue for a value."""
+    def go(self, who: int, limit: int = 1) -> None:
+        """Queue for a value; one who comes to a rendezvous meets as many senders as it wants."""
+        meets = self.capacity == 0 and not (self.queue or self.going or self.reserved)
         self.going.append(who)
+        self.pump()
+        more = self.more[who] = []
+        while meets and who in self.granted and len(more) < limit - 1 and self.coming:
+            comer, wants = self.coming[0]
+            if isinstance(wants, int):
+                break
+            self.coming.pop(0)
+            self.given[comer] = SENT
+            self.accepted += 1
+            more.append(wants[0])
         self.pump()
 
     def room(self, slots: int) -> bool:
@@ -129,7 +141,7 @@ class Model:
 
     def collect(self, who: int, limit: int) -> list[Any]:
         """Take what was granted, and more of what is there."""
-        taken = [self.granted.pop(who)[1]]
+        taken = [self.granted.pop(who)[1], *self.more.pop(who)]
         while self.queue and len(taken) < limit:
             taken.append(self.queue.pop(0)[1])
         self.pump()

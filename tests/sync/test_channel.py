@@ -833,3 +833,18 @@ def test_statistics_are_a_snapshot() -> None:
         seen.undelivered,
     )
     del permit, waiting, empty
+
+
+def test_reserve_of_no_slot_behind_a_rendezvous_is_let_in_with_it() -> None:
+    """C2: whoever takes what the first in line has looks who can go now."""
+    sender, receiver = channel[int](0)
+    sending, nothing = parked(sender.send(1)), parked(sender.reserve_many(0))
+    assert (1, 1, 1) == (receiver.recv_nowait(), sending.wakes, nothing.wakes)
+
+
+def test_recv_many_meets_as_many_senders_as_it_wants() -> None:
+    """A rendezvous with each of them, in order."""
+    sender, receiver = channel[int](0)
+    sending = [parked(sender.send(n)) for n in range(3)]
+    assert [0, 1] == now(receiver.recv_many(2))
+    assert [1, 1, 0] == [one.wakes for one in sending]

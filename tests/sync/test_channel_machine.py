@@ -24,6 +24,7 @@ from rescind.sync.channel_core import ChannelCore
 from rescind.testing import poll_cancel_once
 from tests.sync.channel_kit import Polled, ended
 from tests.sync.channel_model import BACK, END, PERMIT, SENT, SHUT, VALUE, Model
+from tests.sync.walk import examples
 
 PICK = st.integers(0, 1000)
 
@@ -160,7 +161,7 @@ class ChannelMachine(RuleBasedStateMachine):
         receiver, who = self.receivers[pick % len(self.receivers)], self.number()
         future = receiver.recv_many(limit) if limit else receiver.recv()
         if receiver._open:
-            self.model.go(who)
+            self.model.go(who, limit or 1)
         else:
             self.model.given[who] = END
         self.first_poll(Pending(who, future, limit=limit))
@@ -335,7 +336,7 @@ class ChannelMachine(RuleBasedStateMachine):
 
 
 ChannelMachine.TestCase.settings = settings(
-    max_examples=150,
+    max_examples=examples(150),
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -27,6 +27,7 @@ from rescind.sync import (
     Semaphore,
 )
 from tests.sync.kit import Party
+from tests.sync.walk import examples
 
 SLOTS = 6
 slots = st.integers(0, SLOTS - 1)
@@ -190,9 +191,9 @@ class SemaphoreMachine(Machine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.total = 4
-        self.semaphore = Semaphore(4, max=4)
-        self.free_permits = 4
+        self.total = 6
+        self.semaphore = Semaphore(6, max=6)
+        self.free_permits = 6
         self.gathered = 0
         self.in_use: list[int] = []
         self.closed = False
@@ -232,7 +233,7 @@ class SemaphoreMachine(Machine):
     def tickets(self) -> list[int]:
         return [self.arrival[slot] for slot, _ in self.line]
 
-    @rule(slot=slots, n=st.integers(1, 4))
+    @rule(slot=slots, n=st.sampled_from([1, 1, 2, 3, 5]))
     def acquire(self, slot: int, n: int) -> None:
         """Come for some permits."""
         if not self.free(slot):
@@ -267,9 +268,10 @@ class SemaphoreMachine(Machine):
             with pytest.raises(UsageError):
                 self.semaphore.release(granted + 1)
 
+    @precondition(lambda self: self.total > 4)
     @rule()
     def forget(self) -> None:
-        """Take one out for good, if it is free."""
+        """Take one out for good, if it is free; leave enough for those who want much."""
         forgotten = self.semaphore.forget_permits(1)
         assert forgotten == min(1, self.free_permits)
         self.free_permits -= forgotten
@@ -754,7 +756,7 @@ MACHINES = (
 
 for machine in MACHINES:
     test = machine.TestCase
-    test.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+    test.settings = settings(max_examples=examples(100), stateful_step_count=40, deadline=None)
     test.__doc__ = f"{machine.__doc__}".splitlines()[0]
     globals()[f"Test{machine.__name__}"] = test
 del test, machine

@@ -26,10 +26,11 @@ from rescind.sync import (
 )
 from rescind.testing import poll_cancel_once
 from tests.sync.channel_kit import Polled, ended
+from tests.sync.walk import examples
 
 PICK = st.integers(0, 1000)
 SETTINGS = settings(
-    max_examples=80,
+    max_examples=examples(100),
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -227,6 +227,8 @@ class ChannelCore(Generic[T]):
                     break
                 if self.section.wake(self.putters, putter, True):
                     taken.append(self._letter(putter))
+            if taken:
+                self.settle()  # behind them may be one who wants no slot at all
         if not taken and self.ended():
             raise Closed(f"{self} is closed and empty")
         return taken

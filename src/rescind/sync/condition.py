@@ -105,7 +105,10 @@ class Condition:
     # -- the mutex --------------------------------------------------------------------------------
 
     def acquire(self) -> Future[None]:
-        """Return a future that ends when the mutex is held: `Mutex.acquire`."""
+        """Return a future that ends when the mutex is held: `Mutex.acquire`.
+
+        Cancellation: as `Mutex.acquire`.
+        """
         return self._mutex.acquire()
 
     def acquire_nowait(self) -> None:
