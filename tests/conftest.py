@@ -10,11 +10,15 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from rescind import Runtime
 
 HOSTS = ("manual", "asyncio", "asyncio-debug", "uvloop")
+
+# `pytest --hypothesis-profile thorough`: the machines run twenty times as many programs.
+settings.register_profile("thorough", max_examples=2000)
 
 #: How long a thread that has been told to end may take to do so.
 THREAD_GRACE = 2.0
