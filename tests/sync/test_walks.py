@@ -12,9 +12,10 @@ from tests.sync.test_other_channels_machine import (
     OneshotMachine,
     WatchMachine,
 )
-from tests.sync.walk import walks
+from tests.sync.walk import examples, walks
 
 
+@pytest.mark.timeout(60 * examples(1))
 @pytest.mark.parametrize(
     "kind",
     [*MACHINES, ChannelMachine, BroadcastMachine, WatchMachine, OneshotMachine],
