@@ -151,6 +151,7 @@ class Run:
         loop.run_until(way.done)
         record.callbacks = loop.callbacks - first
         record.thrown = way.probe.thrown
+        record.raised = record.raised or self._was_raised()
         record.end = end_of(way.done, self._stack_of(ROOT), loop.hung or "")
         record.body = end_of_body(way.body)
         if self._struck_at:
@@ -242,9 +243,11 @@ class Run:
         point = probe.point
         assert point is not None
         if self._counting_from is not None:
+            record.after.add(point.stack)
             if plan.point is not None and probe.path == plan.point.task:
                 record.cleanup += 1
                 if record.cleanup == plan.second:
+                    record.again = point
                     self.loop.call_next(lambda: self._strike_again(probe))
             return
         record.points.append((point, awaits is None))
@@ -276,6 +279,7 @@ class Run:
     def _strike_task(self, probe: Probe) -> None:
         task = probe.task
         if task is not None and not task.done():
+            probe.counts = _any
             self._strike(lambda: task.cancel("rescind check"))
 
     def _strike(self, cancel: Callable[[], object]) -> None:
@@ -293,9 +297,20 @@ class Run:
         elif probe.task is not None:
             probe.task.cancel("rescind check, again")
 
+    def _was_raised(self) -> bool:
+        """Was a cancellation raised in the struck task? One that is closed gets another error."""
+        point = self.plan.point
+        probe = None if point is None else self.probes.all.get(point.task)
+        return probe is not None and (probe.thrown > 0 or self.plan.mode is Mode.CLOSE)
+
     def _stack_of(self, path: str) -> tuple[str, ...]:
         probe = self.probes.all.get(path)
         return () if probe is None else stack_of(probe.coroutine)
+
+
+def _any(_exc: BaseException) -> bool:
+    """Count every cancellation that is raised in a task which was struck."""
+    return True
 
 
 def execute(
