@@ -6,13 +6,18 @@
 from __future__ import annotations
 
 import os
+import re
+from functools import lru_cache
 
 from rescind._core.frames import from_library
 from rescind.check.points import Point
 
-__all__ = ["own_place", "shown_place"]
+__all__ = ["brief", "own_place", "parts_of", "shown_place"]
 
 _STDLIB = os.path.join(os.path.dirname(os.__file__), "")
+_HERE = os.path.join(os.getcwd(), "")
+# A whole path up to the last directory into which packages are installed.
+_INSTALLED = re.compile(r"[^\s'\",;()]*[/\\](?:site|dist)-packages[/\\]")
 
 
 def shown_place(point: Point) -> str:
@@ -31,8 +36,27 @@ def own_place(point: Point) -> str | None:
     return None
 
 
+@lru_cache(maxsize=8192)
+def parts_of(place: str) -> tuple[str, int, str]:
+    """Return the file, the line and the function of ``file:line in function``; line 0: of none."""
+    where, _, function = place.rpartition(" in ")
+    file, _, line = where.rpartition(":")
+    return (file, int(line), function) if line.isdecimal() else ("", 0, place)
+
+
+def brief(text: str) -> str:
+    """Return a text with the directories of installed packages and of Python itself left out.
+
+    Example:
+        >>> from rescind.check.places import brief
+        >>> brief("/usr/lib/python3.11/site-packages/redis/client.py:7 in get")
+        'redis/client.py:7 in get'
+    """
+    return _INSTALLED.sub("", text).replace(_STDLIB, "").replace(_HERE, "")
+
+
 def _file(place: str) -> str:
-    return place.rpartition(" in ")[0].rpartition(":")[0]
+    return parts_of(place)[0]
 
 
 def _is_standard(place: str) -> bool:

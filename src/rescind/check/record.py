@@ -69,7 +69,7 @@ class Record:
         callbacks: how many callbacks ran in it.
         cleanup: at how many suspensions the struck task parked after the strike.
         cleanup_seconds: how long, in the loop's time, from the strike to its end.
-        raised: was a cancellation raised inside the struck task, whichever that is?
+        raised: how often a cancellation was raised inside the struck task, whichever that is.
         after: the stacks at which any task parked after the strike.
         again: where the second strike fell, if one did.
         follow_up: how the scenario ended when it was run again.
@@ -91,7 +91,7 @@ class Record:
     callbacks: int = 0
     cleanup: int = 0
     cleanup_seconds: float = 0.0
-    raised: bool = False
+    raised: int = 0
     after: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
     again: Point | None = None
     follow_up: End = field(default_factory=lambda: End("not run"))

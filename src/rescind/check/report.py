@@ -9,6 +9,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import Final
 
+from rescind.check.coverage import Coverage
 from rescind.check.plan import weight
 from rescind.check.points import Instant, Mode, Point, RunPlan
 from rescind.check.record import Finding
@@ -41,6 +42,7 @@ class Report:
         set_aside: kinds of runs that could not be made, and why.
         runs, seconds: how many, and how long.
         untried: planned runs for which the budget was too small.
+        coverage: which awaits were canceled.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Report:
     runs: int = 0
     seconds: float = 0.0
     untried: int = 0
+    coverage: Coverage = field(default_factory=Coverage)
 
     def mark(self, plan: RunPlan, verdict: Verdict) -> None:
         """Note what a run says of its place."""

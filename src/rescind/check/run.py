@@ -151,7 +151,7 @@ class Run:
         loop.run_until(way.done)
         record.callbacks = loop.callbacks - first
         record.thrown = way.probe.thrown
-        record.raised = record.raised or self._was_raised()
+        record.raised = max(record.raised, self._raised())
         record.end = end_of(way.done, self._stack_of(ROOT), loop.hung or "")
         record.body = end_of_body(way.body)
         if self._struck_at:
@@ -297,11 +297,13 @@ class Run:
         elif probe.task is not None:
             probe.task.cancel("rescind check, again")
 
-    def _was_raised(self) -> bool:
-        """Was a cancellation raised in the struck task? One that is closed gets another error."""
+    def _raised(self) -> int:
+        """Return how often the struck task was canceled; one that is closed gets another error."""
         point = self.plan.point
         probe = None if point is None else self.probes.all.get(point.task)
-        return probe is not None and (probe.thrown > 0 or self.plan.mode is Mode.CLOSE)
+        if probe is None:
+            return 0
+        return probe.thrown + (self.plan.mode is Mode.CLOSE)
 
     def _stack_of(self, path: str) -> tuple[str, ...]:
         probe = self.probes.all.get(path)

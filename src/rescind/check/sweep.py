@@ -107,6 +107,7 @@ class Sweep:
             for judge in self.options.judges:
                 plan = RunPlan(mode=mode, judge=judge)
                 first, second = self._execute(plan), self._execute(plan)
+                self.report.coverage.note(first)
                 why = _not_clean(first) or _not_clean(second)
                 if why and mode is Mode.ASYNCIO and judge in (Judge.LOOK, Judge.FOLLOW_UP):
                     raise NotCheckable(f"{self.scenario.name}, not canceled: {why}")
@@ -153,11 +154,13 @@ class Sweep:
             )
             report.unresolved[plan] = why
             report.mark(plan, Verdict.UNRESOLVED)
+            report.coverage.note(record)
             return
         findings = list(self._judge(plan, record))
         report.findings += findings
         broken = any(finding.severity == "verdict" for finding in findings)
         report.mark(plan, Verdict.BROKEN if broken else Verdict.SURVIVED)
+        report.coverage.note(record, broken=broken)
 
     def _judge(self, plan: RunPlan, record: Record) -> Iterable[Finding]:
         clean = self._clean[plan.mode, plan.judge]
