@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import inspect
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import CodeType
 
 from rescind._core.frames import from_library
 from rescind.check.awaits import source_files, source_of
@@ -128,11 +130,13 @@ class Coverage:
 
     Attributes:
         marks: by absolute path and digest of the file, by line.
+        exempted: file and function of what is never canceled, by the checker's own promise.
     """
 
     marks: dict[tuple[str, str], dict[int, Mark]] = field(
         default_factory=dict[tuple[str, str], dict[int, Mark]]
     )
+    exempted: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     _noted: set[tuple[tuple[str, ...], Mark]] = field(
         default_factory=set[tuple[tuple[str, ...], Mark]], repr=False, compare=False
     )
@@ -167,6 +171,13 @@ class Coverage:
         if broken:
             self._mark(struck, Mark.BROKEN)
 
+    def exempt(self, *steps: object) -> None:
+        """Leave out the awaits of these functions: setup, teardown and invariants."""
+        for step in steps:
+            code = getattr(inspect.unwrap(step) if callable(step) else step, "__code__", None)
+            if isinstance(code, CodeType):
+                self.exempted.add((os.path.abspath(code.co_filename), code.co_qualname))
+
     def _mark(self, stack: tuple[str, ...], mark: Mark) -> None:
         if (stack, mark) in self._noted:  # most runs see what others have seen
             return
@@ -187,7 +198,10 @@ class Coverage:
             >>> one.merge(two) == two.merge(one).merge(one)
             True
         """
-        both = Coverage({version: dict(lines) for version, lines in self.marks.items()})
+        both = Coverage(
+            {version: dict(lines) for version, lines in self.marks.items()},
+            self.exempted | other.exempted,
+        )
         for version, lines in other.marks.items():
             known = both.marks.setdefault(version, {})
             for line, mark in lines.items():
@@ -197,7 +211,12 @@ class Coverage:
     def current(self) -> Coverage:
         """Return what is known of files as they are now (C2)."""
         return Coverage(
-            {version: lines for version, lines in self.marks.items() if version == _now(version[0])}
+            {
+                version: lines
+                for version, lines in self.marks.items()
+                if version == _now(version[0])
+            },
+            set(self.exempted),
         )
 
     # -- what is asked of it ----------------------------------------------------------------------
@@ -218,12 +237,19 @@ class Coverage:
         """Return the awaits of one file."""
         marks = self.marks.get(_now(file), {})
         awaits = source_of(file).awaits
+        every = (
+            Await(line, awaits.get(line, ""), marks.get(line, Mark(0)))
+            for line in sorted({*awaits, *marks})
+        )
         return FileCoverage(
-            file,
-            tuple(
-                Await(line, awaits.get(line, ""), marks.get(line, Mark(0)))
-                for line in sorted({*awaits, *marks})
-            ),
+            file, tuple(one for one in every if one.marks or not self._exempted(file, one.function))
+        )
+
+    def _exempted(self, file: str, function: str) -> bool:
+        """Is this function, or one around it, exempt?"""
+        return any(
+            own == file and (function == name or function.startswith(f"{name}.<locals>."))
+            for own, name in self.exempted
         )
 
     def __iter__(self) -> Iterator[tuple[str, int, Mark]]:

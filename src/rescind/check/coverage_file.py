@@ -47,7 +47,8 @@ def load_coverage(path: str | os.PathLike[str]) -> Coverage:
                 (str(file), str(digest)): {int(line): Mark(mark) for line, mark in lines.items()}
                 for file, versions in data["files"].items()
                 for digest, lines in versions.items()
-            }
+            },
+            {(str(file), str(function)) for file, function in data["exempted"]},
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise BadCoverage(
@@ -81,7 +82,8 @@ def as_data(coverage: Coverage) -> dict[str, Any]:
     for (file, digest), lines in sorted(coverage.marks.items()):
         marks = {str(line): int(mark) for line, mark in sorted(lines.items())}
         files.setdefault(file, {})[digest] = marks
-    return {"format": _FORMAT, "files": files}
+    exempted = [list(one) for one in sorted(coverage.exempted)]
+    return {"format": _FORMAT, "files": files, "exempted": exempted}
 
 
 @contextlib.contextmanager

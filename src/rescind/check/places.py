@@ -10,9 +10,9 @@ import re
 from functools import lru_cache
 
 from rescind._core.frames import from_library
-from rescind.check.points import Point
+from rescind.check.points import ROOT, Instant, Point
 
-__all__ = ["brief", "own_place", "parts_of", "shown_place"]
+__all__ = ["brief", "label", "moment", "own_place", "parts_of", "shown_place"]
 
 _STDLIB = os.path.join(os.path.dirname(os.__file__), "")
 _HERE = os.path.join(os.getcwd(), "")
@@ -26,6 +26,25 @@ def shown_place(point: Point) -> str:
         if not _is_standard(place):
             return place
     return point.place
+
+
+def label(point: Point, instant: Instant) -> str:
+    """Return the place to which a reader assigns a run: the same for all runs that belong there."""
+    if instant is Instant.CALLBACK:
+        return "between the loop's callbacks"
+    if not point.stack:
+        return "the start of the scenario" if point.task == ROOT else f"the start of {point.task}"
+    return shown_place(point)
+
+
+def moment(point: Point, instant: Instant) -> str:
+    """Return when a run cancels: the instant, the visit, and the task if it is another one."""
+    words = [f"before callback {point.visit}" if instant is Instant.CALLBACK else instant.value]
+    if instant is not Instant.CALLBACK and point.visit > 1:
+        words.append(f"visit {point.visit}")
+    if point.task != ROOT:
+        words.append(f"in task {point.task}")
+    return ", ".join(words)
 
 
 def own_place(point: Point) -> str | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rescind.check.coverage import Coverage
+from rescind.check.places import label
 from rescind.check.plan import weight
 from rescind.check.points import Instant, Mode, Point, RunPlan
 from rescind.check.record import Finding
@@ -76,7 +77,8 @@ class Report:
         best: dict[tuple[str, str], Finding] = {}
         for finding in self.findings:
             assert finding.plan.point is not None
-            key = (finding.plan.point.place, finding.detector)
+            place = label(finding.plan.point, finding.plan.instant)
+            key = (place, finding.detector)
             known = best.get(key)
             if known is None or _simpler(finding, known):
                 best[key] = finding

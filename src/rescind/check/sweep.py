@@ -76,6 +76,8 @@ class Sweep:
 
     def __post_init__(self) -> None:
         self.report = Report(self.scenario.name)
+        scenario = self.scenario
+        self.report.coverage.exempt(scenario.setup, scenario.teardown, *scenario.invariants)
 
     def run(self) -> Report:
         """Make the runs; return the report.
@@ -103,6 +105,8 @@ class Sweep:
     # -- clean runs -------------------------------------------------------------------------------
 
     def _clean_runs(self) -> None:
+        for mode in set(self.options.modes) - {*available_modes(self.options.modes)}:
+            self.report.set_aside[mode.value] = "its library is not installed"
         for mode in available_modes(self.options.modes):
             for judge in self.options.judges:
                 plan = RunPlan(mode=mode, judge=judge)
