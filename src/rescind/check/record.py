@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rescind._core.frames import shortened
 from rescind.check.points import Point, RunPlan
 
 __all__ = ["End", "Finding", "Record", "Symptom", "end_of", "shown"]
@@ -25,7 +26,7 @@ class End:
     Attributes:
         kind: ``hung`` and ``not run`` too are ends.
         shown: the value or the exception, as text without addresses; where it hangs.
-        stack: the awaits at which it hangs.
+        stack: the awaits at which it hangs, or the frames in which it failed.
     """
 
     kind: Literal["returned", "raised", "canceled", "hung", "not run"]
@@ -34,6 +35,11 @@ class End:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.shown}".rstrip()
+
+    def told(self) -> str:
+        """Return the same, and for a failure where that was."""
+        where = f", at {self.stack[-1]}" if self.kind == "raised" and self.stack else ""
+        return f"{self}{where}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +70,10 @@ class Record:
         struck: was the cancellation sent where it was meant to be? None: none was to be sent.
         thrown: how often a cancellation was raised inside the scenario's task.
         diverged: why the run is worth nothing, if so: it went another way before the strike.
-        points: where each task parked while the scenario ran, in order, and each task's start:
-            ``(point, bare yield?)``.
+        points: where each task parked while the scenario ran, until it was struck, in order, and
+            each task's start: ``(point, bare yield?)``. In a storm, of the first round.
+        before: how many of the points were noted before it was struck.
+        trace: what each callback in it was, if the plan's instant is between callbacks.
         callbacks: how many callbacks ran in it.
         cleanup: at how many suspensions the struck task parked after the strike.
         cleanup_seconds: how long, in the loop's time, from the strike to its end.
@@ -76,7 +84,9 @@ class Record:
         crowd: how its copies ended.
         invariants: the failures of the user's own promises.
         facts: what each detector noted, by its name.
-        error: setup, teardown or the checker itself failed; then nothing else is worth anything.
+        teardown: how teardown ended.
+        threads: those that the run started and that have not ended.
+        error: setup or the checker itself failed; then nothing else is worth anything.
         sockets: how many connections the program made.
         seconds: real time.
     """
@@ -88,6 +98,8 @@ class Record:
     thrown: int = 0
     diverged: str = ""
     points: list[tuple[Point, bool]] = field(default_factory=list[tuple[Point, bool]])
+    before: int = 0
+    trace: list[str] = field(default_factory=list[str])
     callbacks: int = 0
     cleanup: int = 0
     cleanup_seconds: float = 0.0
@@ -98,6 +110,8 @@ class Record:
     crowd: list[End] = field(default_factory=list[End])
     invariants: list[str] = field(default_factory=list[str])
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
+    teardown: End = field(default_factory=lambda: End("not run"))
+    threads: list[str] = field(default_factory=list[str])
     error: str = ""
     sockets: int = 0
     seconds: float = 0.0
@@ -141,7 +155,7 @@ def end_of(done: asyncio.Future[Any], stack: tuple[str, ...] = (), hung: str = "
         return End("canceled")
     exc = done.exception()
     if exc is not None:
-        return End("raised", shown(exc))
+        return End("raised", shown(exc), _frames(exc))
     return End("returned", shown(done.result()))
 
 
@@ -154,4 +168,17 @@ def end_of_body(body: tuple[bool, Any] | None) -> End:
         return End("returned", shown(value))
     if isinstance(value, asyncio.CancelledError):
         return End("canceled")
-    return End("raised", shown(value))
+    return End("raised", shown(value), _frames(value))
+
+
+def _frames(exc: BaseException) -> tuple[str, ...]:
+    """Return where ``exc`` was raised, outermost first, without the checker's own frames."""
+    places: list[str] = []
+    tb = exc.__traceback__
+    while tb is not None:
+        frame = tb.tb_frame
+        if not frame.f_globals.get("__name__", "").startswith("rescind.check."):
+            where = shortened(f"{frame.f_code.co_filename}:{tb.tb_lineno}")
+            places.append(f"{where} in {frame.f_code.co_qualname}")
+        tb = tb.tb_next
+    return tuple(places)

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from rescind._core.errors import UsageError
 
-__all__ = ["Env", "Scenario"]
+__all__ = ["Env", "NotAsync", "Scenario"]
 
 Step = Callable[..., Awaitable[Any]]
 
@@ -73,31 +75,72 @@ class Scenario:
     name: str = "scenario"
 
 
+class NotAsync(UsageError):
+    """The scenario is no async function."""
+
+
 async def call(step: Callable[..., Any], *arguments: Any) -> Any:
     """Call a part of a scenario with as many of the arguments as it takes, and await it."""
     result = step(*arguments[: _arity(step, len(arguments))])
     return await result if inspect.isawaitable(result) else result
 
 
+def start(scenario: Scenario, env: Env) -> Coroutine[Any, Any, Any]:
+    """Return the coroutine of the scenario's body.
+
+    Raises:
+        NotAsync: it is none.
+    """
+    try:
+        made = scenario.body(*(env,)[: _arity(scenario.body, 1)])
+    except Exception as exc:
+        return failing(exc)
+    if inspect.iscoroutine(made):
+        return made
+    if inspect.isawaitable(made):
+        return _awaiting(made)
+    what = "is an async generator" if inspect.isasyncgen(made) else f"returned {made!r}"
+    raise NotAsync(
+        f"{scenario.name} must be an async function, but calling it {what}; "
+        "write 'async def', and 'return' instead of 'yield'"
+    )
+
+
+async def failing(exc: BaseException) -> Any:
+    """Fail with ``exc``: for what failed before there was a coroutine."""
+    raise exc
+
+
+async def _awaiting(made: Any) -> Any:
+    return await made
+
+
 def _arity(step: Callable[..., Any], most: int) -> int:
+    try:
+        known = _arities.get(step)
+    except TypeError:
+        return min(_takes(step), most)  # it cannot be weakly referred to, or hashed
+    if known is None:
+        known = _takes(step)
+        with suppress(TypeError):
+            _arities[step] = known
+    return min(known, most)
+
+
+_MANY = 1000
+_arities: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+
+
+def _takes(step: Callable[..., Any]) -> int:
+    """Return how many positional arguments ``step`` takes."""
     try:
         parameters = inspect.signature(step).parameters.values()
     except (TypeError, ValueError):
-        return most
+        return _MANY
     takes = 0
     for parameter in parameters:
         if parameter.kind is parameter.VAR_POSITIONAL:
-            return most
+            return _MANY
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             takes += 1
-    return min(takes, most)
-
-
-def start(scenario: Scenario, env: Env) -> Any:
-    """Return the coroutine of the scenario's body."""
-    coro = scenario.body(*(env,)[: _arity(scenario.body, 1)])
-    if not inspect.iscoroutine(coro):
-        raise UsageError(
-            f"{scenario.name} must be an async function, but calling it returned {coro!r}"
-        )
-    return coro
+    return takes
