@@ -26,8 +26,8 @@ from rescind.check.loop import CheckLoop
 from rescind.check.modes import WAYS, Way
 from rescind.check.points import ROOT, Instant, Judge, Mode, Point, RunPlan
 from rescind.check.probe import Probe, Probes, stack_of
-from rescind.check.record import Record, end_of, end_of_body
-from rescind.check.scenario import Env, Scenario, call, start
+from rescind.check.record import Record, end_of, end_of_body, shown
+from rescind.check.scenario import Env, Outside, Scenario, call, start
 
 if TYPE_CHECKING:
     from rescind.check.detectors import Detector
@@ -106,17 +106,32 @@ class Run:
         record.seconds = perf_counter() - began
         return record
 
-    def _step(self, step: Callable[..., Any] | None, what: str) -> bool:
+    def _step(self, step: Callable[..., Any] | Outside | None, what: str) -> bool:
         """Run setup or teardown; note what went wrong."""
         if step is None:
             return True
         self.loop.allow(self.scenario.timeout)
+        if isinstance(step, Outside):
+            return self._outside(step, what)
         task = self.loop.create_task(self.probes.wrap(call(step, self.env), what))
         ended = self.loop.run_until(task)
         end = end_of(task, self._stack_of(what), self.loop.hung or "")
         if not ended or end.kind != "returned":
             self.record.error = self.record.error or f"{what} {end}"
             return False
+        return True
+
+    def _outside(self, step: Outside, what: str) -> bool:
+        """Let a part run that runs the loop itself; whatever it raises, pytest's outcomes too."""
+        try:
+            step(self)
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as exc:
+            self.record.error = self.record.error or f"{what} raised {shown(exc)}"
+            return False
+        finally:
+            asyncio.set_event_loop(self.loop)
         return True
 
     def _scenario(self) -> None:

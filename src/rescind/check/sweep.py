@@ -113,7 +113,8 @@ class Sweep:
                 first, second = self._execute(plan), self._execute(plan)
                 self.report.coverage.note(first)
                 why = _not_clean(first) or _not_clean(second)
-                if why and mode is Mode.ASYNCIO and judge in (Judge.LOOK, Judge.FOLLOW_UP):
+                repeats = judge is Judge.FOLLOW_UP and self.scenario.repeatable
+                if why and mode is Mode.ASYNCIO and (repeats or judge is Judge.LOOK):
                     raise NotCheckable(f"{self.scenario.name}, not canceled: {why}")
                 why = why or _disagree(first, second)
                 if why:
