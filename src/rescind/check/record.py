@@ -13,7 +13,7 @@ from typing import Any, Literal
 from rescind._core.frames import shortened
 from rescind.check.points import Point, RunPlan
 
-__all__ = ["End", "Finding", "Record", "Symptom", "end_of", "shown"]
+__all__ = ["End", "Finding", "Record", "Symptom", "end_of", "frames_of", "shown"]
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _LONGEST = 400
@@ -155,7 +155,7 @@ def end_of(done: asyncio.Future[Any], stack: tuple[str, ...] = (), hung: str = "
         return End("canceled")
     exc = done.exception()
     if exc is not None:
-        return End("raised", shown(exc), _frames(exc))
+        return End("raised", shown(exc), frames_of(exc))
     return End("returned", shown(done.result()))
 
 
@@ -168,10 +168,10 @@ def end_of_body(body: tuple[bool, Any] | None) -> End:
         return End("returned", shown(value))
     if isinstance(value, asyncio.CancelledError):
         return End("canceled")
-    return End("raised", shown(value), _frames(value))
+    return End("raised", shown(value), frames_of(value))
 
 
-def _frames(exc: BaseException) -> tuple[str, ...]:
+def frames_of(exc: BaseException) -> tuple[str, ...]:
     """Return where ``exc`` was raised, outermost first, without the checker's own frames."""
     places: list[str] = []
     tb = exc.__traceback__

@@ -30,8 +30,8 @@ from rescind.check.loop import CheckLoop
 from rescind.check.modes import WAYS, Way
 from rescind.check.points import ROOT, Judge, Mode, RunPlan
 from rescind.check.probe import Probes, stack_of
-from rescind.check.record import Record, end_of, end_of_body
-from rescind.check.scenario import Env, NotAsync, Scenario, call, failing, start
+from rescind.check.record import End, Record, end_of, end_of_body, frames_of, shown
+from rescind.check.scenario import Env, NotAsync, Outside, Scenario, call, failing, start
 from rescind.check.strike import Strike
 
 if TYPE_CHECKING:
@@ -116,28 +116,43 @@ class Run:
                     self._judge()
                 for detector in self.detectors:
                     detector.settled(self)
-                if self.plan.point is not None and not self.record.error:
-                    self._invariants()  # they say what holds after a cancellation
+                if not self.record.error:
+                    self._invariants()
                 self._step(self.scenario.teardown, "teardown")
         finally:
             self._close()
             restore_loop(before)
 
-    def _step(self, step: Callable[..., Any] | None, what: str) -> bool:
+    def _step(self, step: Callable[..., Any] | Outside | None, what: str) -> bool:
         """Run setup or teardown; note what went wrong."""
         if step is None:
             return True
         self.loop.allow(self.scenario.timeout)
-        task: asyncio.Task[Any]
-        task = self.loop.create_task(self.probes.wrap(call(step, self.env), what))
-        self.loop.run_until(task)
-        end = end_of(task, self._stack_of(what), self.loop.hung or "")
+        if isinstance(step, Outside):
+            end = self._outside(step)
+        else:
+            task: asyncio.Task[Any]
+            task = self.loop.create_task(self.probes.wrap(call(step, self.env), what))
+            self.loop.run_until(task)
+            end = end_of(task, self._stack_of(what), self.loop.hung or "")
         if what == "teardown":
             self.record.teardown = end
         elif end.kind != "returned":
             self.record.error = f"{what} {end.told()}"
             return False
         return True
+
+    def _outside(self, step: Outside) -> End:
+        """Let a part run that runs the loop itself; whatever it raises, pytest's outcomes too."""
+        try:
+            step(self)
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as exc:
+            return End("raised", shown(exc), frames_of(exc))
+        finally:
+            asyncio.set_event_loop(self.loop)
+        return End("returned")
 
     def _scenario(self) -> None:
         """Run the scenario, once or as often as a storm does, and strike it."""

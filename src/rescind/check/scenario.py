@@ -11,14 +11,31 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from rescind._core.errors import UsageError
 
-__all__ = ["Env", "NotAsync", "Scenario"]
+if TYPE_CHECKING:
+    from rescind.check.run import Run
+
+__all__ = ["Env", "NotAsync", "Outside", "Scenario"]
 
 Step = Callable[..., Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A setup or teardown that is called while the loop stands still, and may itself run it.
+
+    For those whose own parts are made by somebody else's synchronous code, such as fixtures.
+    """
+
+    call: Callable[[Run], object]
+
+    def __call__(self, run: Run) -> None:
+        """Do it."""
+        self.call(run)
 
 
 class Env(SimpleNamespace):
@@ -65,14 +82,17 @@ class Scenario:
             ``"returned"``, ``"raised"``, ``"canceled"`` or ``"hung"``, and what, as text.
         timeout: seconds that an uncanceled run may take; a follow-up gets as much.
         name: as users know it.
+        repeatable: must it, uncanceled, end well a second time on the same env? If not, and it does
+            not, the judges that repeat it are left out.
     """
 
     body: Step
-    setup: Step | None = None
-    teardown: Step | None = None
+    setup: Step | Outside | None = None
+    teardown: Step | Outside | None = None
     invariants: tuple[Callable[..., Any], ...] = ()
     timeout: float = 5.0
     name: str = "scenario"
+    repeatable: bool = True
 
 
 class NotAsync(UsageError):

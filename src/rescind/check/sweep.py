@@ -137,7 +137,8 @@ class Sweep:
                 first, second = self._execute(plan), self._execute(plan)
                 self.report.coverage.note(first)
                 why = not_clean(first) or not_clean(second)
-                if why and mode is Mode.ASYNCIO and judge in (Judge.LOOK, Judge.FOLLOW_UP):
+                repeats = judge is Judge.FOLLOW_UP and self.scenario.repeatable
+                if why and mode is Mode.ASYNCIO and (repeats or judge is Judge.LOOK):
                     raise NotCheckable(f"{self.scenario.name}, not canceled: {why}")
                 why = why or disagree(first, second)
                 if why:
@@ -217,10 +218,26 @@ class Sweep:
     def _judge(self, plan: RunPlan, record: Record) -> Iterable[Finding]:
         clean = self._clean[plan.mode, plan.judge]
         assert plan.point is not None
+        unfit = self._unfit(record, clean)
+        record.invariants = [one for one in record.invariants if one.split(" ")[0] not in unfit]
         for detector in self.detectors:
             severity = detector.severity if plan.point.task == ROOT else "hint"
             for symptom in detector.judge(record, clean):
                 yield Finding(detector.name, severity, plan, symptom)
+
+    def _unfit(self, record: Record, clean: Record) -> set[str]:
+        """Return the invariants that do not hold under this judge even if nothing is canceled.
+
+        What holds for one use may not hold for two at the same time. But one that does not hold
+        after a single use either speaks of the outcome: it says what a cancellation must lead to,
+        and is asked wherever one was raised (where a value wins, none is).
+        """
+        unfit = {one.split(" ")[0] for one in clean.invariants}
+        raised = record.thrown or record.body.kind != "returned"
+        alone = self._clean.get((record.plan.mode, Judge.LOOK))
+        if raised and alone is not None:
+            unfit -= {one.split(" ")[0] for one in alone.invariants}
+        return unfit
 
     def _confirm(self) -> None:
         """Run each finding that is shown again, and note how often it shows."""

@@ -94,6 +94,27 @@ def run(
 @click.option("--max-runs", type=click.IntRange(1), help="Stop after so many runs.")
 @click.option("--thorough", is_flag=True, help="Cancel between any two callbacks, too.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--html", metavar="FILE", help="Write the report as a page, too.")
+@click.option("--coverage", is_flag=True, help="Show which awaits were canceled, by file.")
+@click.option("--lcov", metavar="FILE", help="Write that for genhtml, editors and review tools.")
+@click.option(
+    "--coverage-file", metavar="FILE", help="Add it to that of other checks, and show all."
+)
+@click.option(
+    "--fail-under",
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    help="Exit with 1 if a smaller share of the awaits was canceled.",
+)
+@click.option(
+    "--source",
+    "sources",
+    metavar="PATH",
+    multiple=True,
+    help="Count all awaits of this file or directory; may be repeated. Default: those of your own "
+    "files that were seen.",
+)
+@click.option("--no-color", is_flag=True, help="Write plain text.")
 def check(target: str, token: str | None, **given: Any) -> int:
     """Cancel a scenario at every await, and tell what breaks.
 
@@ -102,6 +123,7 @@ def check(target: str, token: str | None, **given: Any) -> int:
     from rescind.check.plan import Options
     from rescind.check.points import Instant
     from rescind.cli import check as commands  # it imports more than 'rescind run' needs
+    from rescind.cli.outputs import Outputs
 
     if target == "replay":
         if token is None:
@@ -114,7 +136,16 @@ def check(target: str, token: str | None, **given: Any) -> int:
         target,
         options=options,
         invariants=not given["no_invariants"],
-        json_file=given["json_file"],
+        outputs=Outputs(
+            json=given["json_file"],
+            html=given["html"],
+            lcov=given["lcov"],
+            coverage=given["coverage"],
+            coverage_file=given["coverage_file"],
+            fail_under=given["fail_under"],
+            sources=given["sources"],
+            color=not given["no_color"],
+        ),
         quiet=given["quiet"],
     )
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from rich.console import Console
 from rich.status import Status
 
-from rescind.check.as_json import as_dict
 from rescind.check.detectors import DETECTORS
 from rescind.check.plan import Options
 from rescind.check.run import execute
 from rescind.check.sweep import NotCheckable, Progress, Sweep
 from rescind.check.target import NotFound, load_scenario
-from rescind.check.text import lines_of
 from rescind.check.token import BadToken, decode
 from rescind.cli import say
+from rescind.cli.outputs import Outputs
 from rescind.cli.target import Refused
 
 __all__ = ["check", "replay"]
@@ -30,10 +26,11 @@ def check(
     *,
     options: Options,
     invariants: bool = True,
-    json_file: str | None = None,
+    outputs: Outputs,
     quiet: bool = False,
 ) -> int:
     """Check one scenario; return the exit code."""
+    outputs.check()
     try:
         scenario = load_scenario(target, invariants=invariants)
     except NotFound as exc:
@@ -51,10 +48,7 @@ def check(
             report = sweep.report
             report.confirmed = report.shown()
             say.note("interrupted; this is what was found so far")
-    if json_file is not None:
-        _write(json_file, json.dumps(as_dict(report), indent=1, ensure_ascii=False))
-    _print(lines_of(report))
-    return report.exit_code
+    return outputs.write(report)
 
 
 def replay(token: str, *, pdb: bool = False) -> int:
@@ -88,13 +82,6 @@ def _shows(status: Status) -> Callable[[Progress], None]:
         )
 
     return show
-
-
-def _write(file: str, text: str) -> None:
-    try:
-        Path(file).write_text(text + "\n", encoding="utf-8")
-    except OSError as exc:
-        raise Refused(f"cannot write {file!r}: {exc.strerror} (in {os.getcwd()})") from exc
 
 
 def _print(lines: Iterable[str]) -> None:
