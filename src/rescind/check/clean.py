@@ -27,8 +27,6 @@ def not_clean(record: Record) -> str:
     for end in record.crowd:
         if end.kind != "returned":
             return f"a copy of the scenario that ran at the same time {end.told()}"
-    if record.teardown.kind not in ("returned", "not run"):
-        return f"teardown {record.teardown.told()}"
     return ""
 
 

@@ -198,6 +198,7 @@ class _Probed(Executor):
         probe = self._probe_of(task.future)
         if probe is not None:
             self._by_task[task.id] = probe
+            probe.wakes = True
         super().admit(task, cleanup=cleanup)
         if probe is not None:
             self._probes.made(probe, task)

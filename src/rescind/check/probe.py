@@ -43,8 +43,10 @@ class Probe(Driven, Coroutine[Any, Any, Any]):
         parks: how often it has parked.
         counts: is this the checker's own cancellation? Libraries cancel their own parts as well.
         thrown: how often such a one was thrown into it.
+        landed: where it was parked each time, where that is watched.
         closed: was it closed, at an await or before its first poll?
-        on_woken: called when what it awaits is done, before it is resumed; for rescind's tasks.
+        wakes: is `on_woken` called when what it awaits is done, before it is resumed? It is for
+            rescind's tasks.
     """
 
     def __init__(self, coro: Coroutine[Any, Any, Any], path: str, probes: Probes) -> None:
@@ -57,8 +59,10 @@ class Probe(Driven, Coroutine[Any, Any, Any]):
         self.parks = 0
         self.counts: Callable[[BaseException], bool] | None = None
         self.thrown = 0
+        self.landed: list[Point] = []
         self.closed = False
         self.visits = Visits()
+        self.wakes = False
         self.on_woken: Callable[[], object] | None = None
         self.__name__ = str(getattr(coro, "__name__", type(coro).__name__))
         self.__qualname__ = str(getattr(coro, "__qualname__", type(coro).__qualname__))
@@ -76,12 +80,14 @@ class Probe(Driven, Coroutine[Any, Any, Any]):
         return self._parked(awaits)
 
     def throw(self, typ: Any, val: Any = None, tb: TracebackType | None = None) -> Any:
-        self.point = None
+        point, self.point = self.point, None
         exc = typ if val is None else val
         if self.closed:
             raise exc  # what a coroutine says that is thrown into after its end is another story
         if self.counts is not None and isinstance(exc, CancelledError) and self.counts(exc):
             self.thrown += 1
+            if point is not None:
+                self.landed.append(point)
         probes = self._probes
         outer, probes.running = probes.running, self
         _path.set(self.path)

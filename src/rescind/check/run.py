@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from rescind.check.around import current_loop, left_threads, restore_loop
 from rescind.check.loop import CheckLoop
 from rescind.check.modes import WAYS, Way
-from rescind.check.points import ROOT, Judge, Mode, RunPlan
+from rescind.check.points import ROOT, Judge, Mode, Point, RunPlan
 from rescind.check.probe import Probes, stack_of
 from rescind.check.record import End, Record, end_of, end_of_body, frames_of, shown
 from rescind.check.scenario import Env, NotAsync, Outside, Scenario, call, failing, start
@@ -118,7 +118,7 @@ class Run:
                     detector.settled(self)
                 if not self.record.error:
                     self._invariants()
-                self._step(self.scenario.teardown, "teardown")
+                self._tear_down()
         finally:
             self._close()
             restore_loop(before)
@@ -135,12 +135,17 @@ class Run:
             task = self.loop.create_task(self.probes.wrap(call(step, self.env), what))
             self.loop.run_until(task)
             end = end_of(task, self._stack_of(what), self.loop.hung or "")
-        if what == "teardown":
-            self.record.teardown = end
-        elif end.kind != "returned":
-            self.record.error = f"{what} {end.told()}"
+        if end.kind != "returned":
+            self.record.error = self.record.error or f"{what} {end.told()}"
             return False
         return True
+
+    def _tear_down(self) -> None:
+        """Run teardown; after a cancellation it is one more thing that may break."""
+        failed = bool(self.record.error)
+        ended = self._step(self.scenario.teardown, "teardown")
+        if not ended and not failed and self.plan.point is not None:
+            self.record.teardown, self.record.error = self.record.error, ""
 
     def _outside(self, step: Outside) -> End:
         """Let a part run that runs the loop itself; whatever it raises, pytest's outcomes too."""
@@ -186,7 +191,7 @@ class Run:
         loop.run_until(way.done)
         strike.end()
         record.thrown = way.probe.thrown
-        record.raised = max(record.raised, self._raised())
+        record.landed = self._landed() or record.landed
         record.end = end_of(way.done, self._stack_of(ROOT), loop.hung or "")
         record.body = end_of_body(way.body)
         record.sockets = len(loop.clients)
@@ -283,13 +288,13 @@ class Run:
 
     # -- what is there to know --------------------------------------------------------------------
 
-    def _raised(self) -> int:
-        """Return how often the struck task was canceled; one that is closed gets another error."""
+    def _landed(self) -> list[Point]:
+        """Return where the struck task was canceled; one that is closed gets another error."""
         point = self.plan.point
         probe = None if point is None else self.probes.all.get(point.task)
-        if probe is None:
-            return 0
-        return probe.thrown + (self.plan.mode is Mode.CLOSE)
+        if point is None or probe is None:
+            return []
+        return [point] if self.plan.mode is Mode.CLOSE else list(probe.landed)
 
     def _stack_of(self, path: str) -> tuple[str, ...]:
         probe = self.probes.all.get(path)

@@ -14,6 +14,7 @@ begun), when what is awaited is done and before the task resumes (woken), or bef
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,8 @@ class Strike:
         record, plan = self._record, self._plan
         point = probe.point
         assert point is not None
+        # What another runtime waits for says nothing when it is done.
+        waits = asyncio.isfuture(awaits) or (awaits is not None and probe.wakes)
         if self._struck:
             record.after.add(point.stack)
             if plan.point is not None and probe.path == plan.point.task:
@@ -103,7 +106,7 @@ class Strike:
                     record.again = point
                     self._loop.call_next(partial(self._again, probe))
         elif self._first:
-            record.points.append((point, awaits is None))
+            record.points.append((point, not waits))
         if self._aimed or plan.point != point:
             return
         if plan.instant is Instant.PARKED:
@@ -111,12 +114,11 @@ class Strike:
             if plan.hold:
                 self._loop.hold()  # now: the loop may look for I/O before it strikes
             self._loop.call_next(partial(self._if_parked, probe, awaits))
-        elif plan.instant is Instant.WOKEN and awaits is not None:
+        elif plan.instant is Instant.WOKEN and waits:
             self._aimed = True
-            told = getattr(awaits, "add_done_callback", None)
-            if told is not None:
+            if asyncio.isfuture(awaits):
                 # Its callback comes before the task's own, which will resume it.
-                told(partial(self._if_woken, probe))
+                awaits.add_done_callback(partial(self._if_woken, probe))
             else:
                 probe.on_woken = partial(self._if_woken, probe)
 
