@@ -25,7 +25,7 @@ from types import CodeType
 from rescind._core.frames import from_library
 from rescind.check.awaits import source_files, source_of
 from rescind.check.places import parts_of
-from rescind.check.points import Instant
+from rescind.check.points import Instant, Mode, Point
 from rescind.check.record import Record
 
 __all__ = ["Await", "Coverage", "FileCoverage", "Mark", "State"]
@@ -158,18 +158,22 @@ class Coverage:
             self._mark(stack, Mark.SEEN)
         if plan.point is None or not record.struck or record.diverged or record.error:
             return
-        struck = plan.point.stack
-        if record.raised:
-            self._mark(struck, Mark.SEEN | Mark.CANCELED)
-        elif plan.instant is Instant.PARKED:
-            # Woken, it had its value already; a value that wins is no shield.
-            self._mark(struck, Mark.SEEN | Mark.SHIELDED)
-        if record.again is not None:
-            kept = Mark.CLEANUP if record.raised > 1 else Mark.SHIELDED
-            struck = record.again.stack
-            self._mark(struck, Mark.SEEN | kept)
+        for number, point in enumerate(record.landed):
+            kind = Mark.CLEANUP if number and plan.mode is Mode.ASYNCIO else Mark.CANCELED
+            self._mark(point.stack, Mark.SEEN | kind)
+        if plan.instant is Instant.PARKED and self._held_back(plan.point, record):
+            self._mark(plan.point.stack, Mark.SEEN | Mark.SHIELDED)
         if broken:
-            self._mark(struck, Mark.BROKEN)
+            where = record.again or plan.point
+            self._mark(where.stack, Mark.SEEN | Mark.BROKEN)
+
+    @staticmethod
+    def _held_back(struck: Point, record: Record) -> bool:
+        """Was the cancellation, which was sent to a parked task, not raised where it was parked?"""
+        if record.landed:
+            return record.landed[0].stack != struck.stack
+        # A value that comes before the task is polled again wins under rescind; that is no shield.
+        return record.plan.mode is not Mode.RESCIND
 
     def exempt(self, *steps: object) -> None:
         """Leave out the awaits of these functions: setup, teardown and invariants."""

@@ -41,6 +41,7 @@ class Probe(Coroutine[Any, Any, Any]):
         parks: how often it has parked.
         counts: is this the checker's own cancellation? Libraries cancel their own parts as well.
         thrown: how often such a one was thrown into it.
+        landed: where it was parked each time, where that is watched.
     """
 
     def __init__(self, coro: Coroutine[Any, Any, Any], path: str, probes: Probes) -> None:
@@ -53,6 +54,7 @@ class Probe(Coroutine[Any, Any, Any]):
         self.parks = 0
         self.counts: Callable[[BaseException], bool] | None = None
         self.thrown = 0
+        self.landed: list[Point] = []
         self.visits = Visits()
         self.__name__ = str(getattr(coro, "__name__", type(coro).__name__))
         self.__qualname__ = str(getattr(coro, "__qualname__", type(coro).__qualname__))
@@ -64,10 +66,12 @@ class Probe(Coroutine[Any, Any, Any]):
         return self._parked(self._coro.send(value))
 
     def throw(self, typ: Any, val: Any = None, tb: TracebackType | None = None) -> Any:
-        self.point = None
+        point, self.point = self.point, None
         exc = typ if val is None else val
         if self.counts is not None and isinstance(exc, CancelledError) and self.counts(exc):
             self.thrown += 1
+            if point is not None:
+                self.landed.append(point)
         if val is None and tb is None:
             return self._parked(self._coro.throw(typ))
         return self._parked(self._coro.throw(typ, val, tb))

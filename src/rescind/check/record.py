@@ -69,14 +69,15 @@ class Record:
         callbacks: how many callbacks ran in it.
         cleanup: at how many suspensions the struck task parked after the strike.
         cleanup_seconds: how long, in the loop's time, from the strike to its end.
-        raised: how often a cancellation was raised inside the struck task, whichever that is.
+        landed: where a cancellation was raised inside the struck task, whichever that is.
         after: the stacks at which any task parked after the strike.
         again: where the second strike fell, if one did.
         follow_up: how the scenario ended when it was run again.
         crowd: how its copies ended.
         invariants: the failures of the user's own promises.
         facts: what each detector noted, by its name.
-        error: setup, teardown or the checker itself failed; then nothing else is worth anything.
+        teardown: how teardown failed after a cancellation; empty: it did not.
+        error: setup, an uncanceled run's teardown, or the checker itself failed; then nothing else is worth anything.
         sockets: how many connections the program made.
         seconds: real time.
     """
@@ -91,13 +92,14 @@ class Record:
     callbacks: int = 0
     cleanup: int = 0
     cleanup_seconds: float = 0.0
-    raised: int = 0
+    landed: list[Point] = field(default_factory=list[Point])
     after: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
     again: Point | None = None
     follow_up: End = field(default_factory=lambda: End("not run"))
     crowd: list[End] = field(default_factory=list[End])
     invariants: list[str] = field(default_factory=list[str])
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
+    teardown: str = ""
     error: str = ""
     sockets: int = 0
     seconds: float = 0.0

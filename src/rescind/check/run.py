@@ -97,7 +97,7 @@ class Run:
                     detector.settled(self)
                 if self.plan.point is not None:
                     self._invariants()  # they say what holds after a cancellation
-                self._step(self.scenario.teardown, "teardown")
+                self._tear_down()
         finally:
             self._close()
             asyncio.set_event_loop(None)
@@ -120,6 +120,11 @@ class Run:
             self.record.error = self.record.error or f"{what} {end}"
             return False
         return True
+
+    def _tear_down(self) -> None:
+        """Run teardown; after a cancellation it is one more thing that may break."""
+        if not self._step(self.scenario.teardown, "teardown") and self.plan.point is not None:
+            self.record.teardown, self.record.error = self.record.error, ""
 
     def _outside(self, step: Outside, what: str) -> bool:
         """Let a part run that runs the loop itself; whatever it raises, pytest's outcomes too."""
@@ -166,7 +171,7 @@ class Run:
         loop.run_until(way.done)
         record.callbacks = loop.callbacks - first
         record.thrown = way.probe.thrown
-        record.raised = max(record.raised, self._raised())
+        record.landed = self._landed() or record.landed
         record.end = end_of(way.done, self._stack_of(ROOT), loop.hung or "")
         record.body = end_of_body(way.body)
         if self._struck_at:
@@ -257,6 +262,8 @@ class Run:
         record, plan = self.record, self.plan
         point = probe.point
         assert point is not None
+        if not asyncio.isfuture(awaits):
+            awaits = None  # a bare yield, or what a runtime of its own waits for
         if self._counting_from is not None:
             record.after.add(point.stack)
             if plan.point is not None and probe.path == plan.point.task:
@@ -312,13 +319,13 @@ class Run:
         elif probe.task is not None:
             probe.task.cancel("rescind check, again")
 
-    def _raised(self) -> int:
-        """Return how often the struck task was canceled; one that is closed gets another error."""
+    def _landed(self) -> list[Point]:
+        """Return where the struck task was canceled; one that is closed gets another error."""
         point = self.plan.point
         probe = None if point is None else self.probes.all.get(point.task)
-        if probe is None:
-            return 0
-        return probe.thrown + (self.plan.mode is Mode.CLOSE)
+        if point is None or probe is None:
+            return []
+        return [point] if self.plan.mode is Mode.CLOSE else list(probe.landed)
 
     def _stack_of(self, path: str) -> tuple[str, ...]:
         probe = self.probes.all.get(path)
