@@ -64,8 +64,9 @@
 
   function contrast(finding) {
     const marked = (parts) => {
-      // Where everything differs, nothing is marked.
-      const all = parts.every(([changed]) => changed);
+      // Where nearly everything differs, nothing is marked.
+      const size = (which) => which.reduce((sum, part) => sum + part[1].trim().length, 0);
+      const all = size(parts.filter((part) => part[0])) > 0.6 * size(parts);
       return parts.map(([changed, text]) => changed && !all ? h("mark", {}, text) : text);
     };
     if (!finding.left.length && !finding.right.length) return null;
