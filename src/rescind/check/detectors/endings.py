@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from rescind.check.detectors.base import Detector
 from rescind.check.record import Record, Symptom
 
-__all__ = ["CrowdDiffers", "FollowUpDiffers", "Hang", "Invariants", "Replaced", "Swallowed"]
+__all__ = [
+    "CrowdDiffers",
+    "FollowUpDiffers",
+    "Hang",
+    "Invariants",
+    "Replaced",
+    "Swallowed",
+    "TeardownFails",
+]
 
 
 class Hang(Detector):
@@ -112,4 +120,20 @@ class Replaced(Detector):
                 expected="it ends canceled",
                 seen=str(seen.body),
                 remedy="let CancelledError pass; raise other errors of the cleanup as its context",
+            )
+
+
+class TeardownFails(Detector):
+    """What setup made cannot be ended any more."""
+
+    name = "teardown"
+
+    @staticmethod
+    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+        if seen.teardown:
+            yield Symptom(
+                "teardown fails, or hangs",
+                expected="it ends as it does without a cancellation",
+                seen=seen.teardown,
+                remedy="leave what is shared in a state in which it can be closed",
             )

@@ -15,6 +15,7 @@ from rescind.check.detectors.endings import (
     Invariants,
     Replaced,
     Swallowed,
+    TeardownFails,
 )
 from rescind.check.detectors.growth import Growth
 from rescind.check.detectors.held import LeftHeld
@@ -33,6 +34,7 @@ DETECTORS: Final[tuple[type[Detector], ...]] = (
     Invariants,
     Swallowed,
     Replaced,
+    TeardownFails,
     TasksLeft,
     LeftHeld,
     Growth,
