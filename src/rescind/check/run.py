@@ -116,6 +116,8 @@ class Run:
                     self._judge()
                 for detector in self.detectors:
                     detector.settled(self)
+                for detector in self.detectors:
+                    detector.asked(self)
                 if not self.record.error:
                     self._invariants()
                 self._tear_down()
@@ -197,6 +199,8 @@ class Run:
         record.sockets = len(loop.clients)
         if plan.judge is not Judge.PROMPT:
             self.probes.watching = False
+        for detector in self.detectors:
+            detector.ended(self)
         if self.copies:
             loop.allow(self.limit)
             loop.run_until(*(copy.done for copy in self.copies))

@@ -220,9 +220,14 @@ class Sweep:
         assert plan.point is not None
         unfit = self._unfit(record, clean)
         record.invariants = [one for one in record.invariants if one.split(" ")[0] not in unfit]
-        for detector in self.detectors:
+        broken = False
+        # Those that only explain come last.
+        for detector in sorted(self.detectors, key=lambda one: one.explains):
+            if detector.explains and not broken:
+                break
             severity = detector.severity if plan.point.task == ROOT else "hint"
             for symptom in detector.judge(record, clean):
+                broken = broken or severity == "verdict"
                 yield Finding(detector.name, severity, plan, symptom)
 
     def _unfit(self, record: Record, clean: Record) -> set[str]:
