@@ -24,9 +24,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from rescind.check.detectors import DETECTORS, Detector
-from rescind.check.places import parts_of
 from rescind.check.points import Mode, RunPlan
-from rescind.check.probe import stack_of
 from rescind.check.record import Finding
 from rescind.check.run import Run
 
@@ -135,19 +133,18 @@ class _Witness(_Tracer):
 
     def set_up(self, run: Run) -> None:
         super().set_up(run)
-        strike: Callable[[Callable[[], object]], None] = run._strike
+        strike: Callable[[Callable[[], object]], None] = run._strike._strike
 
         def watched(cancel: Callable[[], object]) -> None:
             if self.line is None:
                 self._look(run)
             strike(cancel)
 
-        run._strike = watched  # type: ignore[method-assign]
+        run._strike._strike = watched  # type: ignore[method-assign]
 
     def _look(self, run: Run) -> None:
         if run.way is None:
             return
-        stack = stack_of(run.way.probe.coroutine)
         frames = _frames(run.way.probe.coroutine)
         for frame, callee in reversed(list(zip(frames, [*frames[1:], None], strict=True))):
             if frame.f_code.co_filename in self._files:
@@ -155,7 +152,6 @@ class _Witness(_Tracer):
                 self.count = self.counts[id(frame), frame.f_lineno]
                 self.leaving = callee is not None and callee.f_code.co_name == "__aexit__"
                 return
-        assert not any(parts_of(place)[0] in self._files for place in stack)
 
 
 class _Deserter(_Tracer):
