@@ -276,7 +276,7 @@ def _version(file: str) -> tuple[str, str]:
 def _now(file: str) -> tuple[str, str]:
     try:
         stat = os.stat(file)
-    except OSError:
+    except (OSError, ValueError):  # no file at all, or a name that can be none
         return file, ""
     return file, _digest(file, stat.st_mtime_ns, stat.st_size)
 

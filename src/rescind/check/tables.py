@@ -56,7 +56,7 @@ def matrix_lines(report: Report, width: int = 100) -> Iterator[Line]:
         spans: list[Span] = [("", name.ljust(longest))]
         for mode in modes:
             signs = _cell(cells, mode)
-            pad = len(mode.value) - len(signs)
+            pad = 0 if mode is modes[-1] else len(mode.value) - len(signs)
             spans += [("", "  "), *signs, ("", " " * pad)]
         yield tuple(spans)
     if len(rows) > len(shown):
