@@ -90,14 +90,14 @@ class Sweep:
     _runs: Here | Workers = field(init=False)
 
     def __post_init__(self) -> None:
-        self.report = Report(self.scenario.name)
+        scenario = self.scenario
+        self.report = Report(scenario.name)
+        self.report.coverage.exempt(scenario.setup, scenario.teardown, *scenario.invariants)
         self._runs = Here(self._make)
 
     def stop(self) -> None:
         """Begin no more runs; callable from any thread."""
         self._deadline = float("-inf")
-        scenario = self.scenario
-        self.report.coverage.exempt(scenario.setup, scenario.teardown, *scenario.invariants)
 
     def run(self) -> Report:
         """Make the runs; return the report.
