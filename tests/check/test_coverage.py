@@ -172,9 +172,8 @@ def test_second_strike_marks_the_cleanup() -> None:
 def test_runs_that_went_another_way_cancel_nothing() -> None:
     """They are worth nothing, but what they saw was seen."""
     coverage = Coverage()
-    record = Record(plan(), struck=True, diverged="why", landed=[point()])
-    record.points = [(point(), False)]
-    coverage.note(record)
+    record = Record(plan(), struck=True, landed=[point()], points=[(point(), False)])
+    coverage.note(record, unresolved=True)
 
     assert {Mark.SEEN} == {mark for _, _, mark in coverage}
 

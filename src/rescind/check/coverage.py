@@ -143,20 +143,21 @@ class Coverage:
 
     # -- what runs add ----------------------------------------------------------------------------
 
-    def note(self, record: Record, *, broken: bool = False) -> None:
+    def note(self, record: Record, *, broken: bool = False, unresolved: bool = False) -> None:
         """Add what a run did.
 
         Args:
             record: the run.
             broken: did the cancellation break something?
+            unresolved: did the run go another way? Then it was seen, but canceled nothing.
         """
         plan = record.plan
-        if plan.point is None or record.diverged:
+        if plan.point is None or unresolved:
             for point, _ in record.points:
                 self._mark(point.stack, Mark.SEEN)
         for stack in record.after:
             self._mark(stack, Mark.SEEN)
-        if plan.point is None or not record.struck or record.diverged or record.error:
+        if plan.point is None or not record.struck or unresolved:
             return
         for number, point in enumerate(record.landed):
             kind = Mark.CLEANUP if number and plan.mode is Mode.ASYNCIO else Mark.CANCELED

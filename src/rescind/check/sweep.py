@@ -207,7 +207,7 @@ class Sweep:
         if why:
             report.unresolved[plan] = why
             report.mark(plan, Verdict.UNRESOLVED)
-            report.coverage.note(record)
+            report.coverage.note(record, unresolved=True)
             return
         findings = list(self._judge(plan, record))
         report.findings += findings
