@@ -48,7 +48,8 @@ def command(
 
     def run(function: str, *options: str) -> tuple[int, str, str]:
         code = main(["check", f"reported_case.py::{function}", "--quiet", *options])
-        return (code, *capsys.readouterr())
+        out, err = capsys.readouterr()
+        return code, out, err
 
     yield run
     sys.modules.pop("reported_case", None)
