@@ -153,8 +153,10 @@ def test_a_value_that_wins_is_no_shield() -> None:
     coverage = Coverage()
     coverage.note(Record(plan(instant=Instant.WOKEN), struck=True))
     coverage.note(Record(plan(mode=Mode.RESCIND), struck=True))
+    later = point(("app.py:99 in after",))
+    coverage.note(Record(plan(mode=Mode.RESCIND), struck=True, landed=[later]))
 
-    assert [] == list(coverage)
+    assert [(99, Mark.SEEN | Mark.CANCELED)] == [(line, mark) for _, line, mark in coverage]
 
 
 def test_second_strike_marks_the_cleanup() -> None:
