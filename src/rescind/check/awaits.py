@@ -52,7 +52,7 @@ def source_of(file: str) -> Source:
     """Return the source of ``file``; compiled once, and again when the file has changed."""
     try:
         stat = os.stat(file)
-    except OSError:
+    except (OSError, ValueError):  # no file at all, or a name that can be none
         return Source(file, "")
     return _source(file, stat.st_mtime_ns, stat.st_size)
 

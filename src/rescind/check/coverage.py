@@ -143,20 +143,21 @@ class Coverage:
 
     # -- what runs add ----------------------------------------------------------------------------
 
-    def note(self, record: Record, *, broken: bool = False) -> None:
+    def note(self, record: Record, *, broken: bool = False, unresolved: bool = False) -> None:
         """Add what a run did.
 
         Args:
             record: the run.
             broken: did the cancellation break something?
+            unresolved: did the run go another way? Then it was seen, but canceled nothing.
         """
         plan = record.plan
-        if plan.point is None or record.diverged:
+        if plan.point is None or unresolved:
             for point, _ in record.points:
                 self._mark(point.stack, Mark.SEEN)
         for stack in record.after:
             self._mark(stack, Mark.SEEN)
-        if plan.point is None or not record.struck or record.diverged or record.error:
+        if plan.point is None or not record.struck or unresolved:
             return
         for number, point in enumerate(record.landed):
             kind = Mark.CLEANUP if number and plan.mode is Mode.ASYNCIO else Mark.CANCELED
@@ -170,10 +171,9 @@ class Coverage:
     @staticmethod
     def _held_back(struck: Point, record: Record) -> bool:
         """Was the cancellation, which was sent to a parked task, not raised where it was parked?"""
-        if record.landed:
-            return record.landed[0].stack != struck.stack
-        # A value that comes before the task is polled again wins under rescind; that is no shield.
-        return record.plan.mode is not Mode.RESCIND
+        if record.plan.mode is Mode.RESCIND:
+            return False  # a value that comes before the next poll wins, which looks the same
+        return not record.landed or record.landed[0].stack != struck.stack
 
     def exempt(self, *steps: object) -> None:
         """Leave out the awaits of these functions: setup, teardown and invariants."""
@@ -276,7 +276,7 @@ def _version(file: str) -> tuple[str, str]:
 def _now(file: str) -> tuple[str, str]:
     try:
         stat = os.stat(file)
-    except OSError:
+    except (OSError, ValueError):  # no file at all, or a name that can be none
         return file, ""
     return file, _digest(file, stat.st_mtime_ns, stat.st_size)
 

@@ -223,7 +223,8 @@ def _others(report: Report, covered: Sequence[FileCoverage]) -> Iterator[FileCov
         point = group.lead.plan.point
         assert point is not None
         file = os.path.abspath(parts_of(shown_place(point))[0]) if point.stack else ""
-        if group.broken and file and file not in known and from_library(file):
+        listed = file and file not in known and from_library(file) and source_of(file).text
+        if group.broken and listed:
             known.add(file)
             awaits = report.coverage.file(file).awaits
             yield FileCoverage(file, tuple(one for one in awaits if one.marks))

@@ -12,12 +12,12 @@
 
 from __future__ import annotations
 
-import linecache
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from rescind._core.frames import shortened
+from rescind.check.awaits import source_of
 from rescind.check.contrast import condensed, is_short, line_contrast, word_contrast
 from rescind.check.groups import Group, broken_modes, groups
 from rescind.check.places import brief, moment, own_place, parts_of, shown_place
@@ -191,6 +191,10 @@ def _contrast(finding: Finding, width: int) -> Iterator[Line]:
                 yield (*_key(key), *spans)
         return
     lines = line_contrast(expected, seen)
+    if all(sign != " " for sign, _ in lines):  # nothing in common: there is nothing to line up
+        yield from _row("expected", expected, width)
+        yield from _row("seen", seen, width)
+        return
     styles = {"-": "old", "+": "new", "…": "dim", " ": ""}
     for number, (sign, text) in enumerate(lines):
         if number == 0:
@@ -218,7 +222,8 @@ def _row(name: str, text: str, width: int, style: str = "") -> Iterator[Line]:
 def _source(place: str) -> str:
     """Return the source line of a place, as it is now."""
     file, line, _ = parts_of(place)
-    return linecache.getline(file, line).strip() if line else ""
+    lines = source_of(file).text.splitlines()
+    return lines[line - 1].strip() if 0 < line <= len(lines) else ""
 
 
 def joined(lines: Iterable[Line]) -> Iterator[str]:

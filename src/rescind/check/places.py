@@ -15,7 +15,6 @@ from rescind.check.points import ROOT, Instant, Point
 __all__ = ["brief", "label", "moment", "own_place", "parts_of", "shown_place"]
 
 _STDLIB = os.path.join(os.path.dirname(os.__file__), "")
-_HERE = os.path.join(os.getcwd(), "")
 # A whole path up to the last directory into which packages are installed.
 _INSTALLED = re.compile(r"[^\s'\",;()]*[/\\](?:site|dist)-packages[/\\]")
 
@@ -71,7 +70,8 @@ def brief(text: str) -> str:
         >>> brief("/usr/lib/python3.11/site-packages/redis/client.py:7 in get")
         'redis/client.py:7 in get'
     """
-    return _INSTALLED.sub("", text).replace(_STDLIB, "").replace(_HERE, "")
+    here = os.path.join(os.getcwd(), "")
+    return _INSTALLED.sub("", text).replace(_STDLIB, "").replace(here, "")
 
 
 def _file(place: str) -> str:

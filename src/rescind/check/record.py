@@ -76,6 +76,7 @@ class Record:
         trace: what each callback in it was, if the plan's instant is between callbacks.
         callbacks: how many callbacks ran in it.
         cleanup: at how many suspensions the struck task parked after the strike.
+        cleaned: the stacks at which it did so, in order.
         cleanup_seconds: how long, in the loop's time, from the strike to its end.
         landed: where a cancellation was raised inside the struck task, whichever that is.
         after: the stacks at which any task parked after the strike.
@@ -103,6 +104,7 @@ class Record:
     trace: list[str] = field(default_factory=list[str])
     callbacks: int = 0
     cleanup: int = 0
+    cleaned: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
     cleanup_seconds: float = 0.0
     landed: list[Point] = field(default_factory=list[Point])
     after: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])

@@ -41,7 +41,9 @@ __all__ = ["Run", "execute"]
 
 _STORM = 12
 _SETTLE = 0.05
-_COPIES = {Judge.CROWD: 1, Judge.CROWD3: 2}
+#: How many copies begin before the one that is canceled, and after it: of two it is the first, who
+#: has what the other wants; of three the second, who waits and has another one waiting behind it.
+_COPIES = {Judge.CROWD: (0, 1), Judge.CROWD3: (1, 1)}
 _FOLLOWED = frozenset({Judge.FOLLOW_UP, Judge.PROMPT, Judge.STORM, Judge.CROWD, Judge.CROWD3})
 #: What the loop says of the tasks that were left, and are told of by a detector of their own.
 _DESTROYED = "Task was destroyed but it is pending!"
@@ -116,6 +118,8 @@ class Run:
                     self._judge()
                 for detector in self.detectors:
                     detector.settled(self)
+                for detector in self.detectors:
+                    detector.asked(self)
                 if not self.record.error:
                     self._invariants()
                 self._tear_down()
@@ -181,11 +185,10 @@ class Run:
         loop.allow(self.limit)
         strike = self._strike
         strike.begin(first=number == 1)
+        before, after = _COPIES.get(plan.judge, (0, 0))
+        copies = self._copies(1, before)
         self.way = way = WAYS[plan.mode](loop, self.probes, coro)
-        self.copies = [
-            Way(loop, self.probes, self._again(), f"crowd/{copy}")
-            for copy in range(1, 1 + _COPIES.get(plan.judge, 0))
-        ]
+        self.copies = [*copies, *self._copies(1 + before, after)]
         if plan.judge is Judge.PROMPT:
             way.done.add_done_callback(self._begin_follow_up)
         loop.run_until(way.done)
@@ -197,6 +200,8 @@ class Run:
         record.sockets = len(loop.clients)
         if plan.judge is not Judge.PROMPT:
             self.probes.watching = False
+        for detector in self.detectors:
+            detector.ended(self)
         if self.copies:
             loop.allow(self.limit)
             loop.run_until(*(copy.done for copy in self.copies))
@@ -206,6 +211,13 @@ class Run:
             ]
         for one in (way, *self.copies):
             one.end()
+
+    def _copies(self, first: int, number: int) -> list[Way]:
+        """Begin so many copies of the scenario."""
+        return [
+            Way(self.loop, self.probes, self._again(), f"crowd/{copy}")
+            for copy in range(first, first + number)
+        ]
 
     def _again(self) -> Any:
         """Return the scenario's coroutine, once more."""

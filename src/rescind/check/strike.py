@@ -57,6 +57,7 @@ class Strike:
         self._first = first
         self._aimed = self._struck = False
         self._record.cleanup = 0
+        self._record.cleaned = []
         if first and plan.point is not None:
             self._record.struck = False
         probes.on_made = self._made
@@ -105,6 +106,7 @@ class Strike:
             record.after.add(point.stack)
             if plan.point is not None and probe.path == plan.point.task:
                 record.cleanup += 1
+                record.cleaned.append(point.stack)
                 if record.cleanup == plan.second:
                     record.again = point
                     self._loop.call_next(partial(self._again, probe))

@@ -90,14 +90,14 @@ class Sweep:
     _runs: Here | Workers = field(init=False)
 
     def __post_init__(self) -> None:
-        self.report = Report(self.scenario.name)
+        scenario = self.scenario
+        self.report = Report(scenario.name)
+        self.report.coverage.exempt(scenario.setup, scenario.teardown, *scenario.invariants)
         self._runs = Here(self._make)
 
     def stop(self) -> None:
         """Begin no more runs; callable from any thread."""
         self._deadline = float("-inf")
-        scenario = self.scenario
-        self.report.coverage.exempt(scenario.setup, scenario.teardown, *scenario.invariants)
 
     def run(self) -> Report:
         """Make the runs; return the report.
@@ -207,7 +207,7 @@ class Sweep:
         if why:
             report.unresolved[plan] = why
             report.mark(plan, Verdict.UNRESOLVED)
-            report.coverage.note(record)
+            report.coverage.note(record, unresolved=True)
             return
         findings = list(self._judge(plan, record))
         report.findings += findings
@@ -220,9 +220,14 @@ class Sweep:
         assert plan.point is not None
         unfit = self._unfit(record, clean)
         record.invariants = [one for one in record.invariants if one.split(" ")[0] not in unfit]
-        for detector in self.detectors:
+        broken = False
+        # Those that only explain come last.
+        for detector in sorted(self.detectors, key=lambda one: one.explains):
+            if detector.explains and not broken:
+                break
             severity = detector.severity if plan.point.task == ROOT else "hint"
             for symptom in detector.judge(record, clean):
+                broken = broken or severity == "verdict"
                 yield Finding(detector.name, severity, plan, symptom)
 
     def _unfit(self, record: Record, clean: Record) -> set[str]:

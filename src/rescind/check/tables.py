@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from rescind._core.frames import shortened
@@ -56,7 +57,7 @@ def matrix_lines(report: Report, width: int = 100) -> Iterator[Line]:
         spans: list[Span] = [("", name.ljust(longest))]
         for mode in modes:
             signs = _cell(cells, mode)
-            pad = len(mode.value) - len(signs)
+            pad = 0 if mode is modes[-1] else len(mode.value) - len(signs)
             spans += [("", "  "), *signs, ("", " " * pad)]
         yield tuple(spans)
     if len(rows) > len(shown):
@@ -130,7 +131,7 @@ def numbers(lines: Sequence[int]) -> str:
     """
     said: list[str] = []
     start: int | None = None
-    for line, following in zip(lines, [*lines[1:], None], strict=True):
+    for line, following in pairwise([*lines, 0]):
         start = line if start is None else start
         if following != line + 1:
             said.append(str(start) if start == line else f"{start}-{line}")

@@ -54,11 +54,11 @@ def fingerprint(plan: RunPlan) -> str:
     digest = hashlib.sha256()
     stack = () if plan.point is None else plan.point.stack
     for file in sorted({place.rpartition(" in ")[0].rpartition(":")[0] for place in stack}):
-        digest.update(os.path.basename(file).encode())
+        digest.update(os.path.basename(file).encode(errors="surrogatepass"))
         try:
             with open(file, "rb") as source:
                 digest.update(source.read())
-        except OSError:
+        except (OSError, ValueError):  # no file at all, or a name that can be none
             digest.update(b"?")
     return digest.hexdigest()[:12]
 
@@ -77,8 +77,8 @@ def encode(target: str, plan: RunPlan) -> str:
         fingerprint(plan),
     ]
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    packed = base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).rstrip(b"=")
-    return _PREFIX + packed.decode()
+    packed = zlib.compress(text.encode(errors="surrogatepass"), 9)
+    return _PREFIX + base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
 def decode(token: str) -> Replay:
