@@ -51,7 +51,9 @@ class _Ears:
         self._open = True
         collect_older()
         self._catching = warnings.catch_warnings(record=True)
-        self._warnings = self._catching.__enter__() or []
+        caught = self._catching.__enter__()
+        assert caught is not None  # and still empty: what `or` would take for nothing
+        self._warnings = caught
         warnings.simplefilter("always", ResourceWarning)
         warnings.simplefilter("always", RuntimeWarning)
         self._handler = _Handler(self.heard.other)
