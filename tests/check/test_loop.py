@@ -1,4 +1,4 @@
-"""The loop in which scenarios run: its order, its clock, its proofs of hangs, what it holds back."""
+"""The loop of a run: its order, its clock, its proofs of hangs, what it holds back."""
 
 import asyncio
 import os
@@ -63,7 +63,7 @@ class Stock(asyncio.SelectorEventLoop):
         return self.now
 
 
-# -- L1 ---------------------------------------------------------------------------------------------
+# -- L1 --------------------------------------------------------------------------------------------
 
 
 async def busy_program() -> list[str]:
@@ -130,7 +130,7 @@ def test_debug_mode_works_and_warns_of_nothing() -> None:
         assert loop.problems == []
 
 
-# -- the clock --------------------------------------------------------------------------------------
+# -- the clock -------------------------------------------------------------------------------------
 
 
 def test_the_clock_stands_still_while_the_program_runs() -> None:
@@ -172,7 +172,7 @@ def test_a_loop_that_spins_until_a_deadline_reaches_it() -> None:
     assert run(main, limit=60.0) == "reached"
 
 
-# -- L2 ---------------------------------------------------------------------------------------------
+# -- L2 --------------------------------------------------------------------------------------------
 
 
 def test_a_hang_is_proved_where_nothing_can_happen() -> None:
@@ -231,7 +231,7 @@ def test_a_thread_that_does_not_end_is_named_when_the_limit_is_over() -> None:
 
 
 def test_a_canceled_call_in_a_thread_still_counts_as_working() -> None:
-    """asyncio's future is done then, but the thread may yet call into the loop."""
+    """The future in asyncio is done then, but the thread may yet call into the loop."""
 
     async def main() -> str:
         loop = asyncio.get_running_loop()
@@ -272,7 +272,7 @@ def test_a_program_that_stops_the_loop_itself_runs_on() -> None:
     assert run(main) == "went on"
 
 
-# -- L3 ---------------------------------------------------------------------------------------------
+# -- L3 --------------------------------------------------------------------------------------------
 
 
 async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -353,7 +353,7 @@ def test_a_new_connection_with_the_same_descriptor_is_not_held() -> None:
     assert run(main)[1] is True
 
 
-# -- L4, and what programs expect of a loop ----------------------------------------------------------
+# -- L4, and what programs expect of a loop --------------------------------------------------------
 
 
 def test_a_task_factory_of_the_programs_own_is_used_and_told() -> None:

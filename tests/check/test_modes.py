@@ -62,7 +62,7 @@ def test_what_is_around_the_scenario_ends_as_users_know_it(mode: Mode, end: str)
 
 @pytest.mark.parametrize("mode", [Mode.ASYNCIO, Mode.TWICE, Mode.TIMEOUT, Mode.GROUP])
 def test_a_woken_scenario_is_canceled_though_its_value_is_there(mode: Mode) -> None:
-    """asyncio throws the value away: the instant at which things are lost."""
+    """With asyncio the value is thrown away: the instant at which things are lost."""
     record, trace = traced(waits, 1, mode=mode, instant=Instant.WOKEN)
     assert record.struck
     assert trace == ["CancelledError"]
@@ -70,7 +70,7 @@ def test_a_woken_scenario_is_canceled_though_its_value_is_there(mode: Mode) -> N
 
 @pytest.mark.parametrize("mode", [Mode.ANYIO, Mode.RESCIND])
 def test_a_woken_scenario_keeps_its_value_where_values_win(mode: Mode) -> None:
-    """anyio and rescind deliver at the next await instead."""
+    """Both anyio and rescind deliver at the next await instead."""
     record, trace = traced(waits, 1, mode=mode, instant=Instant.WOKEN)
     assert record.struck
     assert trace[0] == "woken"
@@ -182,7 +182,7 @@ def test_what_a_scope_inside_the_scenario_cancels_is_not_the_checkers() -> None:
         assert record.thrown >= 1
 
 
-# -- rescind's own tasks ------------------------------------------------------------------------------
+# -- rescind's own tasks ---------------------------------------------------------------------------
 
 
 async def nested(env: Env) -> str:

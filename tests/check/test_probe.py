@@ -21,7 +21,7 @@ def paths(body: Any) -> list[str]:
     return [point.task for point in points(body) if not point.stack]
 
 
-# -- P1 ---------------------------------------------------------------------------------------------
+# -- P1 --------------------------------------------------------------------------------------------
 
 
 @coroutine
@@ -109,7 +109,7 @@ def test_it_is_closed_like_its_coroutine_and_then_raises_what_is_thrown() -> Non
         probe.throw(asyncio.CancelledError())
 
 
-# -- P2 ---------------------------------------------------------------------------------------------
+# -- P2 --------------------------------------------------------------------------------------------
 
 
 async def nothing() -> None:
@@ -182,7 +182,7 @@ def test_an_eager_task_parks_but_has_no_start() -> None:
     assert [point.task for point in seen if not point.stack] == ["root"]
 
 
-# -- stacks -----------------------------------------------------------------------------------------
+# -- stacks ----------------------------------------------------------------------------------------
 
 
 def functions(point: Point) -> list[str]:

@@ -25,7 +25,7 @@ async def sleeps(env: Env) -> str:
     return "done"
 
 
-# -- judges -----------------------------------------------------------------------------------------
+# -- judges ----------------------------------------------------------------------------------------
 
 
 def test_the_follow_up_is_the_scenario_again_on_the_same_env() -> None:
@@ -141,7 +141,7 @@ def test_what_only_timers_keep_up_is_a_hang_of_the_scenario_alone() -> None:
     assert (record.end.kind, record.end.shown.partition(",")[0]) == ("hung", "it goes on for ever")
 
 
-# -- scenarios that are none --------------------------------------------------------------------------
+# -- scenarios that are none -----------------------------------------------------------------------
 
 
 def test_setup_that_fails_is_told_and_nothing_else_is_run() -> None:
@@ -283,7 +283,7 @@ def test_threads_of_a_pool_are_waited_for() -> None:
     assert threading.active_count() == before
 
 
-# -- X3 ---------------------------------------------------------------------------------------------
+# -- X3 --------------------------------------------------------------------------------------------
 
 
 def test_tasks_that_are_left_are_ended_and_closed() -> None:

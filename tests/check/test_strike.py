@@ -21,6 +21,8 @@ async def two_steps() -> None:
 
 
 async def in_a_generator() -> None:
+    """Wait inside an async generator."""
+
     async def numbers() -> AsyncGenerator[int]:
         await asyncio.sleep(0.01)
         yield 1
@@ -31,6 +33,8 @@ async def in_a_generator() -> None:
 
 
 async def in_a_context() -> None:
+    """Wait in an async context manager."""
+
     @asynccontextmanager
     async def room() -> AsyncGenerator[None]:
         await asyncio.sleep(0)
@@ -44,6 +48,8 @@ async def in_a_context() -> None:
 
 
 async def in_tasks() -> None:
+    """Wait for tasks of a group, and they for others."""
+
     async def child() -> None:
         await asyncio.create_task(two_steps())
 
@@ -53,24 +59,29 @@ async def in_tasks() -> None:
 
 
 async def gathered() -> None:
+    """Wait for two at once."""
     await asyncio.gather(two_steps(), two_steps())
 
 
 async def limited() -> None:
+    """Wait under time limits."""
     await asyncio.wait_for(two_steps(), 1)
     async with asyncio.timeout(1):
         await two_steps()
 
 
 async def shielded() -> None:
+    """Wait for what is shielded."""
     await asyncio.shield(asyncio.create_task(two_steps()))
 
 
 async def in_threads() -> None:
+    """Wait for a thread."""
     await asyncio.to_thread(int)
 
 
 async def from_a_callback() -> None:
+    """Wait for a task that a callback has made."""
     loop = asyncio.get_running_loop()
     made: asyncio.Future[Any] = loop.create_future()
     loop.call_soon(lambda: made.set_result(loop.create_task(two_steps())))
@@ -78,6 +89,7 @@ async def from_a_callback() -> None:
 
 
 async def queued() -> None:
+    """Wait for an item and for a lock."""
     queue: asyncio.Queue[int] = asyncio.Queue()
     asyncio.get_running_loop().call_later(0.01, queue.put_nowait, 1)
     await queue.get()
@@ -115,7 +127,8 @@ def strikes(body: Callable[..., Any], **options: Any) -> list[RunPlan]:
 @pytest.mark.parametrize("body", PROGRAMS, ids=lambda body: body.__name__)
 def test_each_point_of_a_program_is_struck_at_each_of_its_instants(body: Any) -> None:
     """The task is the one that is meant, it is parked where the plan says, and all before is as
-    it is without a cancellation."""
+    it is without a cancellation.
+    """
     clean = run(body)
     plans = strikes(body)
     assert len(plans) >= 2
@@ -290,7 +303,7 @@ def test_each_round_of_a_storm_is_struck() -> None:
     ]
 
 
-# -- X1: what is told when it did not strike, or came another way --------------------------------------
+# -- X1: what is told when it did not strike, or came another way ----------------------------------
 
 
 def test_a_place_that_is_never_reached_is_not_struck() -> None:
@@ -357,7 +370,7 @@ def test_a_sibling_that_is_slower_this_time_is_no_other_way() -> None:
     assert went_astray(seen, clean) != ""
 
 
-# -- X2 ---------------------------------------------------------------------------------------------
+# -- X2 --------------------------------------------------------------------------------------------
 
 
 def test_a_run_without_a_strike_has_no_callback_of_the_checkers() -> None:
@@ -378,7 +391,7 @@ def test_a_run_without_a_strike_has_no_callback_of_the_checkers() -> None:
     assert all("run_until" in one for one in trace[4:])
 
 
-# -- what is held back --------------------------------------------------------------------------------
+# -- what is held back -----------------------------------------------------------------------------
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -406,14 +419,17 @@ class Client:
 
 
 async def asks(env: Env) -> bool:
+    """Ask on a connection that is shared."""
     return bool(await env.client.ask())
 
 
 async def connects(env: Env) -> None:
+    """Connect to a server in the same loop."""
     await Client().connect(env)
 
 
 async def disconnects(env: Env) -> None:
+    """Close both."""
     env.client.writer.close()
     env.client.server.close()
     await asyncio.sleep(0.01)
