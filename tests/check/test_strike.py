@@ -240,7 +240,7 @@ def test_between_callbacks_the_strike_comes_just_before_the_one_that_is_counted(
         kept.append(env.trace)
 
     clean = run(scenario, RunPlan(instant=Instant.CALLBACK), setup=setup)
-    assert clean.callbacks == len(clean.trace)
+    assert clean.callbacks == len(clean.trace) + 1  # the one that says that it has ended
     assert clean.trace[0] == "a step of root"
     assert clean.trace[1].endswith("scenario.<locals>.<lambda>")
     for number, expected in ((2, [1, 1, 1]), (3, [0, 1, 1]), (4, [0, 0, 1])):
@@ -386,9 +386,7 @@ def test_a_run_without_a_strike_has_no_callback_of_the_checkers() -> None:
         "asyncio.futures._set_result_unless_cancelled",
         "a step of root",
         "a step of root",
-        *trace[4:],
     ]
-    assert all("run_until" in one for one in trace[4:])
 
 
 # -- what is held back -----------------------------------------------------------------------------

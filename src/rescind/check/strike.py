@@ -128,7 +128,9 @@ class Strike:
                 probe.on_woken = partial(self._if_woken, probe, self._round)
 
     def _trace(self, handle: Any) -> None:
-        self._record.trace.append(_described(handle))
+        way = self._run.way
+        if way is None or not way.done.done():  # after that there is nothing to be struck
+            self._record.trace.append(_described(handle))
 
     # -- the strike -------------------------------------------------------------------------------
 
