@@ -163,6 +163,17 @@ def test_page_tells_all_of_the_report(report: Report) -> None:
     ]
 
 
+def test_rows_and_findings_of_a_place_have_one_name(report: Report) -> None:
+    """Choosing a row finds its findings, also where the place is the start of a task."""
+    report.mark(plan(point(("app.py:8 in fetch",), 1, "root/1")), Verdict.SURVIVED)
+    data = page_data(report, [])
+
+    assert {one["place"] for one in data["groups"]} <= {
+        row["place"] for row in data["matrix"]["rows"]
+    }
+    assert "the start of root/1 (fetch)" == data["groups"][1]["place"]
+
+
 def test_page_without_script_has_the_text(report: Report) -> None:
     """A reader that runs no script still finds the report."""
     reader = read(as_html(report))

@@ -160,6 +160,16 @@ def test_callbacks_are_a_place_of_their_own() -> None:
     assert "the start of the scenario" == label(Point("root"), Instant.UNSTARTED)
 
 
+def test_start_of_a_task_is_known_by_its_function(report: Report) -> None:
+    """A path such as root/1 says little; if the task parks later, its function is known."""
+    report.mark(
+        plan(point(("app.py:8 in fetch", "app.py:9 in get"), 1, "root/1")), Verdict.SURVIVED
+    )
+
+    assert "hint  the start of root/1 (fetch): the canceled scenario never ends" in text_of(report)
+    assert any("the start of root/1 (fetch)" in plain(line) for line in matrix_lines(report))
+
+
 def test_how_names_second_strikes_and_late_answers() -> None:
     """Everything that makes the run special is in its words."""
     one = RunPlan(point(), Instant.PARKED, Mode.ASYNCIO, Judge.STORM, 2, True)

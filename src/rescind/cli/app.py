@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from rescind._core.errors import UsageError
 from rescind._core.executor import DEFAULT_GRACE
 from rescind._version import __version__
 from rescind.cli import say
@@ -45,6 +46,18 @@ def _budget(_ctx: click.Context, _param: click.Parameter, text: str | None) -> f
     if not 0 < seconds < math.inf:
         raise click.BadParameter(f"{text!r} is no time; write it as 30s, 2m or 1h.")
     return seconds
+
+
+def _modes(_ctx: click.Context, _param: click.Parameter, text: str | None) -> Any:
+    """Return the modes that ``asyncio,timeout`` means, or None."""
+    if text is None:
+        return None
+    from rescind.check.words import modes_of  # it imports more than 'rescind run' needs
+
+    try:
+        return modes_of(text)
+    except UsageError as exc:
+        raise click.BadParameter(f"{exc}.") from None
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -92,6 +105,16 @@ def run(
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON, too.")
 @click.option("--budget", callback=_budget, metavar="TIME", help="Stop after so long: 30s, 2m.")
 @click.option("--max-runs", type=click.IntRange(1), help="Stop after so many runs.")
+@click.option(
+    "--modes",
+    callback=_modes,
+    metavar="MODES",
+    help="How to cancel, with commas: asyncio, twice, timeout, group, anyio, rescind, close. "
+    "Default: all but close.",
+)
+@click.option(
+    "-n", "processes", type=click.IntRange(1), default=1, help="Run in so many processes."
+)
 @click.option("--thorough", is_flag=True, help="Cancel between any two callbacks, too.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--html", metavar="FILE", help="Write the report as a page, too.")
@@ -131,7 +154,13 @@ def check(target: str, token: str | None, **given: Any) -> int:
         return commands.replay(token)
     usual = Options()
     instants = (*usual.instants, Instant.CALLBACK) if given["thorough"] else usual.instants
-    options = Options(instants=instants, budget=given["budget"], max_runs=given["max_runs"])
+    options = Options(
+        modes=given["modes"] or usual.modes,
+        instants=instants,
+        budget=given["budget"],
+        max_runs=given["max_runs"],
+        processes=given["processes"],
+    )
     return commands.check(
         target,
         options=options,
