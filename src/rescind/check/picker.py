@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Picker"]
 
-#: Every so many turns without a wait the system is asked even if nothing can arrive: a program may
-#: wake its own loop from a signal handler.
+#: Every so many turns without a wait the system is asked even if nothing is watched but the loop's
+#: own pipe, which signal handlers and other threads write to.
 _LOOKS = 64
 
 
@@ -71,8 +71,8 @@ class Picker(selectors.BaseSelector):
         if timeout is not None and timeout <= 0:
             loop.spun()
             self._turns += 1
-            if self._turns % _LOOKS and loop.only_timers():
-                return []
+            if len(self._map) <= 1 and self._turns % _LOOKS:
+                return []  # what other threads ask for is in the loop's queue already
             return self._let_through(self._inner.select(0))
         if self.held:
             # Others may have been waiting for just this: look once more, then let go (L3).

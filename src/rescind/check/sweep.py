@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -28,7 +29,7 @@ from rescind.check.scenario import Scenario
 from rescind.check.strike import went_astray
 from rescind.check.workers import Here, Order, Workers
 
-__all__ = ["NotCheckable", "Progress", "Sweep", "asweep", "sweep"]
+__all__ = ["NotCheckable", "Progress", "Sweep", "asweep", "collector_off", "sweep"]
 
 #: How many times as long as a clean run may a canceled one take, before it counts as hung.
 _PATIENCE = 10.0
@@ -109,17 +110,16 @@ class Sweep:
         began = monotonic()
         if self.options.budget is not None:
             self._deadline = min(self._deadline, began + self.options.budget)
-        collected = _Uncollected()
         try:
-            self._clean_runs()
-            if self.options.processes > 1:
-                patience = _GIVE_UP * max(1.0, self.scenario.timeout)
-                self._runs = Workers(self._make, self.options.processes, patience)
-            self._all(plans_for(self._clean, self.options))
-            self._confirm()
+            with collector_off():
+                self._clean_runs()
+                if self.options.processes > 1:
+                    patience = _GIVE_UP * max(1.0, self.scenario.timeout)
+                    self._runs = Workers(self._make, self.options.processes, patience)
+                self._all(plans_for(self._clean, self.options))
+                self._confirm()
         finally:
             self._runs.close()
-            collected.end()
             self.report.seconds = monotonic() - began
         return self.report
 
@@ -281,23 +281,21 @@ class Sweep:
         return monotonic() > self._deadline or (most is not None and self.report.runs >= most)
 
 
-class _Uncollected:
-    """Keeps the collector away from what was there before the runs; each run collects its own.
+@contextmanager
+def collector_off() -> Generator[None]:
+    """Keep the collector away from what is there now; each run collects what it has made.
 
     In the middle of a run it would end things at another moment each time.
     """
-
-    def __init__(self) -> None:
-        self._frozen = gc.get_freeze_count() > 0
-        self._enabled = gc.isenabled()
-        gc.collect()
-        gc.disable()
-        gc.freeze()
-
-    def end(self) -> None:
-        if not self._frozen:
-            gc.unfreeze()
-        if self._enabled:
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()  # what others have frozen, too: there is no telling it apart
+        if enabled:
             gc.enable()
 
 
