@@ -297,7 +297,12 @@ def test_no_file_is_no_coverage(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"format": 99, "files": {}}', '{"format": 1, "files": 3}', "\x00"]
+    "text",
+    [
+        *("", "[]", "{}", "\x00"),
+        '{"format": 99, "files": {}, "exempted": []}',
+        '{"format": 1, "files": 3, "exempted": []}',
+    ],
 )
 def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
     """It is told which file, and what to do; it is not written over."""

@@ -110,6 +110,7 @@ def test_page_names_nothing_outside_itself(report: Report) -> None:
     )
     assert all(value.startswith("#") for name, value in reader.attributes if name == "href")
     policy = next(value for _, value in reader.attributes if value.startswith("default-src"))
+    assert ("http-equiv", "Content-Security-Policy") in reader.attributes
     assert policy.startswith("default-src 'none';")
 
 
@@ -225,6 +226,8 @@ def test_long_files_are_cut_to_what_is_around_the_awaits() -> None:
 
     assert [(201, 203), (404, 404), (498, 510)] == excerpts(text, [202, 504])
     assert [(1, len(APP.splitlines()))] == excerpts(APP, [9])
+    outer = filler + "def h():\n" + "    y = 2\n" * 99 + "    async def inner():\n        await z\n"
+    assert [(301, 302)] == excerpts(outer, [302])
 
 
 # -- in a browser ---------------------------------------------------------------------------------
@@ -265,6 +268,7 @@ seen.told = document.getElementById("tell").textContent;
 cell.dispatchEvent(new MouseEvent("mouseout", { bubbles: true }));
 seen.untold = document.getElementById("tell").hidden;
 cell.click(); seen.chosen = count(".group") + ":" + shown(".chip").map((one) => one.textContent).join();
+shown(".cell.s").find((one) => one.mode === "twice")?.click(); seen.sound = count(".group");
 press(document.body, "Escape"); seen.all = count(".group") + ":" + count(".chip");
 const first = document.querySelector('.cell[tabindex="0"]');
 first.focus(); press(first, "ArrowDown");
@@ -316,6 +320,7 @@ def read_loosely(dom: str) -> str:
 @needs_chromium
 def test_page_works_in_a_browser(report: Report, tmp_path: Path) -> None:
     """Search, filters, hovering, keys and themes work, and the console stays empty."""
+    report.mark(plan(mode=Mode.TWICE), Verdict.SURVIVED)
     seen, console = browse(as_html(report), tmp_path)
 
     assert {
@@ -330,6 +335,7 @@ def test_page_works_in_a_browser(report: Report, tmp_path: Path) -> None:
         "result: a response that belongs to another requestfollow-up: 2 task(s) still run",
         "untold": True,
         "chosen": "1:lib/q.py:4 in Queue.get under asyncio",
+        "sound": 0,
         "all": "2:0",
         "down": "the start of root/1; asyncio, before the first poll: survived",
         "end": "the start of root/1; timeout, parked: not tried",

@@ -129,6 +129,23 @@ def test_exit_code(verdicts: list[Verdict], broken: bool, code: int) -> None:
     assert code == report.exit_code
 
 
+def test_the_worst_of_a_cell_is_kept() -> None:
+    """A later judge that finds nothing does not take back what an earlier one found."""
+    report = Report("x")
+    for verdict in (Verdict.UNRESOLVED, Verdict.BROKEN, Verdict.UNRESOLVED, Verdict.SURVIVED):
+        report.mark(plan(), verdict)
+
+    assert [Verdict.BROKEN] == list(report.matrix.values())
+
+
+def test_clean_says_so_only_as_far_as_it_was_tried() -> None:
+    """Where planned runs were not made, or could not be, nothing broke as far as is known."""
+    report = Report("ok", runs=7, untried=2)
+    report.mark(plan(), Verdict.SURVIVED)
+
+    assert next(lines_of(report)).startswith("ok: clean as far as tried (1 point, 7 runs")
+
+
 def test_another_answer_leads_over_what_is_simpler_to_show() -> None:
     """At one place, somebody else's answer is told first, a task that is left only as also."""
     left = finding("tasks left", "1 task(s) still run", plan())
@@ -233,7 +250,7 @@ def test_multi_line_contrast_in_the_text() -> None:
 def test_condensed_says_the_same_once_but_leaves_results_alone() -> None:
     """Equal items are counted; what a program returned is kept as it is."""
     assert "f at a.py:3 ×2, g at b.py:1" == condensed("f at a.py:3, f at a.py:3, g at b.py:1")
-    assert "returned [1, 1, 1]" == condensed("returned [1, 1, 1]")
+    assert "returned [0, 1, 1, 2]" == condensed("returned [0, 1, 1, 2]")
 
 
 def test_json_has_these_keys(report: Report) -> None:
@@ -260,6 +277,18 @@ def test_json_has_these_keys(report: Report) -> None:
     assert {"awaits", "percent", "files"} == data["coverage"].keys()
     assert 1 == data["format"]
     assert data == json.loads(json.dumps(data))
+
+
+def test_json_says_once_what_many_runs_showed_in_a_cell(report: Report) -> None:
+    """A cell lists what broke by judge, not by run."""
+    report.findings += [*report.findings, mixed_up()]
+    (cell,) = [
+        cell
+        for cell in as_dict(report)["matrix"]
+        if (cell["mode"], cell["instant"], len(cell["stack"])) == ("asyncio", "parked", 3)
+    ]
+
+    assert ["follow-up", "tasks left"] == [one["detector"] for one in cell["broke"]]
 
 
 def test_json_groups_point_at_their_findings(report: Report) -> None:

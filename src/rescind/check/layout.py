@@ -98,6 +98,8 @@ def _verdict(report: Report) -> Line:
     broken = sum(group.broken for group in groups(report.confirmed))
     style = {"broken": "bad", "clean": "good", "unresolved": "warn"}[report.verdict]
     state = f"{_count(broken, 'place')} broken" if broken else report.verdict
+    if state == "clean" and (report.untried or report.unresolved or report.set_aside):
+        state = "clean as far as tried"
     return (
         ("title", visible(report.name)),
         ("", ": "),

@@ -194,6 +194,7 @@ class Run:
         loop.run_until(way.done)
         strike.end()
         record.thrown = way.probe.thrown
+        record.overruled = way.probe.overruled
         record.landed = self._landed() or record.landed
         record.end = end_of(way.done, self._stack_of(ROOT), loop.hung or "")
         record.body = end_of_body(way.body)

@@ -11,7 +11,6 @@ env, such as a registry in a module. For those that are many, who holds one of t
 from __future__ import annotations
 
 import gc
-import sys
 import types
 from collections import Counter
 from collections.abc import Iterable
@@ -98,10 +97,15 @@ def _is_ignored(kind: type) -> bool:
 
 
 def _holder(one: Any, survivors: list[Any]) -> str:
-    """Return who holds ``one``, from the nearest outwards, up to a module or a few steps."""
+    """Return who holds ``one``, from the nearest outwards, up to a class, a module or a few steps.
+
+    The collector is made to look into what was there before the sweep, too; that is slow.
+    """
+    gc.unfreeze()
     chain: list[str] = []
-    seen = {id(one), id(survivors)}
+    seen = {id(survivors)}
     for _ in range(_DEPTH):
+        seen.add(id(one))
         holders = [
             holder
             for holder in gc.get_referrers(one)
@@ -109,33 +113,23 @@ def _holder(one: Any, survivors: list[Any]) -> str:
         ]
         if not holders:
             break
-        one = holders[0]
-        seen.add(id(one))
-        name = _global_name(one)
-        chain.append(name or _called(one))
-        if name or isinstance(one, types.ModuleType):
+        seen.add(id(holders))
+        holder = holders[0]
+        chain.append(_called(holder, one))
+        if isinstance(holder, (type, types.ModuleType)):
             break
-    else:
-        return " < ".join(chain)
-    if not chain or not _global_name(one):
-        # Modules were there before the sweep, and the collector does not look into them.
-        name = _global_name(one)
-        if name:
-            chain.append(name)
+        one = holder
     return " < ".join(chain)
 
 
-def _called(one: Any) -> str:
-    kind = cast("type[object]", type(one))
+def _called(holder: Any, held: Any) -> str:
+    """Return what ``holder`` is, and where in it ``held`` is."""
+    if isinstance(holder, types.ModuleType):
+        return f"module {holder.__name__}"
+    if isinstance(holder, type):
+        return f"class {holder.__qualname__}"
+    kind = cast("type[object]", type(holder))
+    if kind is dict:
+        variables = cast("dict[object, object]", holder)
+        return next((f"dict[{key!r}]" for key, value in variables.items() if value is held), "dict")
     return kind.__qualname__ if kind.__module__ == "builtins" else f"a {kind.__qualname__}"
-
-
-def _global_name(one: Any) -> str:
-    """Return the name of a module's variable that is just this object; empty: there is none."""
-    for module_name, module in list(sys.modules.items()):
-        variables: Any = getattr(module, "__dict__", None)
-        if isinstance(variables, dict):
-            for name, value in list(variables.items()):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-                if value is one:
-                    return f"{module_name}.{name}"
-    return ""

@@ -68,20 +68,21 @@ def walk(roots: Iterable[tuple[str, object, int]]) -> Iterator[tuple[str, Any]]:
     Args:
         roots: the name of each, the object, and how deep to look into it.
     """
-    queue: deque[tuple[str, Any, int]] = deque()
     seen: set[int] = set()
-    for path, root, depth in roots:
+    # One root after the other: what the first leads to is named after it.
+    for name, root, most in roots:
+        queue: deque[tuple[str, Any, int]] = deque()
         if id(root) not in seen:
             seen.add(id(root))
-            queue.append((path, root, depth))
-    while queue and len(seen) < _MOST:
-        path, found, depth = queue.popleft()
-        yield path, found
-        if depth > 0:
-            for step, inner in _inside(found):
-                if not isinstance(inner, PLAIN) and id(inner) not in seen:
-                    seen.add(id(inner))
-                    queue.append((path + step, inner, depth - 1))
+            queue.append((name, root, most))
+        while queue and len(seen) < _MOST:
+            path, found, depth = queue.popleft()
+            yield path, found
+            if depth > 0:
+                for step, inner in _inside(found):
+                    if not isinstance(inner, PLAIN) and id(inner) not in seen:
+                        seen.add(id(inner))
+                        queue.append((path + step, inner, depth - 1))
 
 
 def tasks_left(run: Run) -> list[Any]:

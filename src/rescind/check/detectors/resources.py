@@ -35,7 +35,8 @@ class ResourcesLeft(Detector):
         self._fds: set[str] = set()
 
     def begin(self, run: Run) -> None:
-        self._fds = _descriptors()
+        # To list them takes one more, whose number the run will use.
+        self._fds = {fd for fd in _descriptors() if _is_open(fd)}
         listen(run)
 
     def fact(self, run: Run) -> list[str]:
@@ -104,6 +105,14 @@ def _descriptors() -> set[str]:
     if _FDS is None:
         return set()
     return set(os.listdir(_FDS))
+
+
+def _is_open(fd: str) -> bool:
+    try:
+        os.fstat(int(fd))
+    except OSError:
+        return False
+    return True
 
 
 def _kind(fd: str) -> str:

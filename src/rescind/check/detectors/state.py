@@ -40,7 +40,7 @@ class StateDiffers(Detector):
         if run.plan.judge not in _FOLLOWED:
             return
         for path, found in reached(run):
-            if not path.startswith("env."):
+            if not path.startswith("env"):
                 continue
             if isinstance(found, _SIZED):
                 self._state[f"len({path})"] = str(len(cast("Sized", found)))

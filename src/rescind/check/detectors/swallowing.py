@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ __all__ = ["RanOn", "Replaced", "Swallowed"]
 _BARE = frozenset({Mode.ASYNCIO, Mode.TWICE})
 #: Modes in which it is raised at once, whatever is ready.
 _AT_ONCE = _BARE | {Mode.TIMEOUT, Mode.GROUP}
+_WAIT_FOR = "asyncio.wait_for, which before Python 3.12 returns what is done in the same moment"
 
 
 class Swallowed(Detector):
@@ -51,7 +51,7 @@ class Swallowed(Detector):
         # asked to, and whose innermost await caught it, has a request left that nobody answered.
         if not seen.thrown and not (requests and seen.plan.mode in _BARE):
             return
-        culprit = _interpreter(seen)
+        culprit = _WAIT_FOR if seen.overruled else ""
         left = f", with task.cancelling() == {requests}" if requests else ""
         yield Symptom(
             f"the cancellation was swallowed by {culprit}"
@@ -63,21 +63,6 @@ class Swallowed(Detector):
             if culprit
             else "re-raise CancelledError after the cleanup",
         )
-
-
-def _interpreter(seen: Record) -> str:
-    """Return which part of the standard library surely did it; empty: none."""
-    if sys.version_info >= (3, 12):
-        return ""
-    aimed = [] if seen.plan.point is None else [seen.plan.point]
-    points = seen.landed or aimed
-    if any(point.stack and _is_wait_for(point.stack[-1]) for point in points):
-        return "asyncio.wait_for, which before Python 3.12 returns what is done in the same moment"
-    return ""
-
-
-def _is_wait_for(place: str) -> bool:
-    return place.endswith(" in wait_for") and "asyncio" in place and "tasks.py:" in place
 
 
 class Replaced(Detector):

@@ -36,7 +36,7 @@
     const lede = first
       ? [h("code", {}, first.place), ": " + first.findings[0].sentence + "."]
       : data.verdict === "clean"
-        ? ["Every cancellation that was tried was survived."]
+        ? ["Every cancellation that was tried was survived", data.aside.length || data.unresolved.length || data.totals.some((text) => text.includes("not made")) ? "; not all was tried, as is told below." : "."]
         : ["No run could be used; the reasons are below."];
     const { s, b, u } = data.tally;
     const bar = h("div", { class: "tally", "aria-hidden": "true" },
@@ -191,7 +191,7 @@
   const tell = h("div", { class: "tell", id: "tell", role: "tooltip", hidden: true });
 
   function row(columns, place, name, cells, cls, heading) {
-    const line = h("tr", { class: cls }, h("th", { scope: "row" }, heading));
+    const line = h("tr", { class: cls }, h("th", { scope: "row" }, h("div", {}, heading)));
     columns.forEach((column, index) => {
       const cell = cells[index];
       const edge = index === 0 || columns[index - 1].mode !== column.mode;
