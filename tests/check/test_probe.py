@@ -163,6 +163,25 @@ def test_tasks_that_share_a_context_have_paths_of_their_own() -> None:
     assert paths(scenario) == ["root", "root/1", "root/2", "root/1/1", "root/2/1", "root/3"]
 
 
+def test_callbacks_of_tasks_that_share_a_context_belong_to_who_asked_for_them() -> None:
+    """Not to the one who ran in it first, or last."""
+
+    async def child() -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(0)
+        made: asyncio.Future[Any] = loop.create_future()
+        loop.call_soon(lambda: made.set_result(loop.create_task(nothing())))
+        await (await made)
+
+    async def scenario() -> None:
+        context = contextvars.copy_context()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(child(), context=context)
+            group.create_task(child(), context=context)
+
+    assert paths(scenario) == ["root", "root/1", "root/2", "root/1/1", "root/2/1"]
+
+
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
 def test_an_eager_task_parks_but_has_no_start() -> None:
     """It has begun before anybody could cancel it; the root is made before the loop runs."""

@@ -1,6 +1,7 @@
 """Every instant strikes exactly where the plan says, or the run says that it did not (X1)."""
 
 import asyncio
+import socket
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -303,6 +304,24 @@ def test_each_round_of_a_storm_is_struck() -> None:
     ]
 
 
+def test_a_storm_that_hangs_is_over() -> None:
+    """Eleven more rounds would each take as long as the first."""
+    rounds: list[None] = []
+
+    async def scenario() -> None:
+        rounds.append(None)
+        try:
+            await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            await asyncio.get_running_loop().create_future()
+
+    point = parks(scenario)[0]
+    rounds.clear()
+    record = run(scenario, RunPlan(point, Instant.PARKED, Mode.ASYNCIO, Judge.STORM))
+    assert record.end.kind == "hung"
+    assert len(rounds) == 2  # and the follow-up
+
+
 # -- X1: what is told when it did not strike, or came another way ----------------------------------
 
 
@@ -451,28 +470,65 @@ def test_nothing_is_lost_of_what_is_held_back() -> None:
     assert record.follow_up.kind == "returned"
 
 
-def test_a_park_whose_answer_is_in_the_socket_is_struck_before_it_is_read() -> None:
+async def wired(env: Env) -> None:
+    """Make a stream whose far end is a plain socket."""
+    near, env.far = socket.socketpair()
+    env.reader, env.writer = await asyncio.open_connection(sock=near)
+
+
+async def unwired(env: Env) -> None:
+    """Close both ends."""
+    env.writer.close()
+    await asyncio.sleep(0.01)
+    env.far.close()
+
+
+async def arrived(env: Env) -> int:
+    """Return how much of what was sent has been read, after some turns of the loop."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return len(env.reader._buffer)
+
+
+WIRED = {"setup": wired, "teardown": unwired}
+
+
+@pytest.mark.parametrize(("hold", "expected"), [(False, 7), (True, 0)])
+def test_a_park_whose_answer_is_in_the_socket_is_struck_before_it_is_read(
+    hold: bool, expected: int
+) -> None:
     """The loop could look for it before it strikes; what is held cannot be seen."""
+    seen: list[int] = []
 
-    async def scenario(env: Env) -> bytes:
+    async def scenario(env: Env) -> None:
         env.far.send(b"answer\n")
-        return bytes(await env.reader.readline())
+        try:
+            await env.reader.readline()
+        except asyncio.CancelledError:
+            seen.append(await arrived(env))
+            raise
 
-    async def setup(env: Env) -> None:
-        import socket
+    record = struck(scenario, hold=hold, **WIRED)
+    assert record.struck
+    assert record.body.kind == "canceled"
+    assert seen == [expected]
 
-        near, env.far = socket.socketpair()
-        env.reader, env.writer = await asyncio.open_connection(sock=near)
 
-    async def teardown(env: Env) -> None:
-        env.writer.close()
-        await asyncio.sleep(0.01)
-        env.far.close()
+@pytest.mark.parametrize(("hold", "expected"), [(False, 7), (True, 0)])
+def test_what_arrives_after_a_strike_at_a_woken_task_is_held_too(hold: bool, expected: int) -> None:
+    """Whatever the instant is."""
+    seen: list[int] = []
 
-    for hold in (False, True):
-        record = struck(scenario, hold=hold, setup=setup, teardown=teardown)
-        assert record.struck
-        assert record.body.kind == "canceled"
+    async def scenario(env: Env) -> None:
+        try:
+            await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            env.far.send(b"answer\n")
+            seen.append(await arrived(env))
+            raise
+
+    assert struck(scenario, instant=Instant.WOKEN, hold=hold, **WIRED).struck
+    assert seen == [expected]
 
 
 def test_modes_strike_with_late_answers_too() -> None:

@@ -144,6 +144,21 @@ def test_a_run_that_went_another_way_is_tried_again_and_then_unresolved() -> Non
     assert report.runs == 2 + 3
 
 
+def test_a_place_that_is_not_reached_is_unresolved() -> None:
+    """Nothing was canceled, so nothing was survived."""
+    rounds: list[None] = []
+
+    async def scenario() -> str:
+        rounds.append(None)
+        if len(rounds) <= 2:
+            await asyncio.sleep(0.01)
+        return "done"
+
+    options = replace(ONCE, judges=(Judge.LOOK,), instants=(Instant.PARKED,))
+    report = sweep(scenario, options=options)
+    assert set(report.unresolved.values()) == {"the run went another way, and was not canceled"}
+
+
 def test_setup_that_fails_now_and_then_makes_its_run_unresolved() -> None:
     """It says nothing of cancellation."""
     rounds: list[None] = []
@@ -354,21 +369,26 @@ def test_async_code_can_wait_for_a_sweep() -> None:
 def test_a_sweep_that_is_canceled_begins_no_more_runs() -> None:
     """It has ended when the cancellation is raised."""
     seen: list[Progress] = []
-    began = threading.Event()
+    began, canceled = threading.Event(), threading.Event()
 
     def progress(now: Progress) -> None:
         seen.append(now)
         began.set()
+        canceled.wait()
 
     async def main() -> int:
         task = asyncio.create_task(asweep(sleeps, progress=progress))
         await asyncio.to_thread(began.wait)
         task.cancel()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not task.done()
+        canceled.set()
         with pytest.raises(asyncio.CancelledError):
             await task
         return len(seen)
 
-    assert asyncio.run(main()) == len(seen)
+    assert asyncio.run(main()) == len(seen) == 1
 
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
