@@ -41,6 +41,7 @@ class Debugger(pdb.Pdb):
         self._frames = frames
         self._current = current
         self._parked = True
+        self._given_up = False
 
     def get_stack(
         self, f: FrameType | None, t: TracebackType | None
@@ -57,7 +58,9 @@ class Debugger(pdb.Pdb):
         self.message(_HELP.rstrip())
         self.interaction(frame, None)
         self._parked = False
-        if self.stopframe is None or self.quitting:
+        if self._given_up:
+            raise KeyboardInterrupt
+        if self.stopframe is None:
             return
         # What was asked for happens in frames that exist already: they have to be watched by hand.
         self.botframe = self._frames[0]
@@ -78,7 +81,11 @@ class Debugger(pdb.Pdb):
 
     def do_quit(self, arg: str) -> bool | None:
         """Give up: nothing more is run."""
-        raise KeyboardInterrupt
+        self._given_up = True
+        if not self._parked:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return True
 
     do_q = do_exit = do_EOF = do_quit  # noqa: N815 - as pdb calls it
 

@@ -30,6 +30,7 @@ from rescind.check.scenario import Scenario
 __all__ = ["NeedsPytest", "NotFound", "load_scenario"]
 
 _TIMEOUT = 5.0
+_PARTS = ("_", "setup", "teardown", "invariant")
 
 
 class NotFound(UsageError):
@@ -72,8 +73,8 @@ def load_scenario(named: str, *, invariants: bool = True) -> Scenario:
     ]
     return Scenario(
         body,
-        _step(module, "setup"),
-        _step(module, "teardown"),
+        _step(module, "setup", named),
+        _step(module, "teardown", named),
         tuple(promises),
         float(timeout),
         named,
@@ -178,7 +179,7 @@ def _async_function(module: ModuleType, name: str, named: str) -> Callable[..., 
             have = [
                 key
                 for key, value in vars(module).items()
-                if inspect.iscoroutinefunction(value) and not key.startswith("_")
+                if inspect.iscoroutinefunction(value) and not key.startswith(_PARTS)
             ]
             hint = f"; it has {', '.join(have)}" if have else ""
             raise NotFound(f"{named!r} has no {name!r}{hint}; check the name")
@@ -254,8 +255,8 @@ def _check_arguments(body: Callable[..., Any], name: str, named: str) -> None:
         )
 
 
-def _step(module: ModuleType, name: str) -> Callable[..., Any] | None:
+def _step(module: ModuleType, name: str, named: str) -> Callable[..., Any] | None:
     step = getattr(module, name, None)
     if step is not None and not callable(step):
-        raise NotFound(f"{name!r} in {module.__name__!r} must be a function, not {step!r}")
+        raise NotFound(f"{name!r} in {named!r} must be a function, not {step!r}")
     return step

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -22,7 +22,7 @@ def _checked(function: str) -> Any:
         call = getattr(words, function)
         try:
             if isinstance(given, tuple):
-                return tuple(map(call, given))  # pyright: ignore[reportUnknownArgumentType]
+                return tuple(call(one) for one in cast("tuple[object, ...]", given))
             return None if given is None else call(given)
         except UsageError as exc:
             raise click.BadParameter(f"{exc}.") from None
