@@ -1,82 +1,73 @@
-"""Programs that are checked by the command line, in a process of their own."""
+"""What the tests of the checker share: runs made by hand, without a sweep around them."""
 
-import subprocess
-import sys
-import textwrap
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from typing import Any
 
-__all__ = ["LIBRARY", "Ended", "rescind_check", "write"]
+from rescind.check import Env, Instant, Judge, Mode, Point, RunPlan, Scenario
+from rescind.check.detectors import DETECTORS, Detector
+from rescind.check.points import ROOT
+from rescind.check.record import Record
+from rescind.check.run import Run, execute
 
-#: A pool of one that forgets its permit if its holder is canceled, and a function that swallows.
-LIBRARY = """
-    import asyncio
-
-    class Pool:
-        def __init__(self):
-            self.free, self.waiters = 1, []
-
-        async def acquire(self):
-            if self.free:
-                self.free -= 1
-                return
-            waiter = asyncio.get_running_loop().create_future()
-            self.waiters.append(waiter)
-            await waiter
-
-        def release(self):
-            if self.waiters:
-                self.waiters.pop(0).set_result(None)
-            else:
-                self.free += 1
-
-        async def forgetful(self):
-            await self.acquire()
-            await asyncio.sleep(0.01)
-            self.release()
-
-        async def careful(self):
-            await self.acquire()
-            try:
-                await asyncio.sleep(0.01)
-            finally:
-                self.release()
-
-    async def swallow():
-        try:
-            await asyncio.sleep(0.01)
-        except asyncio.CancelledError:
-            pass
-
-    async def pass_on():
-        await asyncio.sleep(0.01)
-"""
+STRIKE_MODES = (Mode.ASYNCIO, Mode.TWICE, Mode.TIMEOUT, Mode.GROUP, Mode.ANYIO, Mode.RESCIND)
 
 
-def write(folder: Path, **modules: str) -> None:
-    """Write modules, their indentation taken off."""
-    for name, source in modules.items():
-        (folder / f"{name}.py").write_text(textwrap.dedent(source).lstrip(), encoding="utf-8")
+def case(body: Callable[..., Any], **options: Any) -> Scenario:
+    """Make a scenario that may take a second."""
+    return Scenario(body, **{"timeout": 1.0, "name": "case", **options})
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
+def run(
+    body: Callable[..., Any],
+    plan: RunPlan | None = None,
+    detectors: Sequence[Detector] = (),
+    **options: Any,
+) -> Record:
+    """Make one run, without detectors unless they are given."""
+    return execute(case(body, **options), plan or RunPlan(), detectors)
 
-    code: int
-    out: str
-    err: str
+
+def everything() -> list[Detector]:
+    """Make one of each detector."""
+    return [detector() for detector in DETECTORS]
 
 
-def rescind_check(folder: Path, *arguments: str, given: str = "") -> Ended:
-    """Run ``rescind check`` in a folder, and wait for its end."""
-    done = subprocess.run(
-        [sys.executable, "-m", "rescind", "check", *arguments],
-        cwd=folder,
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
-    return Ended(done.returncode, done.stdout, done.stderr)
+def points(body: Callable[..., Any], mode: Mode = Mode.ASYNCIO, **options: Any) -> list[Point]:
+    """Return where the tasks of a scenario park, and where they start."""
+    return [point for point, _ in run(body, RunPlan(mode=mode), **options).points]
+
+
+def parks(
+    body: Callable[..., Any], task: str = ROOT, mode: Mode = Mode.ASYNCIO, **options: Any
+) -> list[Point]:
+    """Return where one task of a scenario parks, in order."""
+    return [one for one in points(body, mode, **options) if one.task == task and one.stack]
+
+
+def struck(
+    body: Callable[..., Any],
+    number: int = 1,
+    *,
+    task: str = ROOT,
+    instant: Instant = Instant.PARKED,
+    mode: Mode = Mode.ASYNCIO,
+    judge: Judge = Judge.LOOK,
+    second: int = 0,
+    hold: bool = False,
+    detectors: Sequence[Detector] = (),
+    **options: Any,
+) -> Record:
+    """Make the run that strikes at the given park of a task, counted from 1."""
+    point = parks(body, task, mode, **options)[number - 1]
+    plan = RunPlan(point, instant, mode, judge, second, hold)
+    return run(body, plan, detectors, **options)
+
+
+def by_hand(body: Callable[..., Any], plan: RunPlan | None = None, **options: Any) -> Run:
+    """Make a run that has not begun."""
+    return Run(case(body, **options), plan or RunPlan())
+
+
+async def keep_trace(env: Env) -> None:
+    """Serve as a setup that puts a list on the env."""
+    env.trace = []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.check.kit import LIBRARY, rescind_check, write
+from tests.check.programs import LIBRARY, rescind_check, write
 
 SCENARIOS = """
     import asyncio, random, threading

@@ -153,8 +153,10 @@ def test_a_value_that_wins_is_no_shield() -> None:
     coverage = Coverage()
     coverage.note(Record(plan(instant=Instant.WOKEN), struck=True))
     coverage.note(Record(plan(mode=Mode.RESCIND), struck=True))
+    later = point(("app.py:99 in after",))
+    coverage.note(Record(plan(mode=Mode.RESCIND), struck=True, landed=[later]))
 
-    assert [] == list(coverage)
+    assert [(99, Mark.SEEN | Mark.CANCELED)] == [(line, mark) for _, line, mark in coverage]
 
 
 def test_second_strike_marks_the_cleanup() -> None:
@@ -295,7 +297,12 @@ def test_no_file_is_no_coverage(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"format": 99, "files": {}}', '{"format": 1, "files": 3}', "\x00"]
+    "text",
+    [
+        *("", "[]", "{}", "\x00"),
+        '{"format": 99, "files": {}, "exempted": []}',
+        '{"format": 1, "files": 3, "exempted": []}',
+    ],
 )
 def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
     """It is told which file, and what to do; it is not written over."""

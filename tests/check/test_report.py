@@ -129,6 +129,23 @@ def test_exit_code(verdicts: list[Verdict], broken: bool, code: int) -> None:
     assert code == report.exit_code
 
 
+def test_the_worst_of_a_cell_is_kept() -> None:
+    """A later judge that finds nothing does not take back what an earlier one found."""
+    report = Report("x")
+    for verdict in (Verdict.UNRESOLVED, Verdict.BROKEN, Verdict.UNRESOLVED, Verdict.SURVIVED):
+        report.mark(plan(), verdict)
+
+    assert [Verdict.BROKEN] == list(report.matrix.values())
+
+
+def test_clean_says_so_only_as_far_as_it_was_tried() -> None:
+    """Where planned runs were not made, or could not be, nothing broke as far as is known."""
+    report = Report("ok", runs=7, untried=2)
+    report.mark(plan(), Verdict.SURVIVED)
+
+    assert next(lines_of(report)).startswith("ok: clean as far as tried (1 point, 7 runs")
+
+
 def test_another_answer_leads_over_what_is_simpler_to_show() -> None:
     """At one place, somebody else's answer is told first, a task that is left only as also."""
     left = finding("tasks left", "1 task(s) still run", plan())
@@ -158,6 +175,16 @@ def test_callbacks_are_a_place_of_their_own() -> None:
     assert "between the loop's callbacks" == label(between, Instant.CALLBACK)
     assert "before callback 17" == moment(between, Instant.CALLBACK)
     assert "the start of the scenario" == label(Point("root"), Instant.UNSTARTED)
+
+
+def test_start_of_a_task_is_known_by_its_function(report: Report) -> None:
+    """A path such as root/1 says little; if the task parks later, its function is known."""
+    report.mark(
+        plan(point(("app.py:8 in fetch", "app.py:9 in get"), 1, "root/1")), Verdict.SURVIVED
+    )
+
+    assert "hint  the start of root/1 (fetch): the canceled scenario never ends" in text_of(report)
+    assert any("the start of root/1 (fetch)" in plain(line) for line in matrix_lines(report))
 
 
 def test_how_names_second_strikes_and_late_answers() -> None:
@@ -223,7 +250,7 @@ def test_multi_line_contrast_in_the_text() -> None:
 def test_condensed_says_the_same_once_but_leaves_results_alone() -> None:
     """Equal items are counted; what a program returned is kept as it is."""
     assert "f at a.py:3 ×2, g at b.py:1" == condensed("f at a.py:3, f at a.py:3, g at b.py:1")
-    assert "returned [1, 1, 1]" == condensed("returned [1, 1, 1]")
+    assert "returned [0, 1, 1, 2]" == condensed("returned [0, 1, 1, 2]")
 
 
 def test_json_has_these_keys(report: Report) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from rescind.check.scenario import Env, start
 from rescind.check.target import NeedsPytest, NotFound, load_scenario
-from tests.check.kit import write
+from tests.check.programs import write
 
 SOURCE = """
     import asyncio, unittest

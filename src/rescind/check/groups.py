@@ -13,13 +13,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from rescind.check.places import label
+from rescind.check.places import label, parts_of
 from rescind.check.plan import USUAL_MODES, weight
-from rescind.check.points import Mode
+from rescind.check.points import ROOT, Instant, Mode, Point
 from rescind.check.record import Finding
 from rescind.check.report import Report
 
-__all__ = ["Group", "broken_modes", "groups", "telling"]
+__all__ = ["Group", "broken_modes", "groups", "telling", "titles"]
 
 #: What each detector tells, by its name: 0 is what a user of the program would notice first.
 _TIERS: Final = {
@@ -71,6 +71,16 @@ def groups(findings: Iterable[Finding]) -> list[Group]:
         assert finding.plan.point is not None
         places.setdefault(label(finding.plan.point, finding.plan.instant), []).append(finding)
     return [Group(place, found[0], tuple(found[1:])) for place, found in places.items()]
+
+
+def titles(report: Report) -> dict[str, str]:
+    """Return for the start of a task that parks later, what a reader knows it by: its function."""
+    named: dict[str, str] = {}
+    for point, _, _ in report.matrix:
+        if point.stack and point.task != ROOT:
+            start = label(Point(point.task), Instant.UNSTARTED)
+            named.setdefault(start, f"{start} ({parts_of(point.stack[0])[2]})")
+    return named
 
 
 def broken_modes(report: Report, group: Group) -> list[Mode]:

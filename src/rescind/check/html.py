@@ -26,7 +26,7 @@ from rescind._version import __version__
 from rescind.check.awaits import source_of
 from rescind.check.contrast import condensed, word_contrast
 from rescind.check.coverage import FileCoverage, Mark, State, percent_of
-from rescind.check.groups import Group, broken_modes, groups
+from rescind.check.groups import Group, broken_modes, groups, titles
 from rescind.check.layout import how, set_aside, totals, visible
 from rescind.check.listing import excerpts, highlight
 from rescind.check.places import brief, label, moment, own_place, parts_of, shown_place
@@ -106,7 +106,7 @@ def page_data(report: Report, covered: Sequence[FileCoverage]) -> dict[str, Any]
 
 def _group(report: Report, group: Group) -> dict[str, Any]:
     return {
-        "place": _shown(group.place),
+        "place": _shown(titles(report).get(group.place, group.place)),
         "kind": "broken" if group.broken else "hint",
         "modes": [mode.value for mode in broken_modes(report, group)],
         "findings": [_finding(report, finding) for finding in (group.lead, *group.also)],
@@ -166,6 +166,7 @@ def _matrix(report: Report) -> dict[str, Any]:
     notes: dict[str, int] = {}
     rows: dict[tuple[str, Point], list[list[Any] | None]] = {}
     told = _told(report, notes)
+    known = titles(report)
     for (point, instant, mode), verdict in report.matrix.items():
         row = rows.setdefault((label(point, instant), point), [None] * len(columns))
         said = told.get((point, instant, mode), [])
@@ -173,7 +174,7 @@ def _matrix(report: Report) -> dict[str, Any]:
     return {
         "columns": [{"mode": mode.value, "instant": at.value} for mode, at in columns],
         "rows": [
-            {"place": _shown(name), "point": _point(point), "cells": cells}
+            {"place": _shown(known.get(name, name)), "point": _point(point), "cells": cells}
             for (name, point), cells in rows.items()
         ],
         "notes": list(notes),
@@ -223,7 +224,8 @@ def _others(report: Report, covered: Sequence[FileCoverage]) -> Iterator[FileCov
         point = group.lead.plan.point
         assert point is not None
         file = os.path.abspath(parts_of(shown_place(point))[0]) if point.stack else ""
-        if group.broken and file and file not in known and from_library(file):
+        listed = file and file not in known and from_library(file) and source_of(file).text
+        if group.broken and listed:
             known.add(file)
             awaits = report.coverage.file(file).awaits
             yield FileCoverage(file, tuple(one for one in awaits if one.marks))

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from rescind._core.frames import shortened
 from rescind.check.awaits import source_of
 from rescind.check.contrast import condensed, is_short, line_contrast, word_contrast
-from rescind.check.groups import Group, broken_modes, groups
+from rescind.check.groups import Group, broken_modes, groups, titles
 from rescind.check.places import brief, moment, own_place, parts_of, shown_place
 from rescind.check.points import Judge, RunPlan
 from rescind.check.record import Finding
@@ -98,6 +98,8 @@ def _verdict(report: Report) -> Line:
     broken = sum(group.broken for group in groups(report.confirmed))
     style = {"broken": "bad", "clean": "good", "unresolved": "warn"}[report.verdict]
     state = f"{_count(broken, 'place')} broken" if broken else report.verdict
+    if state == "clean" and (report.untried or report.unresolved or report.set_aside):
+        state = "clean as far as tried"
     return (
         ("title", visible(report.name)),
         ("", ": "),
@@ -140,7 +142,7 @@ def _group(report: Report, group: Group, width: int) -> Iterator[Line]:
     point = plan.point
     assert point is not None
     word: Span = ("bad", "BROKEN") if group.broken else ("hint", "hint")
-    place = visible(brief(shortened(group.place)))
+    place = visible(brief(shortened(titles(report).get(group.place, group.place))))
     yield word, ("", "  "), ("place", place), ("", ": "), ("title", visible(symptom.sentence))
     source = _source(shown_place(point)) if point.stack else ""
     if source:

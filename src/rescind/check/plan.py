@@ -111,7 +111,7 @@ def plans_for(clean: Mapping[tuple[Mode, Judge], Record], options: Options) -> l
                 if instant in options.instants:
                     plans += _with_hold(RunPlan(point, instant, mode, judge), record, options)
         if Instant.CALLBACK in options.instants and mode is Mode.ASYNCIO:
-            for number in range(1, record.callbacks + 1):
+            for number in range(1, len(record.trace) + 1):
                 plan = RunPlan(Point(ROOT, (), number), Instant.CALLBACK, mode, judge)
                 plans += _with_hold(plan, record, options)
     plans.sort(key=weight)  # stable: points stay in the order of the program

@@ -22,6 +22,7 @@ from typing import Any
 
 from rescind.check.loop import CheckLoop, make_task
 from rescind.check.points import Point, Visits
+from rescind.check.overruling import has_its_result
 from rescind.check.stacks import Driven, stack_of
 
 __all__ = ["Probe", "Probes", "stack_of"]
@@ -44,6 +45,7 @@ class Probe(Driven, Coroutine[Any, Any, Any]):
         counts: is this the checker's own cancellation? Libraries cancel their own parts as well.
         thrown: how often such a one was thrown into it.
         landed: where it was parked each time, where that is watched.
+        overruled: was `asyncio.wait_for` about to return what it had anyway, as before Python 3.12?
         closed: was it closed, at an await or before its first poll?
         wakes: is `on_woken` called when what it awaits is done, before it is resumed? It is for
             rescind's tasks.
@@ -60,6 +62,7 @@ class Probe(Driven, Coroutine[Any, Any, Any]):
         self.counts: Callable[[BaseException], bool] | None = None
         self.thrown = 0
         self.landed: list[Point] = []
+        self.overruled = False
         self.closed = False
         self.visits = Visits()
         self.wakes = False
@@ -88,6 +91,7 @@ class Probe(Driven, Coroutine[Any, Any, Any]):
             self.thrown += 1
             if point is not None:
                 self.landed.append(point)
+            self.overruled = self.overruled or has_its_result(self.coroutine)
         probes = self._probes
         outer, probes.running = probes.running, self
         _path.set(self.path)

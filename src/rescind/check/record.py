@@ -69,6 +69,7 @@ class Record:
         body: how it ended inside what the mode puts around it.
         struck: was the cancellation sent where it was meant to be? None: none was to be sent.
         thrown: how often a cancellation was raised inside the scenario's task.
+        overruled: did `asyncio.wait_for` return a value instead, as it does before Python 3.12?
         diverged: why the run is worth nothing, if so: it went another way before the strike.
         points: where each task parked while the scenario ran, until it was struck, in order, and
             each task's start: ``(point, bare yield?)``. In a storm, of the first round.
@@ -98,6 +99,7 @@ class Record:
     body: End = field(default_factory=lambda: End("not run"))
     struck: bool | None = None
     thrown: int = 0
+    overruled: bool = False
     diverged: str = ""
     points: list[tuple[Point, bool]] = field(default_factory=list[tuple[Point, bool]])
     before: int = 0

@@ -41,7 +41,9 @@ __all__ = ["Run", "execute"]
 
 _STORM = 12
 _SETTLE = 0.05
-_COPIES = {Judge.CROWD: 1, Judge.CROWD3: 2}
+#: How many copies begin before the one that is canceled, and after it: of two it is the first, who
+#: has what the other wants; of three the second, who waits and has another one waiting behind it.
+_COPIES = {Judge.CROWD: (0, 1), Judge.CROWD3: (1, 1)}
 _FOLLOWED = frozenset({Judge.FOLLOW_UP, Judge.PROMPT, Judge.STORM, Judge.CROWD, Judge.CROWD3})
 #: What the loop says of the tasks that were left, and are told of by a detector of their own.
 _DESTROYED = "Task was destroyed but it is pending!"
@@ -183,16 +185,16 @@ class Run:
         loop.allow(self.limit)
         strike = self._strike
         strike.begin(first=number == 1)
+        before, after = _COPIES.get(plan.judge, (0, 0))
+        copies = self._copies(1, before)
         self.way = way = WAYS[plan.mode](loop, self.probes, coro)
-        self.copies = [
-            Way(loop, self.probes, self._again(), f"crowd/{copy}")
-            for copy in range(1, 1 + _COPIES.get(plan.judge, 0))
-        ]
+        self.copies = [*copies, *self._copies(1 + before, after)]
         if plan.judge is Judge.PROMPT:
             way.done.add_done_callback(self._begin_follow_up)
         loop.run_until(way.done)
         strike.end()
         record.thrown = way.probe.thrown
+        record.overruled = way.probe.overruled
         record.landed = self._landed() or record.landed
         record.end = end_of(way.done, self._stack_of(ROOT), loop.hung or "")
         record.body = end_of_body(way.body)
@@ -210,6 +212,13 @@ class Run:
             ]
         for one in (way, *self.copies):
             one.end()
+
+    def _copies(self, first: int, number: int) -> list[Way]:
+        """Begin so many copies of the scenario."""
+        return [
+            Way(self.loop, self.probes, self._again(), f"crowd/{copy}")
+            for copy in range(first, first + number)
+        ]
 
     def _again(self) -> Any:
         """Return the scenario's coroutine, once more."""

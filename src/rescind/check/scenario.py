@@ -45,12 +45,14 @@ class Env(SimpleNamespace):
 
     ``env.sent(x)`` and ``env.received(x)`` keep books: after the run, whatever was sent and is
     neither received nor handed back (``env.returned(x)``) is lost, and that is reported.
+    ``env.usable(probe)`` names something that must still work after a cancellation.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._sent: Counter[Any] = Counter()
         self._received: Counter[Any] = Counter()
+        self._usable: dict[str, tuple[Callable[[], Any], float]] = {}
 
     def sent(self, item: Any) -> None:
         """Note that ``item`` (hashable) was handed to the code under test."""
@@ -61,6 +63,32 @@ class Env(SimpleNamespace):
         self._received[item] += 1
 
     returned = received
+
+    def usable(
+        self, probe: Callable[[], Any], *, name: str | None = None, within: float = 1.0
+    ) -> None:
+        """Say, in setup, that ``probe()`` must still work after the scenario was canceled.
+
+        It is called when everything has settled: a lock that must still be free to take, a pool
+        that must still have a connection. That it raises, returns False, or does not end, is a
+        fault; unless it does so when nothing was canceled either.
+
+        Args:
+            probe: an async or a sync function without arguments.
+            name: as it is told; by default the probe's own, or its number.
+            within: seconds that it may take, of the loop's time; default 1.
+        """
+        own = str(getattr(probe, "__name__", "<"))
+        known = own if not own.startswith("<") else f"probe {len(self._usable) + 1}"
+        self._usable[name or known] = (probe, within)
+
+    def books(self) -> tuple[Counter[Any], Counter[Any]]:
+        """Return what was sent, and what was received or handed back; both as they stand."""
+        return self._sent, self._received
+
+    def usables(self) -> dict[str, tuple[Callable[[], Any], float]]:
+        """Return what must be usable, by name: the probe, and the seconds that it may take."""
+        return dict(self._usable)
 
     def missing(self) -> dict[Any, int]:
         """Return what was sent and did not come out, with how many of each."""

@@ -40,6 +40,8 @@ class Strike:
         self._plan = run.plan
         self._record = run.record
         self._loop = run.loop
+        # Which round is under way, counted from 1; 0: none, nothing is struck.
+        self._round = 0
         self._first = True
         # Was the point reached in this round?
         self._aimed = False
@@ -51,6 +53,7 @@ class Strike:
     def begin(self, *, first: bool) -> None:
         """Watch one round of the scenario."""
         plan, loop, probes = self._plan, self._loop, self._run.probes
+        self._round += 1
         self._first = first
         self._aimed = self._struck = False
         self._record.cleanup = 0
@@ -79,8 +82,8 @@ class Strike:
         """Watch no more."""
         probes = self._run.probes
         probes.on_made = probes.on_parked = None
-        self._aimed = True
-        self.end()
+        self._loop.trace(None)
+        self._round = 0
 
     # -- what is seen -----------------------------------------------------------------------------
 
@@ -120,12 +123,14 @@ class Strike:
             self._aimed = True
             if asyncio.isfuture(awaits):
                 # Its callback comes before the task's own, which will resume it.
-                awaits.add_done_callback(partial(self._if_woken, probe))
+                awaits.add_done_callback(partial(self._if_woken, probe, self._round))
             else:
-                probe.on_woken = partial(self._if_woken, probe)
+                probe.on_woken = partial(self._if_woken, probe, self._round)
 
     def _trace(self, handle: Any) -> None:
-        self._record.trace.append(_described(handle))
+        way = self._run.way
+        if way is None or not way.done.done():  # after that there is nothing to be struck
+            self._record.trace.append(_described(handle))
 
     # -- the strike -------------------------------------------------------------------------------
 
@@ -135,8 +140,9 @@ class Strike:
             return
         self._at(probe)
 
-    def _if_woken(self, probe: Probe, _done: object = None) -> None:
-        if probe.point == self._plan.point:  # it is of another round, or was interrupted, if not
+    def _if_woken(self, probe: Probe, number: int, _done: object = None) -> None:
+        # Else it was interrupted; or it hangs since an earlier round, or until all is ended.
+        if number == self._round and probe.point == self._plan.point:
             self._at(probe)
 
     def _at(self, probe: Probe) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 
 from rescind._core.frames import shortened
 from rescind.check.coverage import FileCoverage, State, percent_of
+from rescind.check.groups import titles
 from rescind.check.layout import Line, Span, visible
 from rescind.check.places import brief, label
 from rescind.check.plan import USUAL_MODES
@@ -45,7 +46,8 @@ def matrix_lines(report: Report, width: int = 100) -> Iterator[Line]:
         worst = sorted(rows.items(), key=lambda row: -max(_RANK[one] for one in row[1].values()))
         kept = {place for place, _ in worst[:_MOST_ROWS]}
         shown = {place: cells for place, cells in rows.items() if place in kept}
-    names = {place: visible(brief(shortened(place))) for place in shown}
+    known = titles(report)
+    names = {place: visible(brief(shortened(known.get(place, place)))) for place in shown}
     space = max(width - sum(len(mode.value) + 2 for mode in modes), 24)
     longest = min(max(map(len, names.values())), space)
     headings = tuple(("key", f"  {mode.value}") for mode in modes)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from rescind.check.coverage import FileCoverage
-from rescind.check.layout import Line, plain, report_lines
+from rescind.check.layout import Line, report_lines
 from rescind.check.report import Report
 from rescind.check.tables import coverage_lines, matrix_lines
 
@@ -57,11 +57,9 @@ def draw_coverage(files: Sequence[FileCoverage], console: Console) -> None:
 
 def _write(lines: Iterable[Line], console: Console) -> None:
     for line in lines:
-        text = Text(no_wrap=True)
+        text = Text()
         for style, part in line:
             text.append(_writable(part, console.encoding), STYLES[style])
-        if not plain(line):
-            text = Text()
         # A line is broken by the terminal, not by us: what is copied is one line.
         console.print(text, soft_wrap=True, highlight=False)
 

@@ -76,7 +76,9 @@ class Outputs:
             _write(self.html, as_html(report, files))
         if self.lcov is not None:
             _write(self.lcov, as_lcov(files))
-        console = Console(file=sys.stdout, no_color=not self.color, highlight=False)
+        console = Console(
+            file=sys.stdout, color_system="auto" if self.color else None, highlight=False
+        )
         if not console.is_terminal:
             console.width = _WIDTH
         draw(report, console)

@@ -12,8 +12,6 @@ __all__ = [
     "FollowUpDiffers",
     "Hang",
     "Invariants",
-    "Replaced",
-    "Swallowed",
     "TeardownFails",
 ]
 
@@ -88,39 +86,6 @@ class Invariants(Detector):
     def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
         for failure in seen.invariants:
             yield Symptom("an invariant does not hold", expected="it holds", seen=failure)
-
-
-class Swallowed(Detector):
-    """It was canceled, and ended normally."""
-
-    name = "swallowed"
-
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
-        # Struck without being raised: the value that it had won (anyio, rescind).
-        if seen.struck and seen.thrown and seen.body.kind == "returned":
-            yield Symptom(
-                "the cancellation was swallowed: the scenario went on and returned",
-                expected="it ends canceled",
-                seen=str(seen.body),
-                remedy="re-raise CancelledError after the cleanup",
-            )
-
-
-class Replaced(Detector):
-    """It was canceled, and ended with another error."""
-
-    name = "replaced"
-
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
-        if seen.struck and seen.body.kind == "raised":
-            yield Symptom(
-                "the cancellation was replaced by another error",
-                expected="it ends canceled",
-                seen=str(seen.body),
-                remedy="let CancelledError pass; raise other errors of the cleanup as its context",
-            )
 
 
 class TeardownFails(Detector):

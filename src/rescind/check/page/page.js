@@ -36,7 +36,7 @@
     const lede = first
       ? [h("code", {}, first.place), ": " + first.findings[0].sentence + "."]
       : data.verdict === "clean"
-        ? ["Every cancellation that was tried was survived."]
+        ? ["Every cancellation that was tried was survived", data.aside.length || data.unresolved.length || data.totals.some((text) => text.includes("not made")) ? "; not all was tried, as is told below." : "."]
         : ["No run could be used; the reasons are below."];
     const { s, b, u } = data.tally;
     const bar = h("div", { class: "tally", "aria-hidden": "true" },
