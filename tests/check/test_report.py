@@ -279,6 +279,18 @@ def test_json_has_these_keys(report: Report) -> None:
     assert data == json.loads(json.dumps(data))
 
 
+def test_json_says_once_what_many_runs_showed_in_a_cell(report: Report) -> None:
+    """A cell lists what broke by judge, not by run."""
+    report.findings += [*report.findings, mixed_up()]
+    (cell,) = [
+        cell
+        for cell in as_dict(report)["matrix"]
+        if (cell["mode"], cell["instant"], len(cell["stack"])) == ("asyncio", "parked", 3)
+    ]
+
+    assert ["follow-up", "tasks left"] == [one["detector"] for one in cell["broke"]]
+
+
 def test_json_groups_point_at_their_findings(report: Report) -> None:
     """Each finding is in one group, in order."""
     data = as_dict(report)

@@ -106,6 +106,16 @@ def test_source_that_is_not_there_is_told(command: Command) -> None:
     assert "there is no 'nowhere' to take as a source" in err
 
 
+def test_sources_count_whole(command: Command, tmp_path: Path) -> None:
+    """Files of a source that no run came by are counted, and make the share smaller."""
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/other.py").write_text("async def f(x):\n    await x\n", encoding="utf-8")
+    _, out, _ = command("fine", "--source", "more", "--coverage")
+
+    assert "more/other.py          1        0%         0       0  2" in out
+    assert "total                  4       25%         0       0" in out
+
+
 def test_coverage_table_and_fail_under(command: Command) -> None:
     """A share that is too small is broken, too; one that is large enough is not."""
     code, out, err = command("fine", "--coverage", "--fail-under", "90")

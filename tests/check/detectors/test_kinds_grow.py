@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import ClassVar
 
 from rescind.check import Env, Judge
 from tests.check.detectors.kit import found
@@ -13,7 +14,7 @@ NAME = "kinds grow"
 class Thing:
     """Knows all of its kind."""
 
-    every: list[Thing] = []
+    every: ClassVar[list[Thing]] = []
 
 
 async def setup(env: Env) -> None:

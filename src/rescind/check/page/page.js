@@ -191,7 +191,7 @@
   const tell = h("div", { class: "tell", id: "tell", role: "tooltip", hidden: true });
 
   function row(columns, place, name, cells, cls, heading) {
-    const line = h("tr", { class: cls }, h("th", { scope: "row" }, heading));
+    const line = h("tr", { class: cls }, h("th", { scope: "row" }, h("div", {}, heading)));
     columns.forEach((column, index) => {
       const cell = cells[index];
       const edge = index === 0 || columns[index - 1].mode !== column.mode;
