@@ -22,7 +22,14 @@ LIBRARY = """
                 return
             waiter = asyncio.get_running_loop().create_future()
             self.waiters.append(waiter)
-            await waiter
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                if waiter in self.waiters:
+                    self.waiters.remove(waiter)
+                else:
+                    self.release()
+                raise
 
         def release(self):
             if self.waiters:

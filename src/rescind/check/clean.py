@@ -56,7 +56,7 @@ def disagree(first: Record, second: Record) -> str:
         if pair is not None:
             told = " and ".join("nothing" if one is None else one for one in pair)
             return f"the {what} differ between two clean runs: {told}"
-    return ""
+    return leaves_threads(first, second)
 
 
 def _own(record: Record) -> list[str]:

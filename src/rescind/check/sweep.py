@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Any
 
 from rescind._core.errors import UsageError
-from rescind.check.clean import disagree, leaves_threads, not_clean
+from rescind.check.clean import disagree, not_clean
 from rescind.check.detectors import DETECTORS, Detector
 from rescind.check.loop import LATE
 from rescind.check.plan import Options, available_modes, plans_for, second_strikes
@@ -136,7 +136,7 @@ class Sweep:
                 plan = RunPlan(instant=instant, mode=mode, judge=judge)
                 first, second = self._execute(plan), self._execute(plan)
                 self.report.coverage.note(first)
-                why = not_clean(first) or not_clean(second) or leaves_threads(first, second)
+                why = not_clean(first) or not_clean(second)
                 repeats = judge is Judge.FOLLOW_UP and self.scenario.repeatable
                 if why and mode is Mode.ASYNCIO and (repeats or judge is Judge.LOOK):
                     raise NotCheckable(f"{self.scenario.name}, not canceled: {why}")

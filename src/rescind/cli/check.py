@@ -186,6 +186,8 @@ class _Known:
 
     def note(self, report: Report) -> None:
         """Remember what broke now, and forget what did before."""
+        if self._path is None:
+            return
         self._tests.pop(report.name, None)
         broken = [one for one in report.confirmed if one.severity == "verdict"]
         if broken:
