@@ -13,7 +13,7 @@ from itertools import zip_longest
 from rescind.check.points import ROOT
 from rescind.check.record import Record
 
-__all__ = ["disagree", "not_clean"]
+__all__ = ["disagree", "leaves_threads", "not_clean"]
 
 
 def not_clean(record: Record) -> str:
@@ -27,6 +27,16 @@ def not_clean(record: Record) -> str:
     for end in record.crowd:
         if end.kind != "returned":
             return f"a copy of the scenario that ran at the same time {end.told()}"
+    return ""
+
+
+def leaves_threads(first: Record, second: Record) -> str:
+    """Return that each of two clean runs leaves threads behind; empty if they do not."""
+    if second.threads and len(second.threads) >= len(first.threads):
+        return (
+            f"each run leaves a thread behind that does not end: {', '.join(second.threads)}; "
+            "end it in teardown"
+        )
     return ""
 
 
@@ -46,12 +56,7 @@ def disagree(first: Record, second: Record) -> str:
         if pair is not None:
             told = " and ".join("nothing" if one is None else one for one in pair)
             return f"the {what} differ between two clean runs: {told}"
-    if second.threads and len(second.threads) >= len(first.threads):
-        return (
-            f"each run leaves a thread behind that does not end: {', '.join(second.threads)}; "
-            "end it in teardown"
-        )
-    return ""
+    return leaves_threads(first, second)
 
 
 def _own(record: Record) -> list[str]:

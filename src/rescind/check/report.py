@@ -90,7 +90,7 @@ class Report:
         if self.verdicts:
             return "broken"
         known = [one for one in self.matrix.values() if one is not Verdict.UNRESOLVED]
-        return "clean" if known or not self.unresolved else "unresolved"
+        return "clean" if known or not (self.unresolved or self.untried) else "unresolved"
 
     @property
     def exit_code(self) -> int:

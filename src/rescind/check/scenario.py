@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from rescind._core.errors import UsageError
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Env", "NotAsync", "Outside", "Scenario"]
 
 Step = Callable[..., Awaitable[Any]]
+
+_OURS: Final = ("env", "outcome")
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,10 @@ def _takes(step: Callable[..., Any]) -> int:
     for parameter in parameters:
         if parameter.kind is parameter.VAR_POSITIONAL:
             return _MANY
-        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-            takes += 1
+        if parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            break
+        # What has a default of its own keeps it, unless it asks for ours by name.
+        if parameter.default is not parameter.empty and parameter.name not in _OURS:
+            break
+        takes += 1
     return takes
