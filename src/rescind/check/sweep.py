@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any
 
 from rescind._core.errors import UsageError
-from rescind.check.clean import disagree, not_clean
+from rescind.check.clean import disagree, leaves_threads, not_clean
 from rescind.check.detectors import DETECTORS, Detector
 from rescind.check.loop import LATE
 from rescind.check.plan import Options, available_modes, plans_for, second_strikes
@@ -139,7 +139,7 @@ class Sweep:
                 ways = self._agreeing(plan)
                 first, second = ways[:2]
                 self.report.coverage.note(first)
-                why = not_clean(first) or not_clean(second)
+                why = not_clean(first) or not_clean(second) or leaves_threads(first, second)
                 repeats = judge is Judge.FOLLOW_UP and self.scenario.repeatable
                 if why and mode is Mode.ASYNCIO and (repeats or judge is Judge.LOOK):
                     raise NotCheckable(f"{self.scenario.name}, not canceled: {why}")
