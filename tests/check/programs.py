@@ -27,15 +27,15 @@ LIBRARY = """
             except asyncio.CancelledError:
                 if waiter in self.waiters:
                     self.waiters.remove(waiter)
-                else:
+                elif not waiter.cancelled():
                     self.release()
                 raise
 
         def release(self):
-            if self.waiters:
-                self.waiters.pop(0).set_result(None)
-            else:
-                self.free += 1
+            while self.waiters:
+                if not (waiter := self.waiters.pop(0)).done():  # else its task was canceled
+                    return waiter.set_result(None)
+            self.free += 1
 
         async def forgetful(self):
             await self.acquire()
