@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from typing import Any
 
 from rescind._version import __version__
-from rescind.check.places import own_place, shown_place
-from rescind.check.points import Point, RunPlan
+from rescind.check.coverage import FileCoverage, Mark, State, percent_of
+from rescind.check.groups import Group, broken_modes, groups
+from rescind.check.places import label, own_place, shown_place
+from rescind.check.points import Instant, Mode, Point, RunPlan
 from rescind.check.record import Finding
 from rescind.check.report import Report
 from rescind.check.token import encode
@@ -20,37 +23,111 @@ __all__ = ["as_dict"]
 _FORMAT = 1
 
 
-def as_dict(report: Report) -> dict[str, Any]:
+def as_dict(report: Report, files: Sequence[FileCoverage] | None = None) -> dict[str, Any]:
     """Return a report as dictionaries, lists, strings and numbers.
 
     ``verdict`` is ``clean``, ``broken`` or ``unresolved``; ``findings`` are the confirmed ones, the
-    most telling first; ``matrix`` has one entry for each point, instant and mode.
+    most telling first; ``groups`` has them by place, as indices; ``matrix`` has one entry for each
+    point, instant and mode, with what broke there.
+
+    Args:
+        report: what to tell.
+        files: the coverage to tell; by default the report's own of the user's files.
     """
+    found = groups(report.confirmed)
+    findings = [finding for group in found for finding in (group.lead, *group.also)]
+    shows = _shows(report)
     return {
         "format": _FORMAT,
         "rescind": __version__,
         "python": platform.python_version(),
         "target": report.name,
         "verdict": report.verdict,
-        "findings": [_finding(report.name, finding) for finding in report.confirmed],
+        "findings": [_finding(report.name, finding) for finding in findings],
+        "groups": list(_groups(report, found)),
         "matrix": [
             {
                 **_point(point),
+                "label": label(point, instant),
                 "instant": instant.value,
                 "mode": mode.value,
                 "verdict": verdict.value,
+                "broke": shows.get((point, instant, mode), []),
             }
             for (point, instant, mode), verdict in report.matrix.items()
         ],
         "unresolved": [{**_plan(plan), "why": why} for plan, why in report.unresolved.items()],
         "set_aside": dict(report.set_aside),
+        "coverage": _coverage(report.coverage.files() if files is None else files),
         "totals": {
             "points": len({point for point, _, _ in report.matrix}),
             "runs": report.runs,
             "seconds": round(report.seconds, 3),
+            "broken": sum(group.broken for group in found),
             "unresolved": len(report.unresolved),
             "untried": report.untried,
         },
+    }
+
+
+def _groups(report: Report, found: Sequence[Group]) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = []
+    index = 0
+    for group in found:
+        size = 1 + len(group.also)
+        told.append(
+            {
+                "place": group.place,
+                "class": group.lead.severity,
+                "modes": [mode.value for mode in broken_modes(report, group)],
+                "findings": list(range(index, index + size)),
+            }
+        )
+        index += size
+    return told
+
+
+def _shows(report: Report) -> dict[tuple[Point, Instant, Mode], list[dict[str, Any]]]:
+    """Return what broke in each cell of the matrix, each said once."""
+    told: dict[tuple[Point, Instant, Mode], dict[tuple[Any, ...], dict[str, Any]]] = {}
+    for finding in report.findings:
+        plan = finding.plan
+        assert plan.point is not None
+        said = {
+            "detector": finding.detector,
+            "class": finding.severity,
+            "judge": plan.judge.value,
+            "sentence": finding.symptom.sentence,
+            "second": plan.second,
+            "late_answers": plan.hold,
+        }
+        cell = told.setdefault((plan.point, plan.instant, plan.mode), {})
+        cell.setdefault(tuple(said.values()), said)
+    return {cell: list(said.values()) for cell, said in told.items()}
+
+
+def _coverage(files: Sequence[FileCoverage]) -> dict[str, Any]:
+    return {
+        "awaits": sum(len(file.awaits) for file in files),
+        "percent": round(percent_of(files), 2),
+        "files": [
+            {
+                "file": file.file,
+                "percent": round(file.percent, 2),
+                "broken": file.count(State.BROKEN),
+                "awaits": [
+                    {
+                        "line": one.line,
+                        "function": one.function,
+                        "state": one.state.value,
+                        "in_cleanup": bool(one.marks & Mark.CLEANUP),
+                        "shielded": bool(one.marks & Mark.SHIELDED),
+                    }
+                    for one in file.awaits
+                ],
+            }
+            for file in files
+        ],
     }
 
 

@@ -3,7 +3,8 @@
 *What it is.* Everything that a program does is done by asyncio's own code. Only three parts are
 replaced: the clock stands still unless the loop waits (so a slow machine expires no timeout), and
 jumps over the wait if nothing but a timer can end it; the ready queue counts callbacks, and can be
-struck before any of them; the selector proves hangs, and holds back what arrives on connections.
+struck before any of them; the selector (`picker`) proves hangs, and holds back what arrives on
+connections.
 
 *What it is not.* Available under uvloop, whose queue and selector are not Python's.
 
@@ -12,6 +13,7 @@ struck before any of them; the selector proves hangs, and holds back what arrive
  L2  A hang is told at once when nothing is ready, no timer is set, nothing is watched and no
      thread works: nothing can ever happen. Else it is told when the time limit is over.
  L3  What is held back is released when nothing else can run, or by `release`; none is lost.
+ L4  Every task that is made on the loop goes by `on_task`, whatever factory the program sets.
 
 *Threads.* The loop's; `call_soon_threadsafe` from any, as always.
 """
@@ -19,16 +21,20 @@ struck before any of them; the selector proves hangs, and holds back what arrive
 from __future__ import annotations
 
 import asyncio
-import selectors
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from time import monotonic
-from typing import Any, TypeVar, TypeVarTuple, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
 
-__all__ = ["CheckLoop", "Ready"]
+from rescind.check.picker import Picker
+
+__all__ = ["LATE", "CheckLoop", "Ready", "make_task"]
+
+#: What is said of what seems to hang, but was not proved to.
+LATE = "it did not end in time"
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -37,94 +43,53 @@ Ts = TypeVarTuple("Ts")
 _SETTLE_WATCHED = 0.005
 #: How long, in the loop's own time, a program may go on that only timers keep alive.
 _ENDLESS = 120.0
+#: Where the clock begins; not at 0, which programs take for "never".
+_BEGINNING = 1000.0
+#: After so many turns without a wait the clock goes on by so many seconds a turn, about as a real
+#: one does: else a program that spins until a deadline would spin for ever.
+_SPINS = 1000
+_SPIN = 20e-6
+
+#: Makes a task: the program's own factory, or asyncio's default.
+Factory = Callable[..., Any]
 
 
 class Ready(deque[Any]):
-    """The loop's queue of callbacks; counts those that it hands out."""
+    """The loop's queue of callbacks; counts those that it hands out.
+
+    Attributes:
+        handed: how many it has handed out, canceled ones left out.
+        strike, strike_at: what to call before the handing out of which.
+        trace: where each is noted, if anybody wants to know.
+    """
 
     handed = 0
     strike_at = 0
     strike: Callable[[], object] | None = None
+    trace: Callable[[Any], object] | None = None
 
     def popleft(self) -> Any:
         handle = super().popleft()
         if not handle._cancelled:
             self.handed += 1
+            if self.trace is not None:
+                self.trace(handle)
             if self.handed == self.strike_at and self.strike is not None:
                 strike, self.strike = self.strike, None
                 strike()
         return handle
 
 
-class _Selector(selectors.BaseSelector):
-    """Passes on to the system's selector; see the module's docstring."""
+class _Counted:
+    """Submits to an executor, and keeps what is under way there."""
 
-    def __init__(self) -> None:
-        self.inner = selectors.DefaultSelector()
-        self.loop: CheckLoop | None = None
-        # Descriptors whose readability is held back, with what was seen of it meanwhile.
-        self.held: set[int] = set()
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self.submitted: Future[Any] | None = None
 
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        return self.inner.register(fileobj, events, data)
-
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        return self.inner.unregister(fileobj)
-
-    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        return self.inner.modify(fileobj, events, data)
-
-    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        return self.inner.get_map()
-
-    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
-        return self.inner.get_key(fileobj)
-
-    def close(self) -> None:
-        self.inner.close()
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        loop = self.loop
-        if loop is None:
-            return self.inner.select(timeout)
-        if timeout == 0:
-            loop.watch_limit()
-            return self._let_through(self.inner.select(0))
-        if self.held:
-            # Others may have been waiting for just this: look once more, then let go (L3).
-            events = self._let_through(self.inner.select(0))
-            if events:
-                return events
-            loop.release()
-        if loop.only_timers():
-            if timeout is None:
-                loop.hang("nothing can happen any more")
-                return []
-            loop.jump(timeout)
-            return []
-        return self._wait(loop, timeout)
-
-    def _wait(self, loop: CheckLoop, timeout: float | None) -> list[Any]:
-        """Wait as the system does; the clock goes on by as much as that took."""
-        left = loop.limit_at - monotonic()
-        began = monotonic()
-        events = self.inner.select(min(left, timeout) if timeout is not None else max(left, 0.0))
-        waited = monotonic() - began
-        if timeout is not None and not events:
-            waited = max(waited, min(timeout, left))
-        loop.now += waited
-        loop.watch_limit()
-        return self._let_through(events)
-
-    def _let_through(self, events: list[Any]) -> list[Any]:
-        if not self.held:
-            return events
-        passed: list[Any] = []
-        for key, mask in events:
-            let = mask & ~selectors.EVENT_READ if key.fd in self.held else mask
-            if let:
-                passed.append((key, let))
-        return passed
+    def submit(self, func: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        self.submitted = future = self._executor.submit(func, *args)
+        return future
 
 
 class CheckLoop(asyncio.SelectorEventLoop):
@@ -135,23 +100,40 @@ class CheckLoop(asyncio.SelectorEventLoop):
         hung: what was found, if the program hangs; else None.
         limit_at: the real time, on `time.monotonic`, at which the program counts as hung.
         problems: what the exception handler was given.
+        threads: those that were there before it.
+        on_task: makes a task of a coroutine, given the factory that the program has set; None:
+            as asyncio does.
     """
 
+    if TYPE_CHECKING:
+        # asyncio's own, which its stubs leave out.
+        _signal_handlers: dict[int, Any]
+        _asyncgens: set[Any]
+        _default_executor: Executor | None
+        _task_factory: Any
+
+        def _check_closed(self) -> None: ...
+
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now = _BEGINNING
         self.hung: str | None = None
         self.limit_at = float("inf")
         self.endless_at = float("inf")
         self.problems: list[dict[str, Any]] = []
+        self.on_task: Callable[[Factory | None, Any, dict[str, Any]], Any] | None = None
         # Sockets that the program connected, by descriptor: what can be held back.
         self.clients: dict[int, socket.socket] = {}
-        # Calls that other threads work on.
-        self.working = 0
-        self._threads = threading.active_count()
-        self._picker = _Selector()
+        # Calls that other threads or processes work on.
+        self._calls: set[Future[Any]] = set()
+        self.threads = threading.enumerate()
+        self._count = len(self.threads)
+        self._spins = 0
+        self._factory: Factory | None = None
+        self._picker = Picker()
         super().__init__(self._picker)
         self._ready = Ready()
         self.set_exception_handler(self._note)
+        self._task_factory = self._make
         self._picker.loop = self
 
     # -- the clock --------------------------------------------------------------------------------
@@ -161,30 +143,56 @@ class CheckLoop(asyncio.SelectorEventLoop):
 
     def jump(self, seconds: float) -> None:
         """Let time pass: nothing but a timer can happen."""
+        self._spins = 0
         self.now += seconds
         if self.now > self.endless_at:
             self.hang("it goes on for ever, by timers alone")
+
+    def passed(self, seconds: float) -> None:
+        """Note that the loop has waited."""
+        self._spins = 0
+        self.now += seconds
+        self._watch_limit()
+
+    def spun(self) -> None:
+        """Note a turn without a wait."""
+        self._spins += 1
+        if self._spins > _SPINS:
+            self.now += _SPIN
+        self._watch_limit()
 
     # -- hangs ------------------------------------------------------------------------------------
 
     def only_timers(self) -> bool:
         """Can nothing but a timer happen (L2)?"""
         return (
-            len(self._picker.inner.get_map()) <= 1
-            and self.working == 0
-            and threading.active_count() <= self._threads
+            self._picker.watched() <= 1
+            and not self._calls
+            and not self._signal_handlers
+            and threading.active_count() - self._idle() <= self._count
         )
+
+    def _idle(self) -> int:
+        """Return how many threads of the loop's own pool there are; called when they are idle."""
+        pool = self._default_executor
+        return len(pool._threads) if type(pool) is ThreadPoolExecutor else 0
 
     def allow(self, seconds: float) -> None:
         """Count the program as hung if the phase that begins now takes longer than ``seconds``."""
         self.hung = None
+        self._spins = 0
         self.limit_at = monotonic() + seconds
         self.endless_at = self.now + max(_ENDLESS, seconds)
 
-    def watch_limit(self) -> None:
+    def _watch_limit(self) -> None:
         """Tell a hang when the limit is over."""
         if monotonic() > self.limit_at:
-            self.hang("it did not end in time")
+            what = LATE
+            if self._calls:
+                what += f"; {len(self._calls)} call(s) in other threads have not ended either"
+            elif self._spins > _SPINS:
+                what += ": it goes on without ever waiting"
+            self.hang(what)
 
     def hang(self, what: str) -> None:
         """Stop: the program hangs."""
@@ -197,30 +205,68 @@ class CheckLoop(asyncio.SelectorEventLoop):
 
     def hold(self) -> int:
         """Hold back what arrives on the program's own connections; return how many there are."""
-        watched = self._picker.inner.get_map()
-        self._picker.held = {fd for fd in self.clients if fd in watched}
-        return len(self._picker.held)
+        self.clients = {fd: sock for fd, sock in self.clients.items() if sock.fileno() == fd}
+        return self._picker.hold(self.clients)
 
     def release(self) -> None:
         """Let through again what arrives."""
-        self._picker.held = set()
+        self._picker.held = {}
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
         self.clients[sock.fileno()] = sock
         await super().sock_connect(sock, address)
+
+    def _make_socket_transport(
+        self,
+        sock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[Any] | None = None,
+        *,
+        extra: Any = None,
+        server: Any = None,
+    ) -> Any:
+        if server is None:  # a socket that the program has connected by itself, too
+            self.clients[sock.fileno()] = sock
+        return super()._make_socket_transport(  # type: ignore[misc]  # asyncio's own hook
+            sock, protocol, waiter, extra=extra, server=server
+        )
 
     # -- threads ----------------------------------------------------------------------------------
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
-        future = super().run_in_executor(executor, func, *args)
-        self.working += 1
-        future.add_done_callback(self._worked)
+        if executor is None:
+            self._check_closed()
+            executor = self._default_executor
+            if executor is None:
+                executor = ThreadPoolExecutor(thread_name_prefix="asyncio")
+                self._default_executor = executor
+        counted: Any = _Counted(executor)
+        future = super().run_in_executor(counted, func, *args)
+        # Not asyncio's future: that one is done as soon as it is canceled, while the thread works
+        # on. And told after asyncio was: what it posts is in the queue when the call is gone.
+        call: Future[Any] = counted.submitted
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
         return future
 
-    def _worked(self, _future: object) -> None:
-        self.working -= 1
+    # -- tasks ------------------------------------------------------------------------------------
+
+    def set_task_factory(self, factory: Any) -> None:
+        if factory is not None and not callable(factory):
+            raise TypeError("task factory must be a callable or None")
+        self._factory = factory
+
+    def get_task_factory(self) -> Any:
+        return self._factory
+
+    def _make(
+        self, _loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any
+    ) -> Any:
+        if self.on_task is not None:
+            return self.on_task(self._factory, coro, options)
+        return make_task(self, self._factory, coro, options)
 
     # -- strikes ----------------------------------------------------------------------------------
 
@@ -238,6 +284,10 @@ class CheckLoop(asyncio.SelectorEventLoop):
         self._ready.strike = strike
         self._ready.strike_at = count
 
+    def trace(self, note: Callable[[Any], object] | None) -> None:
+        """Tell ``note`` of each callback that is about to run."""
+        self._ready.trace = note
+
     # -- running ----------------------------------------------------------------------------------
 
     def run_until(self, *tasks: asyncio.Future[Any]) -> bool:
@@ -253,7 +303,8 @@ class CheckLoop(asyncio.SelectorEventLoop):
             task.add_done_callback(ended)
         if left:
             self.hung = None
-            self.run_forever()
+            while left and self.hung is None:
+                self._run()
             for task in tuple(left):
                 task.remove_done_callback(ended)
         return self.hung is None
@@ -267,9 +318,32 @@ class CheckLoop(asyncio.SelectorEventLoop):
         self.hung = None
         if not self.only_timers():
             seconds = min(seconds, _SETTLE_WATCHED)
-        handle = self.call_later(seconds, self.stop)
-        self.run_forever()
+        over: list[None] = []
+
+        def rest() -> None:
+            over.append(None)
+            self.stop()
+
+        handle = self.call_later(seconds, rest)
+        while not over and self.hung is None:
+            self._run()
         handle.cancel()
+
+    def _run(self) -> None:
+        """Run until stopped; perhaps by the program itself, which is no reason to end."""
+        try:
+            self.run_forever()
+        except SystemExit:
+            pass  # the task that raised it has it as its exception
 
     def _note(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.problems.append(context)
+
+
+def make_task(
+    loop: asyncio.AbstractEventLoop, factory: Factory | None, coro: Any, options: dict[str, Any]
+) -> Any:
+    """Make a task as asyncio does that has this factory."""
+    if factory is None:
+        return asyncio.Task(coro, loop=loop, **options)
+    return factory(loop, coro, **options)

@@ -96,15 +96,22 @@ def weight(plan: RunPlan) -> int:
 def plans_for(clean: Mapping[tuple[Mode, Judge], Record], options: Options) -> list[RunPlan]:
     """Return the runs to make, given the clean run of each mode and judge, most telling first."""
     plans: list[RunPlan] = []
+    # asyncio's tasks are met in asyncio's mode; mode rescind adds rescind's own.
+    elsewhere = {
+        (Mode.RESCIND, point.task)
+        for (mode, _), record in clean.items()
+        for point, _ in record.points
+        if mode is Mode.ASYNCIO and point.task != ROOT
+    }
     for (mode, judge), record in clean.items():
         for point, bare in record.points:
-            if not _concerns(point, mode, options):
+            if not _concerns(point, mode, options) or (mode, point.task) in elsewhere:
                 continue
             for instant in _instants(point, bare, mode):
                 if instant in options.instants:
                     plans += _with_hold(RunPlan(point, instant, mode, judge), record, options)
         if Instant.CALLBACK in options.instants and mode is Mode.ASYNCIO:
-            for number in range(1, record.callbacks + 1):
+            for number in range(1, len(record.trace) + 1):
                 plan = RunPlan(Point(ROOT, (), number), Instant.CALLBACK, mode, judge)
                 plans += _with_hold(plan, record, options)
     plans.sort(key=weight)  # stable: points stay in the order of the program
@@ -123,7 +130,8 @@ def _concerns(point: Point, mode: Mode, options: Options) -> bool:
     if point.task == ROOT:
         return True
     # What a mode puts around the scenario concerns its own task alone.
-    return options.children and mode is Mode.ASYNCIO and point.task.startswith(f"{ROOT}/")
+    own = point.task.startswith(f"{ROOT}/")
+    return options.children and own and mode in (Mode.ASYNCIO, Mode.RESCIND)
 
 
 def _instants(point: Point, bare: bool, mode: Mode) -> tuple[Instant, ...]:

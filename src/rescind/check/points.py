@@ -100,7 +100,9 @@ class RunPlan:
 
     def clean(self) -> RunPlan:
         """Return the run with which this one is compared: the same, but nothing is canceled."""
-        return RunPlan(mode=self.mode, judge=self.judge)
+        between = self.instant is Instant.CALLBACK  # then the callbacks are noted
+        instant = Instant.CALLBACK if between else Instant.PARKED
+        return RunPlan(instant=instant, mode=self.mode, judge=self.judge)
 
     def __str__(self) -> str:
         if self.point is None:

@@ -17,11 +17,13 @@ import asyncio
 from asyncio import CancelledError
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
-from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType, TracebackType
-from typing import Any, cast
+from types import TracebackType
+from typing import Any
 
-from rescind._core.frames import shortened
+from rescind.check.loop import CheckLoop, make_task
+from rescind.check.overruling import has_its_result
 from rescind.check.points import Point, Visits
+from rescind.check.stacks import Driven, stack_of
 
 __all__ = ["Probe", "Probes", "stack_of"]
 
@@ -30,95 +32,128 @@ _path: ContextVar[str] = ContextVar("rescind_check_path", default="loop")
 Seen = Callable[["Probe", Any], None]
 
 
-class Probe(Coroutine[Any, Any, Any]):
+class Probe(Driven, Coroutine[Any, Any, Any]):
     """A coroutine around a coroutine.
 
     Attributes:
+        coroutine: the coroutine that it drives.
         path: the path of the task that runs it.
-        task: that task; None while it is being made.
+        task: that task, asyncio's or rescind's; None while it is being made.
         point: where it is parked; None before its first poll and while it runs.
         awaits: what it awaits; None for a bare yield.
         parks: how often it has parked.
         counts: is this the checker's own cancellation? Libraries cancel their own parts as well.
         thrown: how often such a one was thrown into it.
+        landed: where it was parked each time, where that is watched.
+        overruled: was `asyncio.wait_for` about to return what it had anyway, as before Python 3.12?
+        closed: was it closed, at an await or before its first poll?
+        wakes: is `on_woken` called when what it awaits is done, before it is resumed? It is for
+            rescind's tasks.
     """
 
     def __init__(self, coro: Coroutine[Any, Any, Any], path: str, probes: Probes) -> None:
-        self._coro = coro
+        self.coroutine = coro
         self._probes = probes
         self.path = path
-        self.task: asyncio.Task[Any] | None = None
+        self.task: Any = None
         self.point: Point | None = None
         self.awaits: Any = None
         self.parks = 0
         self.counts: Callable[[BaseException], bool] | None = None
         self.thrown = 0
+        self.landed: list[Point] = []
+        self.overruled = False
+        self.closed = False
         self.visits = Visits()
+        self.wakes = False
+        self.on_woken: Callable[[], object] | None = None
         self.__name__ = str(getattr(coro, "__name__", type(coro).__name__))
         self.__qualname__ = str(getattr(coro, "__qualname__", type(coro).__qualname__))
 
     def send(self, value: Any) -> Any:
-        if self.parks == 0:
-            _path.set(self.path)
         self.point = None
-        return self._parked(self._coro.send(value))
+        probes = self._probes
+        outer, probes.running = probes.running, self
+        # At each step: a context may be shared with other tasks.
+        _path.set(self.path)
+        try:
+            awaits = self.coroutine.send(value)
+        finally:
+            probes.running = outer
+        return self._parked(awaits)
 
     def throw(self, typ: Any, val: Any = None, tb: TracebackType | None = None) -> Any:
-        self.point = None
+        point, self.point = self.point, None
         exc = typ if val is None else val
+        if self.closed:
+            raise exc  # what a coroutine says that is thrown into after its end is another story
         if self.counts is not None and isinstance(exc, CancelledError) and self.counts(exc):
             self.thrown += 1
-        if val is None and tb is None:
-            return self._parked(self._coro.throw(typ))
-        return self._parked(self._coro.throw(typ, val, tb))
+            if point is not None:
+                self.landed.append(point)
+            self.overruled = self.overruled or has_its_result(self.coroutine)
+        probes = self._probes
+        outer, probes.running = probes.running, self
+        _path.set(self.path)
+        try:
+            if val is None and tb is None:
+                awaits = self.coroutine.throw(typ)
+            else:
+                awaits = self.coroutine.throw(typ, val, tb)
+        finally:
+            probes.running = outer
+        return self._parked(awaits)
 
     def close(self) -> None:
-        self._coro.close()
+        self.closed = True
+        self.coroutine.close()
 
+    # A task factory may put a coroutine of its own around this one, which then awaits it.
     def __await__(self) -> Any:
-        return self._coro.__await__()
+        return self
+
+    def __iter__(self) -> Probe:
+        return self
+
+    def __next__(self) -> Any:
+        return self.send(None)
 
     def _parked(self, awaits: Any) -> Any:
         self.parks += 1
         self.awaits = awaits
         if self._probes.watching:
-            stack = stack_of(self._coro)
+            stack = stack_of(self.coroutine)
             self.point = Point(self.path, stack, self.visits.note(stack))
             self._probes.parked(self)
         return awaits
 
-    @property
-    def coroutine(self) -> Coroutine[Any, Any, Any]:
-        """The coroutine that it drives."""
-        return self._coro
-
     # What debuggers, asyncio and anyio read of a coroutine.
     @property
     def cr_await(self) -> Any:
-        return getattr(self._coro, "cr_await", None)
+        return getattr(self.coroutine, "cr_await", None)
 
     @property
     def cr_frame(self) -> Any:
-        return getattr(self._coro, "cr_frame", None)
+        return getattr(self.coroutine, "cr_frame", None)
 
     @property
     def cr_code(self) -> Any:
-        return getattr(self._coro, "cr_code", None)
+        return getattr(self.coroutine, "cr_code", None)
 
     @property
     def cr_running(self) -> bool:
-        return bool(getattr(self._coro, "cr_running", False))
+        return bool(getattr(self.coroutine, "cr_running", False))
 
     @property
     def cr_suspended(self) -> bool:
-        return bool(getattr(self._coro, "cr_suspended", False))
+        return bool(getattr(self.coroutine, "cr_suspended", False))
 
     @property
     def cr_origin(self) -> Any:
-        return getattr(self._coro, "cr_origin", None)
+        return getattr(self.coroutine, "cr_origin", None)
 
     def __repr__(self) -> str:
-        return f"<probe {self.path} of {self._coro!r}>"
+        return f"<probe {self.path} of {self.coroutine!r}>"
 
 
 class Probes:
@@ -127,12 +162,14 @@ class Probes:
     Attributes:
         all: by path, in order of their making.
         watching: are points noted? Only while the scenario runs.
+        running: the probe whose coroutine runs now.
         on_made, on_parked: who is told.
     """
 
     def __init__(self) -> None:
         self.all: dict[str, Probe] = {}
         self.watching = False
+        self.running: Probe | None = None
         self.on_made: Seen | None = None
         self.on_parked: Seen | None = None
         self._made: dict[str, int] = {}
@@ -145,7 +182,8 @@ class Probes:
     def wrap(self, coro: Coroutine[Any, Any, Any], path: str | None = None) -> Probe:
         """Return a probe around ``coro``, with the next path of whoever runs now."""
         if path is None:
-            parent = _path.get()
+            # Who runs is known but in a callback: that belongs to whoever asked for it.
+            parent = _path.get() if self.running is None else self.running.path
             number = self._made.get(parent, 0) + 1
             self._made[parent] = number
             path = f"{parent}/{number}"
@@ -153,10 +191,10 @@ class Probes:
         self.all[path] = probe
         return probe
 
-    def made(self, probe: Probe, task: asyncio.Task[Any]) -> None:
-        """Note that a task was made of a probe."""
+    def made(self, probe: Probe, task: Any) -> None:
+        """Note that a task was made of a probe; unless it has begun already, as eager ones do."""
         probe.task = task
-        if self.watching and self.on_made is not None:
+        if self.watching and self.on_made is not None and probe.parks == 0 and not task.done():
             self.on_made(probe, None)
 
     def parked(self, probe: Probe) -> None:
@@ -164,56 +202,18 @@ class Probes:
         if self.on_parked is not None:
             self.on_parked(probe, probe.awaits)
 
-    def install(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give every task that ``loop`` makes from now on a probe."""
-        inner = loop.get_task_factory()
+    def forget(self) -> None:
+        """Let go of every coroutine, so that those whom nobody else holds may say so."""
+        self.all.clear()
+        self.running = self.on_made = self.on_parked = None
 
-        def factory(
-            loop: asyncio.AbstractEventLoop, coro: Any, **options: Any
-        ) -> asyncio.Task[Any]:
+    def install(self, loop: CheckLoop) -> None:
+        """Give every task that ``loop`` makes from now on a probe."""
+
+        def on_task(factory: Any, coro: Any, options: dict[str, Any]) -> asyncio.Task[Any]:
             probe = coro if isinstance(coro, Probe) else self.wrap(coro)
-            if inner is not None:
-                task: asyncio.Task[Any] = inner(loop, probe, **options)  # type: ignore[assignment]
-            else:
-                task = asyncio.Task(probe, loop=loop, **options)
+            task: asyncio.Task[Any] = make_task(loop, factory, probe, options)
             self.made(probe, task)
             return task
 
-        loop.set_task_factory(factory)
-
-
-_places: dict[tuple[CodeType, int], str | None] = {}
-
-
-def stack_of(coro: Any) -> tuple[str, ...]:
-    """Return where ``coro`` is parked, outermost first, as ``file:line in function``."""
-    places: list[str] = []
-    current: Any = coro
-    while current is not None:
-        if isinstance(current, CoroutineType):
-            frame, current = current.cr_frame, current.cr_await
-        elif isinstance(current, GeneratorType):
-            frame = current.gi_frame
-            current = cast("object", current.gi_yieldfrom)
-        elif isinstance(current, AsyncGeneratorType):
-            frame, current = current.ag_frame, current.ag_await
-        elif isinstance(current, Probe):
-            current = current.coroutine
-            continue
-        else:
-            break
-        if frame is not None:
-            key = (frame.f_code, frame.f_lineno or 0)
-            place = _places.get(key, "")
-            if place == "":
-                place = _places[key] = _place(*key, frame.f_globals.get("__name__", ""))
-            if place is not None:
-                places.append(place)
-    return tuple(places)
-
-
-def _place(code: CodeType, line: int, module: str) -> str | None:
-    """Return the place as users know it; None for the checker's own."""
-    if module.startswith("rescind.check."):
-        return None
-    return f"{shortened(f'{code.co_filename}:{line}')} in {code.co_qualname}"
+        loop.on_task = on_task

@@ -10,9 +10,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rescind._core.frames import shortened
 from rescind.check.points import Point, RunPlan
 
-__all__ = ["End", "Finding", "Record", "Symptom", "end_of", "shown"]
+__all__ = ["End", "Finding", "Record", "Symptom", "end_of", "frames_of", "shown"]
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _LONGEST = 400
@@ -25,7 +26,7 @@ class End:
     Attributes:
         kind: ``hung`` and ``not run`` too are ends.
         shown: the value or the exception, as text without addresses; where it hangs.
-        stack: the awaits at which it hangs.
+        stack: the awaits at which it hangs, or the frames in which it failed.
     """
 
     kind: Literal["returned", "raised", "canceled", "hung", "not run"]
@@ -34,6 +35,11 @@ class End:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.shown}".rstrip()
+
+    def told(self) -> str:
+        """Return the same, and for a failure where that was."""
+        where = f", at {self.stack[-1]}" if self.kind == "raised" and self.stack else ""
+        return f"{self}{where}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +69,27 @@ class Record:
         body: how it ended inside what the mode puts around it.
         struck: was the cancellation sent where it was meant to be? None: none was to be sent.
         thrown: how often a cancellation was raised inside the scenario's task.
+        overruled: did `asyncio.wait_for` return a value instead, as it does before Python 3.12?
         diverged: why the run is worth nothing, if so: it went another way before the strike.
-        points: where each task parked while the scenario ran, in order, and each task's start:
-            ``(point, bare yield?)``.
+        points: where each task parked while the scenario ran, until it was struck, in order, and
+            each task's start: ``(point, bare yield?)``. In a storm, of the first round.
+        before: how many of the points were noted before it was struck.
+        trace: what each callback in it was, if the plan's instant is between callbacks.
         callbacks: how many callbacks ran in it.
         cleanup: at how many suspensions the struck task parked after the strike.
+        cleaned: the stacks at which it did so, in order.
         cleanup_seconds: how long, in the loop's time, from the strike to its end.
+        landed: where a cancellation was raised inside the struck task, whichever that is.
+        after: the stacks at which any task parked after the strike.
+        again: where the second strike fell, if one did.
         follow_up: how the scenario ended when it was run again.
         crowd: how its copies ended.
         invariants: the failures of the user's own promises.
         facts: what each detector noted, by its name.
-        error: setup, teardown or the checker itself failed; then nothing else is worth anything.
+        teardown: how teardown failed after a cancellation; empty: it did not.
+        threads: those that the run started and that have not ended.
+        error: setup, an uncanceled run's teardown, or the checker itself failed; then
+            nothing else is worth anything.
         sockets: how many connections the program made.
         seconds: real time.
     """
@@ -83,15 +99,24 @@ class Record:
     body: End = field(default_factory=lambda: End("not run"))
     struck: bool | None = None
     thrown: int = 0
+    overruled: bool = False
     diverged: str = ""
     points: list[tuple[Point, bool]] = field(default_factory=list[tuple[Point, bool]])
+    before: int = 0
+    trace: list[str] = field(default_factory=list[str])
     callbacks: int = 0
     cleanup: int = 0
+    cleaned: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
     cleanup_seconds: float = 0.0
+    landed: list[Point] = field(default_factory=list[Point])
+    after: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
+    again: Point | None = None
     follow_up: End = field(default_factory=lambda: End("not run"))
     crowd: list[End] = field(default_factory=list[End])
     invariants: list[str] = field(default_factory=list[str])
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
+    teardown: str = ""
+    threads: list[str] = field(default_factory=list[str])
     error: str = ""
     sockets: int = 0
     seconds: float = 0.0
@@ -135,7 +160,7 @@ def end_of(done: asyncio.Future[Any], stack: tuple[str, ...] = (), hung: str = "
         return End("canceled")
     exc = done.exception()
     if exc is not None:
-        return End("raised", shown(exc))
+        return End("raised", shown(exc), frames_of(exc))
     return End("returned", shown(done.result()))
 
 
@@ -148,4 +173,17 @@ def end_of_body(body: tuple[bool, Any] | None) -> End:
         return End("returned", shown(value))
     if isinstance(value, asyncio.CancelledError):
         return End("canceled")
-    return End("raised", shown(value))
+    return End("raised", shown(value), frames_of(value))
+
+
+def frames_of(exc: BaseException) -> tuple[str, ...]:
+    """Return where ``exc`` was raised, outermost first, without the checker's own frames."""
+    places: list[str] = []
+    tb = exc.__traceback__
+    while tb is not None:
+        frame = tb.tb_frame
+        if not frame.f_globals.get("__name__", "").startswith("rescind.check."):
+            where = shortened(f"{frame.f_code.co_filename}:{tb.tb_lineno}")
+            places.append(f"{where} in {frame.f_code.co_qualname}")
+        tb = tb.tb_next
+    return tuple(places)

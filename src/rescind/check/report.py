@@ -9,6 +9,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import Final
 
+from rescind.check.coverage import Coverage
+from rescind.check.places import label
 from rescind.check.plan import weight
 from rescind.check.points import Instant, Mode, Point, RunPlan
 from rescind.check.record import Finding
@@ -41,6 +43,7 @@ class Report:
         set_aside: kinds of runs that could not be made, and why.
         runs, seconds: how many, and how long.
         untried: planned runs for which the budget was too small.
+        coverage: which awaits were canceled.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Report:
     runs: int = 0
     seconds: float = 0.0
     untried: int = 0
+    coverage: Coverage = field(default_factory=Coverage)
 
     def mark(self, plan: RunPlan, verdict: Verdict) -> None:
         """Note what a run says of its place."""
@@ -73,7 +77,8 @@ class Report:
         best: dict[tuple[str, str], Finding] = {}
         for finding in self.findings:
             assert finding.plan.point is not None
-            key = (finding.plan.point.place, finding.detector)
+            place = label(finding.plan.point, finding.plan.instant)
+            key = (place, finding.detector)
             known = best.get(key)
             if known is None or _simpler(finding, known):
                 best[key] = finding
@@ -85,7 +90,7 @@ class Report:
         if self.verdicts:
             return "broken"
         known = [one for one in self.matrix.values() if one is not Verdict.UNRESOLVED]
-        return "clean" if known or not self.unresolved else "unresolved"
+        return "clean" if known or not (self.unresolved or self.untried) else "unresolved"
 
     @property
     def exit_code(self) -> int:

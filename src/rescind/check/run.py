@@ -10,6 +10,8 @@ of it survives the run.
  X1  The strike falls where the plan says, or the record says that it did not.
  X2  The checker's own callbacks are in a run only where it strikes: a run without a strike has the
      order of callbacks that the program has by itself.
+ X3  Nothing reaches the next run: no task, no current loop, no context variable, no problem that
+     somebody will be told of late.
 
 *Threads.* One run at a time on a thread; it may be any.
 """
@@ -18,16 +20,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
+from contextlib import suppress
+from contextvars import copy_context
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from rescind.check.around import current_loop, left_threads, restore_loop
 from rescind.check.loop import CheckLoop
 from rescind.check.modes import WAYS, Way
-from rescind.check.points import ROOT, Instant, Judge, Mode, Point, RunPlan
-from rescind.check.probe import Probe, Probes, stack_of
-from rescind.check.record import Record, end_of, end_of_body
-from rescind.check.scenario import Env, Scenario, call, start
+from rescind.check.points import ROOT, Judge, Mode, Point, RunPlan
+from rescind.check.probe import Probes, stack_of
+from rescind.check.record import End, Record, end_of, end_of_body, frames_of, shown
+from rescind.check.scenario import Env, NotAsync, Outside, Scenario, call, failing, start
+from rescind.check.strike import Strike
 
 if TYPE_CHECKING:
     from rescind.check.detectors import Detector
@@ -36,8 +41,12 @@ __all__ = ["Run", "execute"]
 
 _STORM = 12
 _SETTLE = 0.05
-_COPIES = {Judge.CROWD: 1, Judge.CROWD3: 2}
+#: How many copies begin before the one that is canceled, and after it: of two it is the first, who
+#: has what the other wants; of three the second, who waits and has another one waiting behind it.
+_COPIES = {Judge.CROWD: (0, 1), Judge.CROWD3: (1, 1)}
 _FOLLOWED = frozenset({Judge.FOLLOW_UP, Judge.PROMPT, Judge.STORM, Judge.CROWD, Judge.CROWD3})
+#: What the loop says of the tasks that were left, and are told of by a detector of their own.
+_DESTROYED = "Task was destroyed but it is pending!"
 
 
 class Run:
@@ -46,9 +55,10 @@ class Run:
     Attributes:
         scenario, plan, record: what is run, how, and what it showed.
         loop, probes, env: what it runs on.
-        way: the scenario's task; None before it starts.
+        way: the scenario's task; None before it starts, and in the end.
         copies: the other copies, in a crowd.
-        problems: what the loop's exception handler was given, until teardown had ended.
+        problems: what the loop's exception handler was given, until teardown had ended, and what
+            came to light when all was let go.
     """
 
     def __init__(
@@ -69,97 +79,130 @@ class Run:
         self.env = Env()
         self.way: Way | None = None
         self.copies: list[Way] = []
-        self.problems: list[dict[str, Any]] = []
-        self._aimed = False
-        self._struck_at = 0.0
-        self._again_at = 0
-        self._counting_from: int | None = None
+        self._problems: list[dict[str, Any]] = []
+        self._strike = Strike(self)
         self._follow_up: asyncio.Task[Any] | None = None
 
     # -- the phases -------------------------------------------------------------------------------
 
     def execute(self) -> Record:
         """Do it all, and return the record."""
-        record = self.record
         began = perf_counter()
+        begun: list[Detector] = []
+        try:
+            copy_context().run(self._phases, begun)
+            for detector in tuple(begun):
+                begun.remove(detector)
+                self.record.facts[detector.name] = detector.fact(self)
+        finally:
+            for detector in begun:  # interrupted: what they listen at has to be given back
+                with suppress(Exception):
+                    detector.fact(self)
+        self.record.seconds = perf_counter() - began
+        return self.record
+
+    def _phases(self, begun: list[Detector]) -> None:
         loop = self.loop
+        before = current_loop()
         asyncio.set_event_loop(loop)
         try:
             self.probes.install(loop)
             for detector in self.detectors:
+                begun.append(detector)
                 detector.begin(self)
             if self._step(self.scenario.setup, "setup"):
                 for detector in self.detectors:
                     detector.set_up(self)
                 self._scenario()
-                self._judge()
+                if not self.record.error:
+                    self._judge()
                 for detector in self.detectors:
                     detector.settled(self)
-                if self.plan.point is not None:
-                    self._invariants()  # they say what holds after a cancellation
-                self._step(self.scenario.teardown, "teardown")
+                for detector in self.detectors:
+                    detector.asked(self)
+                if not self.record.error:
+                    self._invariants()
+                self._tear_down()
         finally:
             self._close()
-            asyncio.set_event_loop(None)
-        for detector in self.detectors:
-            record.facts[detector.name] = detector.fact(self)
-        record.seconds = perf_counter() - began
-        return record
+            restore_loop(before)
 
-    def _step(self, step: Callable[..., Any] | None, what: str) -> bool:
+    def _step(self, step: Callable[..., Any] | Outside | None, what: str) -> bool:
         """Run setup or teardown; note what went wrong."""
         if step is None:
             return True
         self.loop.allow(self.scenario.timeout)
-        task = self.loop.create_task(self.probes.wrap(call(step, self.env), what))
-        ended = self.loop.run_until(task)
-        end = end_of(task, self._stack_of(what), self.loop.hung or "")
-        if not ended or end.kind != "returned":
-            self.record.error = self.record.error or f"{what} {end}"
+        if isinstance(step, Outside):
+            end = self._outside(step)
+        else:
+            task: asyncio.Task[Any]
+            task = self.loop.create_task(self.probes.wrap(call(step, self.env), what))
+            self.loop.run_until(task)
+            end = end_of(task, self._stack_of(what), self.loop.hung or "")
+        if end.kind != "returned":
+            self.record.error = self.record.error or f"{what} {end.told()}"
             return False
         return True
 
+    def _tear_down(self) -> None:
+        """Run teardown; after a cancellation it is one more thing that may break."""
+        failed = bool(self.record.error)
+        ended = self._step(self.scenario.teardown, "teardown")
+        if not ended and not failed and self.plan.point is not None:
+            self.record.teardown, self.record.error = self.record.error, ""
+
+    def _outside(self, step: Outside) -> End:
+        """Let a part run that runs the loop itself; whatever it raises, pytest's outcomes too."""
+        try:
+            step(self)
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as exc:
+            return End("raised", shown(exc), frames_of(exc))
+        finally:
+            asyncio.set_event_loop(self.loop)
+        return End("returned")
+
     def _scenario(self) -> None:
         """Run the scenario, once or as often as a storm does, and strike it."""
-        for _ in range(_STORM if self.plan.judge is Judge.STORM else 1):
-            self._once()
-            if self.plan.judge is Judge.STORM:
-                self.loop.settle(_SETTLE)
+        if self.plan.judge is not Judge.STORM:
+            self._once(1)
+            return
+        for number in range(1, 1 + _STORM):
+            self._once(number)
+            if self.record.error or self.record.end.kind == "hung":
+                return
+            self.loop.settle(_SETTLE)
 
-    def _once(self) -> None:
+    def _once(self, number: int) -> None:
         loop, record, plan = self.loop, self.record, self.plan
+        try:
+            coro = start(self.scenario, self.env)
+        except NotAsync as exc:
+            record.error = str(exc)
+            return
         self.probes.begin()
-        self.probes.on_made = self._made
-        self.probes.on_parked = self._parked
-        self._aimed = False
-        self._counting_from = None
-        record.points = []
-        record.cleanup = 0
         loop.allow(self.limit)
-        first = loop.callbacks
-        if plan.point is not None and plan.instant is Instant.CALLBACK:
-            loop.strike_before(first + plan.point.visit, self._strike_root)
-        self.way = way = WAYS[plan.mode](loop, self.probes, start(self.scenario, self.env))
-        if plan.mode is Mode.RESCIND:
-            self._made(way.probe, None)  # no task factory made it
-        self.copies = [
-            Way(loop, self.probes, start(self.scenario, self.env), f"crowd/{number}")
-            for number in range(1, 1 + _COPIES.get(plan.judge, 0))
-        ]
+        strike = self._strike
+        strike.begin(first=number == 1)
+        before, after = _COPIES.get(plan.judge, (0, 0))
+        copies = self._copies(1, before)
+        self.way = way = WAYS[plan.mode](loop, self.probes, coro)
+        self.copies = [*copies, *self._copies(1 + before, after)]
         if plan.judge is Judge.PROMPT:
             way.done.add_done_callback(self._begin_follow_up)
         loop.run_until(way.done)
-        record.callbacks = loop.callbacks - first
+        strike.end()
         record.thrown = way.probe.thrown
+        record.overruled = way.probe.overruled
+        record.landed = self._landed() or record.landed
         record.end = end_of(way.done, self._stack_of(ROOT), loop.hung or "")
         record.body = end_of_body(way.body)
-        if self._struck_at:
-            record.cleanup_seconds = loop.time() - self._struck_at
         record.sockets = len(loop.clients)
         if plan.judge is not Judge.PROMPT:
             self.probes.watching = False
-        if plan.point is not None:
-            record.struck = bool(record.struck) or way.struck or self._aimed
+        for detector in self.detectors:
+            detector.ended(self)
         if self.copies:
             loop.allow(self.limit)
             loop.run_until(*(copy.done for copy in self.copies))
@@ -169,6 +212,20 @@ class Run:
             ]
         for one in (way, *self.copies):
             one.end()
+
+    def _copies(self, first: int, number: int) -> list[Way]:
+        """Begin so many copies of the scenario."""
+        return [
+            Way(self.loop, self.probes, self._again(), f"crowd/{copy}")
+            for copy in range(first, first + number)
+        ]
+
+    def _again(self) -> Any:
+        """Return the scenario's coroutine, once more."""
+        try:
+            return start(self.scenario, self.env)
+        except NotAsync as exc:
+            return failing(exc)
 
     def _judge(self) -> None:
         plan, loop = self.plan, self.loop
@@ -188,17 +245,15 @@ class Run:
 
     def _begin_follow_up(self, _done: object = None) -> None:
         self.probes.watching = False
-        probe = self.probes.wrap(start(self.scenario, self.env), "follow-up")
+        probe = self.probes.wrap(self._again(), "follow-up")
         self._follow_up = self.loop.create_task(probe)
 
     def _invariants(self) -> None:
         for invariant in self.scenario.invariants:
-            way = self.way
-            assert way is not None
             self.loop.allow(self.scenario.timeout)
             name = getattr(invariant, "__name__", "invariant")
             end_now = (self.record.body.kind, self.record.body.shown)
-            task = self.loop.create_task(
+            task: asyncio.Task[Any] = self.loop.create_task(
                 self.probes.wrap(call(invariant, self.env, end_now), f"invariant {name}")
             )
             self.loop.run_until(task)
@@ -206,92 +261,53 @@ class Run:
             if end.kind != "returned":
                 self.record.invariants.append(f"{name} {end}")
 
+    # -- the end ----------------------------------------------------------------------------------
+
+    @property
+    def problems(self) -> list[dict[str, Any]]:
+        late = [one for one in self.loop.problems if one.get("message") != _DESTROYED]
+        return self._problems + late
+
     def _close(self) -> None:
-        """End what is left, so that nothing of this run reaches the next."""
+        """End what is left, so that nothing of this run reaches the next (X3)."""
         loop = self.loop
-        self.problems = list(loop.problems)
-        left = [task for task in asyncio.all_tasks(loop) if not task.done()]
+        self._strike.over()
+        self.probes.watching = False
+        self._problems = list(loop.problems)
+        # rescind's identities are among them, which are tasks for most purposes, but not for all.
+        left: list[Any] = [task for task in asyncio.all_tasks(loop) if not task.done()]
         for task in left:
             task.cancel()
         if left:
             loop.allow(1.0)
             loop.run_until(*left)
-        loop.allow(1.0)
-        closing = loop.create_task(loop.shutdown_asyncgens())
-        loop.run_until(closing)
-        executor = getattr(loop, "_default_executor", None)
-        if executor is not None:
-            executor.shutdown(wait=False, cancel_futures=True)
+            for task in left:
+                if isinstance(task, asyncio.Future) and task.done() and not task.cancelled():
+                    task.exception()  # it was us who canceled it
+        if loop._asyncgens:
+            loop.allow(1.0)
+            loop.run_until(loop.create_task(loop.shutdown_asyncgens()))
+        pool = loop._default_executor
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
         loop.close()
+        self.record.threads = left_threads(loop.threads, pool)
+        # What nobody but the checker holds may now say what it has to say when it goes.
+        self.probes.forget()
+        self.way = self._follow_up = None
+        self.copies = []
+        self.env = Env()
+        loop.problems.clear()
 
-    # -- the strike -------------------------------------------------------------------------------
+    # -- what is there to know --------------------------------------------------------------------
 
-    def _made(self, probe: Probe, _awaits: object) -> None:
-        record, plan = self.record, self.plan
-        point = Point(probe.path)
-        record.points.append((point, False))
-        if plan.instant is Instant.UNSTARTED and plan.point == point and not self._aimed:
-            self._aimed = True
-            if probe.path == ROOT:
-                self.loop.call_next(self._strike_root)
-            else:
-                self.loop.call_next(lambda: self._strike_task(probe))
-
-    def _parked(self, probe: Probe, awaits: Any) -> None:
-        record, plan = self.record, self.plan
-        point = probe.point
-        assert point is not None
-        if self._counting_from is not None:
-            if plan.point is not None and probe.path == plan.point.task:
-                record.cleanup += 1
-                if record.cleanup == plan.second:
-                    self.loop.call_next(lambda: self._strike_again(probe))
-            return
-        record.points.append((point, awaits is None))
-        if plan.point != point or self._aimed:
-            return
-        self._aimed = True
-        if plan.instant is Instant.WOKEN and awaits is not None:
-            # Its callback comes before the task's own, which will resume it.
-            awaits.add_done_callback(partial(self._strike_parked, probe))
-        else:
-            if plan.hold:
-                self.loop.hold()  # now: the loop may look for I/O before it strikes
-            self.loop.call_next(partial(self._strike_parked, probe, awaits))
-
-    def _strike_parked(self, probe: Probe, awaits: Any) -> None:
-        if self.plan.instant is Instant.PARKED and awaits is not None and awaits.done():
-            self.record.diverged = "what it awaits was done before the cancellation could be sent"
-            return
-        if probe.path != ROOT:
-            self._strike_task(probe)
-        elif self.way is not None and self.way.probe is probe:
-            self._strike_root()  # else it is of an earlier round of a storm, and hangs
-
-    def _strike_root(self) -> None:
-        way = self.way
-        assert way is not None
-        self._strike(way.strike)
-
-    def _strike_task(self, probe: Probe) -> None:
-        task = probe.task
-        if task is not None and not task.done():
-            self._strike(lambda: task.cancel("rescind check"))
-
-    def _strike(self, cancel: Callable[[], object]) -> None:
-        if self.plan.hold:
-            self.loop.hold()
-        self._struck_at = self.loop.time()
-        self._counting_from = self.loop.callbacks
-        self.record.struck = True
-        cancel()
-
-    def _strike_again(self, probe: Probe) -> None:
-        if probe.path == ROOT:
-            assert self.way is not None
-            self.way.cancel_again()
-        elif probe.task is not None:
-            probe.task.cancel("rescind check, again")
+    def _landed(self) -> list[Point]:
+        """Return where the struck task was canceled; one that is closed gets another error."""
+        point = self.plan.point
+        probe = None if point is None else self.probes.all.get(point.task)
+        if point is None or probe is None:
+            return []
+        return [point] if self.plan.mode is Mode.CLOSE else list(probe.landed)
 
     def _stack_of(self, path: str) -> tuple[str, ...]:
         probe = self.probes.all.get(path)

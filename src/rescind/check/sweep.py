@@ -10,25 +10,38 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
 from rescind._core.errors import UsageError
+from rescind.check.clean import disagree, leaves_threads, not_clean
 from rescind.check.detectors import DETECTORS, Detector
+from rescind.check.loop import LATE
 from rescind.check.plan import Options, available_modes, plans_for, second_strikes
-from rescind.check.points import ROOT, Judge, Mode, RunPlan
+from rescind.check.points import ROOT, Instant, Judge, Mode, RunPlan
 from rescind.check.record import Finding, Record
 from rescind.check.report import Report, Verdict
 from rescind.check.run import execute
 from rescind.check.scenario import Scenario
+from rescind.check.strike import went_astray
+from rescind.check.workers import Here, Order, Workers
 
-__all__ = ["NotCheckable", "Progress", "Sweep", "asweep", "sweep"]
+__all__ = ["NotCheckable", "Progress", "Sweep", "asweep", "collector_off", "sweep"]
 
 #: How many times as long as a clean run may a canceled one take, before it counts as hung.
 _PATIENCE = 10.0
 _LEAST_LIMIT = 0.25
+#: How many clean runs are made to find two that agree.
+_CLEAN_TRIES = 5
+#: How often a run that went another way is tried.
+_TRIES = 3
+#: How many runs ahead of the one that is judged each process may be.
+_AHEAD = 3
+#: How many times its timeout may a run take that does not let its loop run.
+_GIVE_UP = 20.0
 
 
 class NotCheckable(UsageError):
@@ -70,12 +83,24 @@ class Sweep:
     _clean: dict[tuple[Mode, Judge], Record] = field(
         init=False, default_factory=dict[tuple[Mode, Judge], Record]
     )
+    # How clean runs went; a run that was struck has to have come the way of one of them.
+    _ways: dict[tuple[Mode, Judge], list[Record]] = field(
+        init=False, default_factory=dict[tuple[Mode, Judge], list[Record]]
+    )
     # How long a part of a run may take: many times what it takes without a cancellation.
     _limit: float | None = field(init=False, default=None)
     _deadline: float = field(init=False, default=float("inf"))
+    _runs: Here | Workers = field(init=False)
 
     def __post_init__(self) -> None:
-        self.report = Report(self.scenario.name)
+        scenario = self.scenario
+        self.report = Report(scenario.name)
+        self.report.coverage.exempt(scenario.setup, scenario.teardown, *scenario.invariants)
+        self._runs = Here(self._make)
+
+    def stop(self) -> None:
+        """Begin no more runs; callable from any thread."""
+        self._deadline = float("-inf")
 
     def run(self) -> Report:
         """Make the runs; return the report.
@@ -86,143 +111,212 @@ class Sweep:
         _check_no_loop()
         began = monotonic()
         if self.options.budget is not None:
-            self._deadline = began + self.options.budget
-        frozen = gc.get_freeze_count()
-        gc.collect()
-        gc.freeze()  # what was there before the runs need not be looked at after each
+            self._deadline = min(self._deadline, began + self.options.budget)
         try:
-            self._clean_runs()
-            self._all(plans_for(self._clean, self.options))
-            self._confirm()
+            with collector_off():
+                self._clean_runs()
+                if self.options.processes > 1:
+                    patience = _GIVE_UP * max(1.0, self.scenario.timeout)
+                    self._runs = Workers(self._make, self.options.processes, patience)
+                self._all(plans_for(self._clean, self.options))
+                self._confirm()
         finally:
-            if not frozen:
-                gc.unfreeze()
+            self._runs.close()
             self.report.seconds = monotonic() - began
         return self.report
 
     # -- clean runs -------------------------------------------------------------------------------
 
     def _clean_runs(self) -> None:
+        for mode in set(self.options.modes) - {*available_modes(self.options.modes)}:
+            self.report.set_aside[mode.value] = "its library is not installed"
+        instant = Instant.PARKED
+        if Instant.CALLBACK in self.options.instants:
+            instant = Instant.CALLBACK  # then the callbacks are noted
         for mode in available_modes(self.options.modes):
             for judge in self.options.judges:
-                plan = RunPlan(mode=mode, judge=judge)
-                first, second = self._execute(plan), self._execute(plan)
-                why = _not_clean(first) or _not_clean(second)
-                if why and mode is Mode.ASYNCIO and judge in (Judge.LOOK, Judge.FOLLOW_UP):
+                plan = RunPlan(instant=instant, mode=mode, judge=judge)
+                ways = self._agreeing(plan)
+                first, second = ways[:2]
+                self.report.coverage.note(first)
+                why = not_clean(first) or not_clean(second) or leaves_threads(first, second)
+                repeats = judge is Judge.FOLLOW_UP and self.scenario.repeatable
+                if why and mode is Mode.ASYNCIO and (repeats or judge is Judge.LOOK):
                     raise NotCheckable(f"{self.scenario.name}, not canceled: {why}")
-                why = why or _disagree(first, second)
+                why = why or disagree(first, second)
                 if why:
                     self.report.set_aside[f"{mode.value}, {judge.value}"] = why
                     continue
                 self._clean[mode, judge] = first
+                self._ways[mode, judge] = ways
         slowest = max((record.seconds for record in self._clean.values()), default=0.0)
         self._limit = max(_LEAST_LIMIT, _PATIENCE * slowest)
         if not self._clean:
-            reasons = "; ".join(sorted(set(self.report.set_aside.values())))
-            raise NotCheckable(f"{self.scenario.name}, not canceled, differs each time: {reasons}")
+            # It shows in each mode and judge: of one reason, one example is enough.
+            reasons = {why.partition(": ")[0]: why for why in self.report.set_aside.values()}
+            said = "; ".join(reasons.values())
+            raise NotCheckable(f"{self.scenario.name}, not canceled, differs each time: {said}")
+
+    def _agreeing(self, plan: RunPlan) -> list[Record]:
+        """Make clean runs until two agree; return all that ended well, those two first.
+
+        A program that talks to others may get an answer in one part or in two, as it happens.
+        """
+        runs = [self._execute(plan)]
+        while len(runs) < _CLEAN_TRIES:
+            latest = self._execute(plan)
+            for earlier in runs:
+                if not_clean(earlier) or not_clean(latest) or not disagree(earlier, latest):
+                    others = [one for one in runs if one is not earlier and not not_clean(one)]
+                    return [earlier, latest, *others]
+            runs.append(latest)
+        return runs
 
     # -- canceled runs ----------------------------------------------------------------------------
 
     def _all(self, plans: list[RunPlan]) -> None:
         seen: set[tuple[Any, ...]] = set()
+        ahead = _AHEAD * self.options.processes
         position = 0
-        while position < len(plans):
-            plan = plans[position]
-            position += 1
-            if self._spent():
-                self.report.untried = len(plans) - position + 1
-                return
-            if self.progress is not None:
-                broken = len(self.report.verdicts)
-                self.progress(Progress(self.report.runs, len(plans), str(plan), broken))
-            record = self._execute(plan)
-            self._note(plan, record)
-            key = (plan.point, plan.instant, plan.judge)
-            if key not in seen:
-                seen.add(key)
-                later = list(second_strikes(plan, record, self.options))
-                plans += later
+        try:
+            while position < len(plans):
+                plan = plans[position]
+                if self._spent():
+                    return
+                if self.progress is not None:
+                    broken = len(self.report.verdicts)
+                    self.progress(Progress(self.report.runs, len(plans), str(plan), broken))
+                self._runs.announce(
+                    Order(one, self._limit) for one in plans[position : position + ahead]
+                )
+                record, why = self._resolved(plan)
+                position += 1
+                self._note(plan, record, why)
+                key = (plan.point, plan.instant, plan.judge)
+                if key not in seen:
+                    seen.add(key)
+                    plans += list(second_strikes(plan, record, self.options))
+        finally:
+            self.report.untried = len(plans) - position
 
-    def _note(self, plan: RunPlan, record: Record) -> None:
+    def _resolved(self, plan: RunPlan) -> tuple[Record, str]:
+        """Make a run, and again if it went another way; return it, and why it is worth nothing."""
+        tries = 0
+        while True:
+            tries += 1
+            record = self._execute(plan)
+            why = self._unresolved(record)
+            if not why or record.error or tries == _TRIES or self._spent():
+                return record, why
+
+    def _unresolved(self, record: Record) -> str:
+        """Return why a run is worth nothing; empty if it is worth something."""
+        plan = record.plan
+        if record.error or record.diverged:
+            return record.error or record.diverged
+        if not record.struck:
+            return "the run went another way, and was not canceled"
+        if plan.second and record.again is None:
+            return "the cleanup went another way, and was not canceled again"
+        astray = [went_astray(record, way) for way in self._ways[plan.mode, plan.judge]]
+        return astray[0] if all(astray) else ""
+
+    def _note(self, plan: RunPlan, record: Record, why: str) -> None:
         """Judge one run."""
         report = self.report
-        assert plan.point is not None
-        if record.error or not record.struck or record.diverged:
-            why = (
-                record.error or record.diverged or "the run went another way, and was not canceled"
-            )
+        if why:
             report.unresolved[plan] = why
             report.mark(plan, Verdict.UNRESOLVED)
+            report.coverage.note(record, unresolved=True)
             return
         findings = list(self._judge(plan, record))
         report.findings += findings
         broken = any(finding.severity == "verdict" for finding in findings)
         report.mark(plan, Verdict.BROKEN if broken else Verdict.SURVIVED)
+        report.coverage.note(record, broken=broken)
 
     def _judge(self, plan: RunPlan, record: Record) -> Iterable[Finding]:
         clean = self._clean[plan.mode, plan.judge]
         assert plan.point is not None
-        for detector in self.detectors:
+        unfit = self._unfit(record, clean)
+        record.invariants = [one for one in record.invariants if one.split(" ")[0] not in unfit]
+        broken = False
+        # Those that only explain come last.
+        for detector in sorted(self.detectors, key=lambda one: one.explains):
+            if detector.explains and not broken:
+                break
             severity = detector.severity if plan.point.task == ROOT else "hint"
             for symptom in detector.judge(record, clean):
+                broken = broken or severity == "verdict"
                 yield Finding(detector.name, severity, plan, symptom)
+
+    def _unfit(self, record: Record, clean: Record) -> set[str]:
+        """Return the invariants that do not hold under this judge even if nothing is canceled.
+
+        What holds for one use may not hold for two at the same time. But one that does not hold
+        after a single use either speaks of the outcome: it says what a cancellation must lead to,
+        and is asked wherever one was raised (where a value wins, none is).
+        """
+        unfit = {one.split(" ")[0] for one in clean.invariants}
+        raised = record.thrown or record.body.kind != "returned"
+        alone = self._clean.get((record.plan.mode, Judge.LOOK))
+        if raised and alone is not None:
+            unfit -= {one.split(" ")[0] for one in alone.invariants}
+        return unfit
 
     def _confirm(self) -> None:
         """Run each finding that is shown again, and note how often it shows."""
         kept: list[Finding] = []
         for finding in self.report.shown():
-            shows = 1
+            plan = finding.plan
+            shows = made = 1
             for _ in range(self.options.confirm):
-                record = self._execute(finding.plan, patient=True)
+                if self._spent() and made > 1:
+                    break
+                record = self._execute(plan, patient=True)
+                if self._unresolved(record):
+                    continue
+                made += 1
                 shows += any(
-                    again.detector == finding.detector
-                    for again in self._judge(finding.plan, record)
+                    again.detector == finding.detector for again in self._judge(plan, record)
                 )
-            rate = shows / (1 + self.options.confirm)
-            kept.append(
-                Finding(finding.detector, finding.severity, finding.plan, finding.symptom, rate)
-            )
+            if shows == 1 and made > 1 and LATE in finding.symptom.seen:
+                self.report.unresolved[plan] = "it was slow, and ended when it was given more time"
+                continue
+            rate = shows / made
+            kept.append(Finding(finding.detector, finding.severity, plan, finding.symptom, rate))
         self.report.confirmed = kept
 
     def _execute(self, plan: RunPlan, *, patient: bool = False) -> Record:
         """Make a run; a patient one gets all the time that the scenario may take."""
         self.report.runs += 1
-        limit = None if patient else self._limit
-        return execute(self.scenario, plan, [detector() for detector in self.detectors], limit)
+        return self._runs.get(Order(plan, None if patient else self._limit))
+
+    def _make(self, order: Order) -> Record:
+        detectors = [detector() for detector in self.detectors]
+        return execute(self.scenario, order.plan, detectors, order.limit)
 
     def _spent(self) -> bool:
         most = self.options.max_runs
         return monotonic() > self._deadline or (most is not None and self.report.runs >= most)
 
 
-def _not_clean(record: Record) -> str:
-    """Return what is wrong with a run in which nothing was canceled."""
-    if record.error:
-        return record.error
-    if record.end.kind != "returned":
-        return f"the scenario {record.end}"
-    if record.follow_up.kind not in ("returned", "not run"):
-        return f"the scenario, run a second time on the same env, {record.follow_up}"
-    for end in record.crowd:
-        if end.kind != "returned":
-            return f"a copy of the scenario that ran at the same time {end}"
-    return ""
+@contextmanager
+def collector_off() -> Generator[None]:
+    """Keep the collector away from what is there now; each run collects what it has made.
 
-
-def _disagree(first: Record, second: Record) -> str:
-    """Return how two clean runs differ, if they do."""
-    for what, one, other in (
-        ("the scenario's result", first.end, second.end),
-        ("the follow-up's result", first.follow_up, second.follow_up),
-    ):
-        if one != other:
-            return f"{what} differs between two clean runs: {one} and {other}"
-    one_points = {point for point, _ in first.points if point.task == ROOT}
-    other_points = {point for point, _ in second.points if point.task == ROOT}
-    difference = sorted(map(str, one_points ^ other_points))
-    if difference:
-        return f"the places where it parks differ between two clean runs: {difference[0]}"
-    return ""
+    In the middle of a run it would end things at another moment each time.
+    """
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()  # what others have frozen, too: there is no telling it apart
+        if enabled:
+            gc.enable()
 
 
 def _check_no_loop() -> None:
@@ -260,11 +354,55 @@ def sweep(
         NotCheckable: uncanceled it fails, hangs, or is different each time.
         UsageError: called where an event loop runs.
     """
+    return _sweep_of(
+        scenario,
+        setup=setup,
+        teardown=teardown,
+        invariants=invariants,
+        timeout=timeout,
+        options=options,
+        progress=progress,
+    ).run()
+
+
+def _sweep_of(
+    scenario: Callable[..., Any],
+    *,
+    setup: Callable[..., Any] | None = None,
+    teardown: Callable[..., Any] | None = None,
+    invariants: Iterable[Callable[..., Any]] = (),
+    timeout: float = 5.0,
+    options: Options | None = None,
+    progress: Callable[[Progress], object] | None = None,
+) -> Sweep:
+    if not callable(scenario):
+        raise UsageError(
+            f"sweep() needs an async function to call again and again, not {scenario!r}"
+        )
+    if not timeout > 0:
+        raise UsageError(f"timeout must be a positive number of seconds, not {timeout!r}")
     name = getattr(scenario, "__qualname__", repr(scenario))
     case = Scenario(scenario, setup, teardown, tuple(invariants), timeout, name)
-    return Sweep(case, options or Options(), progress).run()
+    return Sweep(case, options or Options(), progress)
 
 
 async def asweep(scenario: Callable[..., Any], **options: Any) -> Report:
-    """Do what `sweep` does, from code that runs in an event loop; it runs in a thread."""
-    return await asyncio.to_thread(sweep, scenario, **options)
+    """Do what `sweep` does, from code that runs in an event loop; it runs in a thread.
+
+    There, programs cannot handle signals. The options are those of `sweep`.
+
+    Cancellation: no more runs are begun; it ends when the one under way has ended.
+    """
+    case = _sweep_of(scenario, **options)
+    done = asyncio.ensure_future(asyncio.to_thread(case.run))
+    canceled: asyncio.CancelledError | None = None
+    while not done.done():
+        try:
+            await asyncio.wait([done])
+        except asyncio.CancelledError as exc:
+            canceled = exc
+            case.stop()
+    if canceled is not None:
+        done.exception()
+        raise canceled
+    return done.result()

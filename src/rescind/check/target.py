@@ -1,14 +1,18 @@
 """From ``FILE::FUNC`` or ``MODULE:FUNC`` to the `Scenario` that is checked.
 
 *What it is.* The scenario is named; ``setup``, ``teardown``, ``TIMEOUT`` and every function whose
-name begins with ``invariant`` are taken from the same module. What is wrong is said in one line,
-with what to do about it.
+name begins with ``invariant`` are taken from the same module. Methods are named with their class,
+which is called without arguments: ``FILE::Class::method`` as in pytest, or ``MODULE:Class.method``.
+What is wrong is said in one line, with what to do about it.
+
+*What it is not.* A replacement for pytest: a test that needs fixtures is refused (`NeedsPytest`).
 
 *Threads.* Any; imports.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -23,9 +27,10 @@ from rescind._core.errors import UsageError
 from rescind._core.frames import shortened
 from rescind.check.scenario import Scenario
 
-__all__ = ["NotFound", "load_scenario"]
+__all__ = ["NeedsPytest", "NotFound", "load_scenario"]
 
 _TIMEOUT = 5.0
+_PARTS = ("_", "setup", "teardown", "invariant")
 
 
 class NotFound(UsageError):
@@ -36,6 +41,10 @@ class NotFound(UsageError):
     """
 
     raised: BaseException | None = None
+
+
+class NeedsPytest(NotFound):
+    """It is a test that only pytest can make."""
 
 
 def load_scenario(named: str, *, invariants: bool = True) -> Scenario:
@@ -50,6 +59,7 @@ def load_scenario(named: str, *, invariants: bool = True) -> Scenario:
     """
     module, function = _module_of(named)
     body = _async_function(module, function, named)
+    _check_arguments(body, function, named)
     timeout = getattr(module, "TIMEOUT", _TIMEOUT)
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
         raise NotFound(
@@ -63,8 +73,8 @@ def load_scenario(named: str, *, invariants: bool = True) -> Scenario:
     ]
     return Scenario(
         body,
-        _step(module, "setup"),
-        _step(module, "teardown"),
+        _step(module, "setup", named),
+        _step(module, "teardown", named),
         tuple(promises),
         float(timeout),
         named,
@@ -74,7 +84,12 @@ def load_scenario(named: str, *, invariants: bool = True) -> Scenario:
 def _module_of(named: str) -> tuple[ModuleType, str]:
     file, colons, function = named.partition("::")
     if colons or named.endswith(".py"):
-        return _from_file(file, named), function or "scenario"
+        if "[" in function:
+            raise NeedsPytest(
+                f"{named!r} is a parametrized test, whose arguments pytest makes; run "
+                f"pytest {named!r} --cancel-sweep"
+            )
+        return _from_file(file, named), function.replace("::", ".") or "scenario"
     name, _, function = named.partition(":")
     if not all(part.isidentifier() for part in name.split(".")):
         raise NotFound(
@@ -123,7 +138,22 @@ def _enter(folder: str) -> None:
 def _guarded(load: Callable[[], ModuleType], named: str) -> ModuleType:
     try:
         return load()
-    except Exception as exc:
+    except SyntaxError as exc:
+        place = shortened(f"{exc.filename}:{exc.lineno}")
+        raise NotFound(f"cannot import {named!r}: {exc.msg} ({place}); correct it") from exc
+    except ModuleNotFoundError as exc:
+        if exc.name and f"{named.partition(':')[0]}.".startswith(f"{exc.name}."):
+            raise NotFound(
+                f"there is no module {exc.name!r} in {os.getcwd()} or among the installed "
+                "packages; run this in the folder that contains it"
+            ) from exc
+        raise NotFound(
+            f"cannot import {named!r}: it needs the module {exc.name!r}, which is not installed in "
+            f"{sys.prefix}{_raised_at(exc)}"
+        ) from exc
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:  # SystemExit, and pytest.skip() at the top of a file, too
         what = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
         found = NotFound(f"cannot import {named!r}: {what}{_raised_at(exc)}")
         found.raised = exc
@@ -143,16 +173,21 @@ def _raised_at(exc: BaseException) -> str:
 
 def _async_function(module: ModuleType, name: str, named: str) -> Callable[..., Any]:
     found: Any = module
+    owner: Any = None
     for part in name.split("."):
         if not hasattr(found, part):
             have = [
                 key
                 for key, value in vars(module).items()
-                if inspect.iscoroutinefunction(value) and not key.startswith("_")
+                if inspect.iscoroutinefunction(value) and not key.startswith(_PARTS)
             ]
             hint = f"; it has {', '.join(have)}" if have else ""
-            raise NotFound(f"{named!r} has no {name!r}{hint}")
+            raise NotFound(f"{named!r} has no {name!r}{hint}; check the name")
         found = getattr(found, part)
+        if inspect.isclass(found):
+            owner = found
+    if owner is not None and found is not owner:
+        found = _bound(owner, found, name, named)
     if inspect.isasyncgenfunction(found):
         raise NotFound(f"{name!r} in {named!r} is an async generator: name an async function")
     if not callable(found):
@@ -164,8 +199,64 @@ def _async_function(module: ModuleType, name: str, named: str) -> Callable[..., 
     return found  # type: ignore[no-any-return]
 
 
-def _step(module: ModuleType, name: str) -> Callable[..., Any] | None:
+def _bound(owner: Any, method: Any, name: str, named: str) -> Any:
+    """Return a function that calls a method on a new object of its class each time."""
+    attribute = inspect.getattr_static(owner, method.__name__, None)
+    if not inspect.isfunction(attribute):  # a static method, a class method: it is bound already
+        return method
+    if hasattr(owner, "_callTestMethod"):
+        raise NeedsPytest(
+            f"{name!r} in {named!r} is a test of unittest; run pytest {named!r} --cancel-sweep"
+        )
+    try:
+        inspect.signature(owner).bind()
+    except TypeError as exc:
+        raise NotFound(
+            f"{owner.__name__} in {named!r} must be callable without arguments ({exc}); write an "
+            "async function that makes the object"
+        ) from None
+    except ValueError:
+        pass  # nothing is known of its arguments
+    if not inspect.iscoroutinefunction(method):
+        return method
+
+    @functools.wraps(method)
+    async def on_new(*arguments: Any) -> Any:
+        return await method(owner(), *arguments)
+
+    bound: Any = on_new
+    signature = inspect.signature(method)
+    bound.__signature__ = signature.replace(parameters=[*signature.parameters.values()][1:])
+    return bound
+
+
+def _check_arguments(body: Callable[..., Any], name: str, named: str) -> None:
+    """Refuse what needs more than the env."""
+    try:
+        parameters = inspect.signature(body).parameters.values()
+    except (TypeError, ValueError):
+        return
+    needed = [
+        one.name
+        for one in parameters
+        if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    ]
+    keywords = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
+    last = name.rpartition(".")[2]
+    if last.startswith("test") and needed and needed != ["env"]:
+        raise NeedsPytest(
+            f"{name!r} in {named!r} needs the fixtures {', '.join(needed)}; run "
+            f"pytest {named!r} --cancel-sweep"
+        )
+    if len(needed) > 1 or any(one in keywords for one in needed):
+        raise NotFound(
+            f"{name!r} in {named!r} needs the arguments {', '.join(needed)}; a scenario takes the "
+            "env, or nothing: give the others defaults, or put them on the env in setup"
+        )
+
+
+def _step(module: ModuleType, name: str, named: str) -> Callable[..., Any] | None:
     step = getattr(module, name, None)
     if step is not None and not callable(step):
-        raise NotFound(f"{name!r} in {module.__name__!r} must be a function, not {step!r}")
+        raise NotFound(f"{name!r} in {named!r} must be a function, not {step!r}")
     return step

@@ -9,20 +9,21 @@ packed. A token is stable across runs and machines; if the files have changed si
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import os
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, cast
 
 from rescind._core.errors import UsageError
 from rescind.check.points import Instant, Judge, Mode, Point, RunPlan
 
 __all__ = ["BadToken", "Replay", "decode", "encode", "fingerprint"]
 
-_PREFIX = "rc1-"
+_PREFIX: Final = "rc1-"
+#: No token says more than so many bytes; what pretends to is garbage.
+_MOST: Final = 1 << 20
 
 
 class BadToken(UsageError):
@@ -54,11 +55,11 @@ def fingerprint(plan: RunPlan) -> str:
     digest = hashlib.sha256()
     stack = () if plan.point is None else plan.point.stack
     for file in sorted({place.rpartition(" in ")[0].rpartition(":")[0] for place in stack}):
-        digest.update(os.path.basename(file).encode())
+        digest.update(os.path.basename(file).encode(errors="surrogatepass"))
         try:
             with open(file, "rb") as source:
                 digest.update(source.read())
-        except OSError:
+        except (OSError, ValueError):  # no file at all, or a name that can be none
             digest.update(b"?")
     return digest.hexdigest()[:12]
 
@@ -77,8 +78,8 @@ def encode(target: str, plan: RunPlan) -> str:
         fingerprint(plan),
     ]
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    packed = base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).rstrip(b"=")
-    return _PREFIX + packed.decode()
+    packed = zlib.compress(text.encode(errors="surrogatepass"), 9)
+    return _PREFIX + base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
 def decode(token: str) -> Replay:
@@ -87,23 +88,46 @@ def decode(token: str) -> Replay:
     Raises:
         BadToken: it says nothing.
     """
+    token = "".join(token.split())  # as a terminal broke its line
     if not token.startswith(_PREFIX):
         raise BadToken(f"a replay token begins with {_PREFIX!r}; this does not: {token[:40]!r}")
-    packed = token[len(_PREFIX) :].strip()
+    packed = token[len(_PREFIX) :]
     try:
-        text = zlib.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
+        unpacker = zlib.decompressobj()
+        packed += "=" * (-len(packed) % 4)
+        text = unpacker.decompress(base64.urlsafe_b64decode(packed), _MOST)
+        if not unpacker.eof:
+            raise ValueError
         target, point, instant, mode, judge, second, hold, digest = json.loads(text)
         plan = RunPlan(
-            None if point is None else Point(point[0], tuple(point[1]), point[2]),
+            None if point is None else _point(*point),
             Instant[instant],
             Mode[mode],
             Judge[judge],
-            second,
+            _count(second),
             bool(hold),
         )
-    except (binascii.Error, zlib.error, ValueError, KeyError, TypeError, IndexError) as exc:
+        return Replay(_text(target), plan, _text(digest))
+    except (ValueError, LookupError, TypeError, RecursionError, zlib.error) as exc:
         raise BadToken(
             f"this replay token cannot be read ({type(exc).__name__}); copy the whole of it, from "
-            f"{_PREFIX!r} to the end of its line: {token[:40]!r}"
+            f"{_PREFIX!r} to its end: {token[:40]!r}"
         ) from None
-    return Replay(str(target), plan, str(digest))
+
+
+def _point(task: object, stack: object, visit: object) -> Point:
+    if not isinstance(stack, list):
+        raise TypeError
+    return Point(_text(task), tuple(map(_text, cast("list[object]", stack))), _count(visit))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise TypeError
+    return value

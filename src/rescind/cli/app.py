@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
 from rescind._core.executor import DEFAULT_GRACE
 from rescind._version import __version__
 from rescind.cli import say
+from rescind.cli.check_command import check_command, replay_command
 from rescind.cli.program import execute
 from rescind.cli.target import load
 
@@ -33,21 +33,22 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, text: str) -> float |
     return seconds
 
 
-def _budget(_ctx: click.Context, _param: click.Parameter, text: str | None) -> float | None:
-    """Return the seconds that ``30s``, ``2m`` or ``45`` means."""
-    if text is None:
-        return None
-    unit = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:].lower())
-    try:
-        seconds = float(text if unit is None else text[:-1]) * (unit or 1.0)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise click.BadParameter(f"{text!r} is no time; write it as 30s, 2m or 1h.")
-    return seconds
+class _Commands(click.Group):
+    """Knows that ``check replay`` is a command of its own."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[:2] == ["check", "replay"]:
+            return replay_command.name, replay_command, args[2:]
+        return super().resolve_command(ctx, args)
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="rescind", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
@@ -85,38 +86,7 @@ def run(
     return execute(load(target, arguments, debug=debug), grace=grace, uvloop=uvloop, debug=debug)
 
 
-@cli.command()
-@click.argument("target", metavar="MODULE:FUNC|FILE::FUNC|replay")
-@click.argument("token", required=False)
-@click.option("--no-invariants", is_flag=True, help="Leave out the invariants of the module.")
-@click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON, too.")
-@click.option("--budget", callback=_budget, metavar="TIME", help="Stop after so long: 30s, 2m.")
-@click.option("--max-runs", type=click.IntRange(1), help="Stop after so many runs.")
-@click.option("--thorough", is_flag=True, help="Cancel between any two callbacks, too.")
-@click.option("--quiet", is_flag=True, help="Show no progress.")
-def check(target: str, token: str | None, **given: Any) -> int:
-    """Cancel a scenario at every await, and tell what breaks.
-
-    The exit code is 0 if nothing does, 1 if something does, and 2 if that could not be found out.
-    """
-    from rescind.check.plan import Options
-    from rescind.check.points import Instant
-    from rescind.cli import check as commands  # it imports more than 'rescind run' needs
-
-    if target == "replay":
-        if token is None:
-            raise click.UsageError("replay needs a token, as a report shows it")
-        return commands.replay(token)
-    usual = Options()
-    instants = (*usual.instants, Instant.CALLBACK) if given["thorough"] else usual.instants
-    options = Options(instants=instants, budget=given["budget"], max_runs=given["max_runs"])
-    return commands.check(
-        target,
-        options=options,
-        invariants=not given["no_invariants"],
-        json_file=given["json_file"],
-        quiet=given["quiet"],
-    )
+cli.add_command(check_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

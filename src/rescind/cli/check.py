@@ -2,101 +2,265 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
+import subprocess
 import sys
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
-from rich.status import Status
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from rescind.check.as_json import as_dict
-from rescind.check.detectors import DETECTORS
+from rescind._core.errors import UsageError
+from rescind.check.account import account_lines
+from rescind.check.debug import Stop
 from rescind.check.plan import Options
-from rescind.check.run import execute
-from rescind.check.sweep import NotCheckable, Progress, Sweep
-from rescind.check.target import NotFound, load_scenario
-from rescind.check.text import lines_of
-from rescind.check.token import BadToken, decode
+from rescind.check.replay import Astray
+from rescind.check.replay import replay as run_again
+from rescind.check.report import Report
+from rescind.check.scenario import Scenario
+from rescind.check.suite import regressions
+from rescind.check.sweep import NotCheckable, Sweep
+from rescind.check.sweep import Progress as Step
+from rescind.check.target import NeedsPytest, NotFound, load_scenario
+from rescind.check.token import BadToken, decode, encode
 from rescind.cli import say
+from rescind.cli.outputs import Outputs
 from rescind.cli.target import Refused
 
-__all__ = ["check", "replay"]
+__all__ = ["Checking", "check", "replay"]
+
+_INTERRUPTED = 130
+_BROKEN = 1
 
 
-def check(
-    target: str,
-    *,
-    options: Options,
-    invariants: bool = True,
-    json_file: str | None = None,
-    quiet: bool = False,
-) -> int:
-    """Check one scenario; return the exit code."""
-    try:
-        scenario = load_scenario(target, invariants=invariants)
-    except NotFound as exc:
-        if exc.raised is not None and not isinstance(exc.raised, ImportError):
-            say.write(say.traceback_of(exc.raised, full=False))
-        raise Refused(str(exc)) from exc
-    console = Console(file=sys.stderr)
-    with console.status("first without a cancellation") as status:
-        sweep = Sweep(scenario, options, None if quiet else _shows(status))
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """How targets are checked.
+
+    Attributes:
+        options: what to try.
+        outputs: where to write it.
+        invariants: take the invariants of the module.
+        timeout: seconds that an uncanceled run may take; None: as the module says.
+        regressions: file of what broke before, which is tried first; None: there is none.
+        quiet: show no progress.
+    """
+
+    options: Options
+    outputs: Outputs
+    invariants: bool = True
+    timeout: float | None = None
+    regressions: str | None = None
+    quiet: bool = False
+
+
+def check(targets: Sequence[str], how: Checking) -> int:
+    """Check scenarios one after the other; return the exit code of the worst.
+
+    Raises:
+        Refused: a target, or an output, is not as it should be; nothing has been run.
+    """
+    how.outputs.check()
+    if len(targets) > 1 and (how.outputs.json or how.outputs.html or how.outputs.lcov):
+        raise Refused("--json, --html and --lcov write one report: name one target with them")
+    known = _Known(how.regressions)
+    scenarios = [_load(target, invariants=how.invariants) for target in targets]
+    codes: list[int] = []
+    for number, scenario in enumerate(scenarios):
+        if number:
+            print()
+        try:
+            report, interrupted = _one(scenario, how, known)
+        except Refused as exc:
+            say.error(exc.format_message())
+            codes.append(exc.exit_code)
+            continue
+        code = how.outputs.write(report)
+        codes.append(_INTERRUPTED if interrupted else code)
+        if interrupted:
+            break
+    known.save()
+    return _ended(_worst(codes))
+
+
+def _one(scenario: Scenario, how: Checking, known: _Known) -> tuple[Report, bool]:
+    """Sweep one scenario; return what was found, and whether that was interrupted."""
+    if how.timeout is not None:
+        scenario = replace(scenario, timeout=how.timeout)
+    failing = known.replayed(scenario)
+    if failing:
+        say.note(f"{failing} of the known failures of {scenario.name} still fail")
+    with _progress(quiet=how.quiet) as show:
+        sweep = Sweep(scenario, how.options, show)
         try:
             report = sweep.run()
         except NotCheckable as exc:
             raise Refused(str(exc)) from exc
         except KeyboardInterrupt:
             report = sweep.report
-            report.confirmed = report.shown()
+            report.confirmed = report.confirmed or report.shown()
             say.note("interrupted; this is what was found so far")
-    if json_file is not None:
-        _write(json_file, json.dumps(as_dict(report), indent=1, ensure_ascii=False))
-    _print(lines_of(report))
-    return report.exit_code
+            return report, True
+    known.note(report)
+    return report, False
 
 
-def replay(token: str, *, pdb: bool = False) -> int:
-    """Make the run of a token again; return the exit code."""
+def replay(token: str, *, pdb: bool = False, verbose: bool = False) -> int:
+    """Make the run of a token again, and tell of it; return the exit code."""
     try:
         said = decode(token)
-        scenario = load_scenario(said.target)
-    except (BadToken, NotFound) as exc:
+    except BadToken as exc:
         raise Refused(str(exc)) from exc
     if said.changed:
         say.note("the files on its stack have changed since the token was made")
-    clean = execute(scenario, said.plan.clean(), [one() for one in DETECTORS])
-    record = execute(scenario, said.plan, [one() for one in DETECTORS])
-    if record.error or not record.struck or record.diverged:
-        raise Refused(
-            f"the run went another way, and was not canceled at {said.plan}"
-            + (f": {record.error or record.diverged}" if record.error or record.diverged else "")
-        )
-    symptoms = [(one.name, symptom) for one in DETECTORS for symptom in one.judge(record, clean)]
-    _print([f"canceled  {said.plan}"])
-    _print([f"scenario  {record.body}", f"follow-up {record.follow_up}"])
-    _print([f"{name}: {symptom.sentence}: {symptom.seen}" for name, symptom in symptoms])
-    return 1 if symptoms else 0
-
-
-def _shows(status: Status) -> Callable[[Progress], None]:
-    def show(progress: Progress) -> None:
-        status.update(
-            f"{progress.done} of {progress.planned} runs, {progress.broken} broken; "
-            f"{progress.trying}"
-        )
-
-    return show
-
-
-def _write(file: str, text: str) -> None:
     try:
-        Path(file).write_text(text + "\n", encoding="utf-8")
-    except OSError as exc:
-        raise Refused(f"cannot write {file!r}: {exc.strerror} (in {os.getcwd()})") from exc
-
-
-def _print(lines: Iterable[str]) -> None:
-    for line in lines:
+        scenario = load_scenario(said.target)
+    except NeedsPytest as exc:
+        return _in_pytest(said.target, token, exc)
+    except NotFound as exc:
+        raise _refused(exc) from exc
+    stop = Stop()
+    try:
+        run = run_again(scenario, said.plan, [stop] if pdb else [])
+    except (Astray, UsageError) as exc:
+        raise Refused(str(exc)) from exc
+    except KeyboardInterrupt:
+        say.note("interrupted")
+        return _INTERRUPTED
+    if pdb and not stop.stopped:
+        say.note("there was no frame to stop in: it had not begun")
+    for line in account_lines(run, verbose=verbose):
         print(line)
+    return _ended(_BROKEN if run.broken else 0)
+
+
+def _in_pytest(target: str, token: str, why: NeedsPytest) -> int:
+    """Let pytest make the test, which is the only one that can."""
+    if find_spec("pytest") is None:
+        raise Refused(str(why)) from why
+    command = [sys.executable, "-m", "pytest", target, "--cancel-replay", token, "-q"]
+    return subprocess.call(command)
+
+
+# -- scenarios ------------------------------------------------------------------------------------
+
+
+def _load(target: str, *, invariants: bool) -> Scenario:
+    try:
+        return load_scenario(target, invariants=invariants)
+    except NotFound as exc:
+        raise _refused(exc) from exc
+
+
+def _refused(exc: NotFound) -> Refused:
+    """Say why; where the user's own code raised, its traceback comes first."""
+    if exc.raised is not None and not isinstance(exc.raised, ImportError):
+        say.write(say.traceback_of(exc.raised, full=False))
+    return Refused(str(exc))
+
+
+# -- regressions ----------------------------------------------------------------------------------
+
+
+class _Known:
+    """The failures of earlier checks."""
+
+    def __init__(self, file: str | None) -> None:
+        self._path = None if file is None else Path(file)
+        if self._path is not None and self._path.is_dir():
+            raise Refused(f"cannot write {file!r}: it is a directory")
+        if self._path is not None and not self._path.parent.is_dir():
+            raise Refused(
+                f"cannot write {file!r}: there is no directory {str(self._path.parent)!r}"
+            )
+        self._tests = {} if self._path is None else regressions.load(self._path)
+
+    def replayed(self, scenario: Scenario) -> int:
+        """Make the known failures again; return how many still fail."""
+        return sum(_fails(scenario, token) for token in self._tests.get(scenario.name, ()))
+
+    def note(self, report: Report) -> None:
+        """Remember what broke now, and forget what did before."""
+        if self._path is None:
+            return
+        self._tests.pop(report.name, None)
+        broken = [one for one in report.confirmed if one.severity == "verdict"]
+        if broken:
+            self._tests[report.name] = [encode(report.name, one.plan) for one in broken]
+
+    def save(self) -> None:
+        """Write the file."""
+        if self._path is not None:
+            try:
+                regressions.save(self._path, self._tests)
+            except OSError as exc:
+                raise Refused(f"cannot write {str(self._path)!r}: {exc.strerror}") from exc
+
+
+def _fails(scenario: Scenario, token: str) -> bool:
+    try:
+        return run_again(scenario, decode(token).plan).broken
+    except UsageError:
+        return False
+
+
+# -- what is shown meanwhile ----------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _progress(*, quiet: bool) -> Generator[Callable[[Step], None] | None, None, None]:
+    """Show a bar, and what is being tried, on standard error if that is a terminal."""
+    console = Console(file=sys.stderr)
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    columns = (
+        SpinnerColumn(),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed}/{task.total} runs"),
+        TextColumn("{task.fields[broken]}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[trying]}", markup=False),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None, broken="", trying="first without a cancellation")
+
+        def show(step: Step) -> None:
+            broken = f"[bold red]{step.broken} broken[/]" if step.broken else ""
+            room = max(10, console.width - 60)
+            trying = step.trying if len(step.trying) <= room else f"…{step.trying[1 - room :]}"
+            bar.update(
+                task,
+                completed=step.done,
+                total=max(step.planned, step.done),
+                broken=broken,
+                trying=trying,
+            )
+
+        yield show
+
+
+# -- the end --------------------------------------------------------------------------------------
+
+
+def _worst(codes: Sequence[int]) -> int:
+    """Return the code that says most: interrupted, broken, unresolved, clean."""
+    return next((code for code in (_INTERRUPTED, _BROKEN, 2) if code in codes), 0)
+
+
+def _ended(code: int) -> int:
+    """Return the code; end the process at once if a thread of the scenario never would."""
+    main = threading.main_thread()
+    left = [one for one in threading.enumerate() if one is not main and not one.daemon]
+    if left and threading.current_thread() is main:
+        names = ", ".join(sorted({one.name for one in left}))
+        say.note(f"{len(left)} threads of the scenario still run, and are given up: {names}")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code

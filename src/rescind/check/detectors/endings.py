@@ -7,7 +7,13 @@ from collections.abc import Iterable
 from rescind.check.detectors.base import Detector
 from rescind.check.record import Record, Symptom
 
-__all__ = ["CrowdDiffers", "FollowUpDiffers", "Hang", "Invariants", "Replaced", "Swallowed"]
+__all__ = [
+    "CrowdDiffers",
+    "FollowUpDiffers",
+    "Hang",
+    "Invariants",
+    "TeardownFails",
+]
 
 
 class Hang(Detector):
@@ -82,34 +88,17 @@ class Invariants(Detector):
             yield Symptom("an invariant does not hold", expected="it holds", seen=failure)
 
 
-class Swallowed(Detector):
-    """It was canceled, and ended normally."""
+class TeardownFails(Detector):
+    """What setup made cannot be ended any more."""
 
-    name = "swallowed"
-
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
-        # Struck without being raised: the value that it had won (anyio, rescind).
-        if seen.struck and seen.thrown and seen.body.kind == "returned":
-            yield Symptom(
-                "the cancellation was swallowed: the scenario went on and returned",
-                expected="it ends canceled",
-                seen=str(seen.body),
-                remedy="re-raise CancelledError after the cleanup",
-            )
-
-
-class Replaced(Detector):
-    """It was canceled, and ended with another error."""
-
-    name = "replaced"
+    name = "teardown"
 
     @staticmethod
     def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
-        if seen.struck and seen.body.kind == "raised":
+        if seen.teardown:
             yield Symptom(
-                "the cancellation was replaced by another error",
-                expected="it ends canceled",
-                seen=str(seen.body),
-                remedy="let CancelledError pass; raise other errors of the cleanup as its context",
+                "teardown fails, or hangs",
+                expected="it ends as it does without a cancellation",
+                seen=seen.teardown,
+                remedy="leave what is shared in a state in which it can be closed",
             )

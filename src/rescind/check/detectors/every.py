@@ -8,20 +8,25 @@ from __future__ import annotations
 from typing import Final
 
 from rescind.check.detectors.base import Detector
+from rescind.check.detectors.books import Books
+from rescind.check.detectors.cleanup import SlowCleanup
 from rescind.check.detectors.endings import (
     CrowdDiffers,
     FollowUpDiffers,
     Hang,
     Invariants,
-    Replaced,
-    Swallowed,
+    TeardownFails,
 )
 from rescind.check.detectors.growth import Growth
-from rescind.check.detectors.held import LeftHeld
-from rescind.check.detectors.left_in_loop import GeneratorsLeft, TimersLeft
-from rescind.check.detectors.noise import Noise
-from rescind.check.detectors.resources import ResourcesLeft
-from rescind.check.detectors.tasks import TasksLeft
+from rescind.check.detectors.held import LeftHeld, WaitersLeft
+from rescind.check.detectors.kinds import KindsGrow
+from rescind.check.detectors.left_in_loop import GeneratorsLeft, TimersLeft, WatchedLeft
+from rescind.check.detectors.noise import NeverAwaited, NeverRetrieved, Noise, Unclosed
+from rescind.check.detectors.resources import ProcessesLeft, ResourcesLeft, ThreadsLeft
+from rescind.check.detectors.state import StateDiffers
+from rescind.check.detectors.swallowing import RanOn, Replaced, Swallowed
+from rescind.check.detectors.tasks import AliveAtEnd, TasksLeft
+from rescind.check.detectors.usable import Usable
 
 __all__ = ["DETECTORS"]
 
@@ -31,13 +36,28 @@ DETECTORS: Final[tuple[type[Detector], ...]] = (
     FollowUpDiffers,
     CrowdDiffers,
     Invariants,
+    Usable,
+    Books,
     Swallowed,
     Replaced,
+    TeardownFails,
     TasksLeft,
     LeftHeld,
     Growth,
     ResourcesLeft,
+    ProcessesLeft,
+    ThreadsLeft,
     GeneratorsLeft,
+    Unclosed,
+    NeverRetrieved,
+    NeverAwaited,
     Noise,
+    RanOn,
+    SlowCleanup,
+    AliveAtEnd,
+    WaitersLeft,
+    WatchedLeft,
     TimersLeft,
+    KindsGrow,
+    StateDiffers,
 )

@@ -1,7 +1,7 @@
 """What grows when the same place is canceled again and again.
 
-*What it is.* Under the storm judge, the sizes of the containers that can be reached from the env
-are compared with those after a clean storm. What is larger is a leak, named by the way to it.
+*What it is.* Under the storm judge, the sizes of the containers that can be reached are compared
+with those after a clean storm. What is larger is a leak, named by the way to it.
 
 *Threads.* The loop's.
 """
@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sized
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from rescind.check.detectors.base import Detector
-from rescind.check.detectors.held import walk
+from rescind.check.detectors.reach import reached
 from rescind.check.points import Judge
 from rescind.check.record import Record, Symptom
 
@@ -37,7 +37,7 @@ class Growth(Detector):
     def settled(self, run: Run) -> None:
         if run.plan.judge is not Judge.STORM:
             return
-        for path, found in walk(run.env):
+        for path, found in reached(run):
             if isinstance(found, (dict, list, set, frozenset, deque)):
                 self._sizes[path] = len(cast("Sized", found))
 
@@ -46,8 +46,8 @@ class Growth(Detector):
 
     @staticmethod
     def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
-        was: dict[str, int] = clean.facts.get(Growth.name, {})
-        now: dict[str, Any] = seen.facts.get(Growth.name, {})
+        was: dict[str, int] = clean.facts.get(Growth.name) or {}
+        now: dict[str, int] = seen.facts.get(Growth.name) or {}
         grown = [
             (path, was[path], size)
             for path, size in now.items()

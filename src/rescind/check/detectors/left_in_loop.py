@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import selectors
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from rescind.check.detectors.base import Detector
 from rescind.check.detectors.compare import more_than
@@ -15,7 +17,7 @@ from rescind.check.record import Record, Symptom, shown
 if TYPE_CHECKING:
     from rescind.check.run import Run
 
-__all__ = ["GeneratorsLeft", "TimersLeft"]
+__all__ = ["GeneratorsLeft", "TimersLeft", "WatchedLeft"]
 
 
 class TimersLeft(Detector):
@@ -41,7 +43,7 @@ class TimersLeft(Detector):
     @staticmethod
     def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
         name = TimersLeft.name
-        extra = more_than(seen.facts.get(name, ()), clean.facts.get(name, ()))
+        extra = more_than(seen.facts.get(name) or (), clean.facts.get(name) or ())
         if extra:
             yield Symptom(
                 f"{len(extra)} timer(s) are still set",
@@ -64,7 +66,7 @@ class GeneratorsLeft(Detector):
         self._left = sorted(
             shown(generator.__qualname__)
             for generator in list(begun)
-            if generator.ag_frame is not None
+            if generator.ag_frame is not None and not generator.ag_running
         )
 
     def fact(self, run: Run) -> list[str]:
@@ -73,7 +75,7 @@ class GeneratorsLeft(Detector):
     @staticmethod
     def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
         name = GeneratorsLeft.name
-        extra = more_than(seen.facts.get(name, ()), clean.facts.get(name, ()))
+        extra = more_than(seen.facts.get(name) or (), clean.facts.get(name) or ())
         if extra:
             yield Symptom(
                 f"{len(extra)} async generator(s) were never closed",
@@ -81,6 +83,58 @@ class GeneratorsLeft(Detector):
                 seen=", ".join(extra),
                 remedy="iterate inside 'async with contextlib.aclosing(generator)'",
             )
+
+
+class WatchedLeft(Detector):
+    """Connections that the loop still watches for input, or for room to write."""
+
+    name = "watched left"
+    severity = "hint"
+
+    def __init__(self) -> None:
+        self._left: list[str] = []
+
+    def settled(self, run: Run) -> None:
+        selector: Any = getattr(run.loop, "_selector", None)
+        keys: Any = None if selector is None else selector.get_map()
+        if keys is None or len(keys) <= 1:
+            return
+        for key in list(keys.values()):
+            if not _is_pair(key.data):
+                continue  # not the loop's own way to register
+            reader, writer = key.data
+            for handle, mask, word in (
+                (reader, selectors.EVENT_READ, "reader"),
+                (writer, selectors.EVENT_WRITE, "writer"),
+            ):
+                if handle is not None and key.events & mask and not _is_the_loops(handle):
+                    self._left.append(f"{word} {_called(handle)}")
+
+    def fact(self, run: Run) -> list[str]:
+        return sorted(self._left)
+
+    @staticmethod
+    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+        name = WatchedLeft.name
+        extra = more_than(seen.facts.get(name) or (), clean.facts.get(name) or ())
+        if extra:
+            yield Symptom(
+                f"{len(extra)} more reader(s) or writer(s) are watched",
+                expected="as many as without a cancellation",
+                seen=", ".join(dict.fromkeys(extra)),
+                remedy="remove_reader and remove_writer in a finally; close the transport",
+            )
+
+
+def _is_pair(data: object) -> TypeGuard[tuple[Any, Any]]:
+    return isinstance(data, tuple)
+
+
+def _is_the_loops(handle: Any) -> bool:
+    """Is it how other threads wake the loop?"""
+    return isinstance(
+        getattr(getattr(handle, "_callback", None), "__self__", None), asyncio.AbstractEventLoop
+    )
 
 
 def _is_ours(callback: object) -> bool:

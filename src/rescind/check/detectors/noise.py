@@ -1,92 +1,118 @@
-"""What nobody was told but the console: warnings, the loop's exception handler, error logs.
+"""What went wrong and nobody was told of, but the console.
 
-*What it is.* The three places to which Python sends what went wrong and could not be raised.
-``ResourceWarning``, coroutines that were never awaited, exceptions that were never retrieved, a
-callback that failed, a library that logged an error: all that the clean run did not have.
-
-*Threads.* `warnings`, `logging` and `sys.unraisablehook` are the process's: one run at a time.
+*Threads.* As `listening`.
 """
 
 from __future__ import annotations
 
-import gc
-import logging
-import sys
-import warnings
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rescind.check.detectors.base import Detector
 from rescind.check.detectors.compare import more_than
-from rescind.check.record import Record, Symptom, shown
+from rescind.check.detectors.listening import Heard, listen, what_was_heard
+from rescind.check.record import Record, Symptom
 
 if TYPE_CHECKING:
     from rescind.check.run import Run
 
-__all__ = ["Noise"]
+__all__ = ["NeverAwaited", "NeverRetrieved", "Noise", "Unclosed"]
 
 
-class Noise(Detector):
-    """Warnings, unretrieved exceptions and error logs that the clean run did not have."""
-
-    name = "noise"
-
-    def __init__(self) -> None:
-        self._heard: list[str] = []
-        self._catching = warnings.catch_warnings(record=True)
-        self._warnings: list[warnings.WarningMessage] = []
-        self._handler = _Handler(self._heard)
-        self._unraisable: Any = None
-
+class _Listens(Detector):
     def begin(self, run: Run) -> None:
-        self._warnings = self._catching.__enter__() or []
-        warnings.simplefilter("always", ResourceWarning)
-        warnings.simplefilter("always", RuntimeWarning)
-        self._unraisable, sys.unraisablehook = sys.unraisablehook, self._unraised
-        logging.getLogger().addHandler(self._handler)
+        listen(run)
 
     def fact(self, run: Run) -> list[str]:
-        try:
-            gc.collect()  # what is left may have something to say when it goes
-        finally:
-            logging.getLogger().removeHandler(self._handler)
-            sys.unraisablehook = self._unraisable
-            self._catching.__exit__(None, None, None)
-        warned = [
-            f"{one.category.__name__}: {shown(str(one.message))}"
-            for one in self._warnings
-            if issubclass(one.category, (ResourceWarning, RuntimeWarning))
-        ]
-        return [_problem(context) for context in run.problems] + warned + self._heard
+        return self.part(what_was_heard(run))
 
-    def _unraised(self, unraised: Any) -> None:
-        self._heard.append(
-            f"{unraised.err_msg or 'exception ignored'}: {shown(unraised.exc_value)}"
-        )
+    def part(self, heard: Heard) -> list[str]:
+        """Return what concerns this detector."""
+        raise NotImplementedError
+
+
+class Unclosed(_Listens):
+    """Sockets, files, transports that were left to the garbage collector."""
+
+    name = "unclosed"
+
+    def part(self, heard: Heard) -> list[str]:
+        return heard.unclosed
 
     @staticmethod
     def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
-        extra = more_than(seen.facts.get(Noise.name, ()), clean.facts.get(Noise.name, ()))
-        if extra:
-            yield Symptom(
-                "something went wrong that nobody was told of",
-                expected="as quiet as without a cancellation",
-                seen="; ".join(dict.fromkeys(extra)),
-                remedy="await or cancel what was started, close what was opened, in a finally",
-            )
+        return _more(
+            Unclosed.name,
+            seen,
+            clean,
+            "something is closed by the garbage collector alone",
+            "close what was opened in a finally, also if opening it is canceled",
+        )
 
 
-class _Handler(logging.Handler):
-    def __init__(self, heard: list[str]) -> None:
-        super().__init__(logging.ERROR)
-        self._heard = heard
+class NeverAwaited(_Listens):
+    """Coroutines that were made and never awaited."""
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.name != "asyncio":  # the loop's handler has told it already
-            self._heard.append(f"{record.name} logged: {shown(record.getMessage())}")
+    name = "never awaited"
+
+    def part(self, heard: Heard) -> list[str]:
+        return heard.unawaited
+
+    @staticmethod
+    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+        return _more(
+            NeverAwaited.name,
+            seen,
+            clean,
+            "a coroutine is never awaited",
+            "make coroutines where they are awaited; close those that are given up",
+        )
 
 
-def _problem(context: dict[str, Any]) -> str:
-    exc = context.get("exception")
-    what = "" if exc is None else f": {shown(exc)}"
-    return f"{context.get('message', 'a problem')}{what}"
+class NeverRetrieved(_Listens):
+    """Tasks and futures that failed, and nobody asked how they ended."""
+
+    name = "never retrieved"
+
+    def part(self, heard: Heard) -> list[str]:
+        return heard.unretrieved
+
+    @staticmethod
+    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+        return _more(
+            NeverRetrieved.name,
+            seen,
+            clean,
+            "something fails, and nobody is told",
+            "await the tasks that you cancel, and look at what they raise",
+        )
+
+
+class Noise(_Listens):
+    """Failed callbacks, error logs, exceptions in finalizers: all that was not there before."""
+
+    name = "noise"
+
+    def part(self, heard: Heard) -> list[str]:
+        return heard.other
+
+    @staticmethod
+    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+        return _more(
+            Noise.name,
+            seen,
+            clean,
+            "something went wrong that nobody was told of",
+            "a callback has to expect that what it serves is gone",
+        )
+
+
+def _more(name: str, seen: Record, clean: Record, sentence: str, remedy: str) -> Iterable[Symptom]:
+    extra = more_than(seen.facts.get(name) or (), clean.facts.get(name) or ())
+    if extra:
+        yield Symptom(
+            sentence,
+            expected="as quiet as without a cancellation",
+            seen="; ".join(dict.fromkeys(extra)),
+            remedy=remedy,
+        )

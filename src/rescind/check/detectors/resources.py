@@ -1,53 +1,53 @@
-"""What the process has more of than before: descriptors, threads, child processes.
+"""What the process has more of when a run is over: descriptors, threads, child processes.
 
-*Threads.* The loop's; looks at the whole process.
+*Threads.* Looks at the whole process: one run at a time.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rescind.check.detectors.base import Detector
 from rescind.check.detectors.compare import more_than
+from rescind.check.detectors.garbage import collect
+from rescind.check.detectors.listening import listen, what_was_heard
 from rescind.check.record import Record, Symptom
 
 if TYPE_CHECKING:
     from rescind.check.run import Run
 
-__all__ = ["ResourcesLeft"]
+__all__ = ["ProcessesLeft", "ResourcesLeft", "ThreadsLeft"]
 
 _FDS = next((path for path in ("/proc/self/fd", "/dev/fd") if os.path.isdir(path)), None)
+_TASKS = Path("/proc/self/task")
 
 
 class ResourcesLeft(Detector):
-    """Sockets, files, threads or processes that are still there after teardown."""
+    """Sockets and files that are still open after teardown."""
 
     name = "resources left"
 
     def __init__(self) -> None:
         self._fds: set[str] = set()
-        self._threads: set[threading.Thread] = set()
 
     def begin(self, run: Run) -> None:
-        self._fds = _descriptors()
-        self._threads = set(threading.enumerate())
+        # To list them takes one more, whose number the run will use.
+        self._fds = {fd for fd in _descriptors() if _is_open(fd)}
+        listen(run)
 
     def fact(self, run: Run) -> list[str]:
-        left = [_kind(fd) for fd in _descriptors() - self._fds]
-        left += [
-            f"thread {thread.name}"
-            for thread in threading.enumerate()
-            if thread not in self._threads and thread.is_alive()
-        ]
-        return sorted(kind for kind in left if kind)
+        what_was_heard(run)  # what the collector closes is not left; that is told as unclosed
+        collect(run)
+        return sorted(filter(None, (_kind(fd) for fd in _descriptors() - self._fds)))
 
     @staticmethod
     def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
         name = ResourcesLeft.name
-        extra = more_than(_bare(seen.facts.get(name, ())), _bare(clean.facts.get(name, ())))
+        extra = more_than(seen.facts.get(name) or (), clean.facts.get(name) or ())
         if extra:
             yield Symptom(
                 f"{len(extra)} resource(s) are left after teardown",
@@ -57,8 +57,48 @@ class ResourcesLeft(Detector):
             )
 
 
-def _bare(left: Iterable[Any]) -> list[str]:
-    return [str(one) for one in left]
+class ThreadsLeft(Detector):
+    """Threads that the run has started, and that go on."""
+
+    name = "threads left"
+
+    @staticmethod
+    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+        extra = more_than(seen.threads, clean.threads)
+        if extra:
+            yield Symptom(
+                f"{len(extra)} thread(s) go on",
+                expected="as many as without a cancellation",
+                seen=", ".join(extra),
+                remedy="a thread does not see a cancellation: tell it to end, in a finally",
+            )
+
+
+class ProcessesLeft(Detector):
+    """Child processes that run on, or that have ended and nobody has waited for."""
+
+    name = "processes left"
+
+    def __init__(self) -> None:
+        self._before: set[int] = set()
+
+    def begin(self, run: Run) -> None:
+        self._before = _children()
+
+    def fact(self, run: Run) -> list[str]:
+        return sorted(filter(None, map(_process, _children() - self._before)))
+
+    @staticmethod
+    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+        name = ProcessesLeft.name
+        extra = more_than(seen.facts.get(name) or (), clean.facts.get(name) or ())
+        if extra:
+            yield Symptom(
+                f"{len(extra)} child process(es) are left",
+                expected="as many as without a cancellation",
+                seen=", ".join(extra),
+                remedy="terminate the process and await its wait(), in a finally",
+            )
 
 
 def _descriptors() -> set[str]:
@@ -67,10 +107,43 @@ def _descriptors() -> set[str]:
     return set(os.listdir(_FDS))
 
 
+def _is_open(fd: str) -> bool:
+    try:
+        os.fstat(int(fd))
+    except OSError:
+        return False
+    return True
+
+
 def _kind(fd: str) -> str:
     """Return what a descriptor is, without its number; empty if it is gone again."""
     try:
-        target = os.readlink(f"/proc/self/fd/{fd}")
+        target = os.readlink(f"{_FDS}/{fd}")
     except OSError:
         return "" if _FDS == "/proc/self/fd" else "a descriptor"
     return target.partition(":[")[0] if ":[" in target else target
+
+
+def _children() -> set[int]:
+    """Return the process ids of our children; none where the system does not say which."""
+    if not hasattr(os, "waitid"):
+        return set()
+    try:
+        # One call says that there are none, which is the usual case.
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return set()
+    found: set[int] = set()
+    for path in _TASKS.glob("*/children"):
+        with suppress(OSError):
+            found.update(map(int, path.read_text().split()))
+    return found
+
+
+def _process(pid: int) -> str:
+    """Return what a child is, without its number; empty if it is gone."""
+    try:
+        name, _, state = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+    except OSError:
+        return ""
+    return f"{name} (a zombie)" if state.split()[:1] == ["Z"] else name

@@ -1,57 +1,111 @@
-"""Tasks that are still running when everything has settled."""
+"""Tasks that are still running: when the canceled one has ended, and when everything has settled.
+
+*Threads.* The loop's.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rescind.check.detectors.base import Detector
+from rescind.check.detectors.compare import more_than
+from rescind.check.points import ROOT, Judge
 from rescind.check.probe import Probe, stack_of
 from rescind.check.record import Record, Symptom
 
 if TYPE_CHECKING:
     from rescind.check.run import Run
 
-__all__ = ["TasksLeft"]
+__all__ = ["AliveAtEnd", "TasksLeft"]
+
+#: Judges under which nobody else runs when the canceled task ends.
+_ALONE = frozenset({Judge.LOOK, Judge.FOLLOW_UP})
+
+Where = tuple[str, str]
+"""What a task runs, and the innermost place at which it is parked."""
 
 
-class TasksLeft(Detector):
-    """Tasks that the scenario made go on without it."""
-
-    name = "tasks left"
-
+class _Looks(Detector):
     def __init__(self) -> None:
         self._before: set[Any] = set()
-        self._left: list[tuple[str, str]] = []
+        self._left: list[Where] = []
 
     def set_up(self, run: Run) -> None:
         self._before = set(asyncio.all_tasks(run.loop))
 
-    def settled(self, run: Run) -> None:
+    def look(self, run: Run) -> None:
+        """Note the tasks that were not there when setup had ended."""
         for task in asyncio.all_tasks(run.loop) - self._before:
             probe = task.get_coro()
-            if isinstance(probe, Probe) and not task.done():
+            if isinstance(probe, Probe) and not task.done() and not _is_told(probe.path):
                 stack = stack_of(probe)
                 self._left.append((probe.__qualname__, stack[-1] if stack else "its start"))
 
-    def fact(self, run: Run) -> list[tuple[str, str]]:
+    def fact(self, run: Run) -> list[Where]:
+        self._before.clear()
         return sorted(self._left)
+
+
+#: What runs the scenario itself; that it hangs is told as such.
+_TOLD = re.compile(rf"{ROOT}|follow-up|crowd/\d+")
+
+
+class TasksLeft(_Looks):
+    """Tasks that the scenario made go on without it."""
+
+    name = "tasks left"
+
+    def settled(self, run: Run) -> None:
+        self.look(run)
 
     @staticmethod
     def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
-        before: list[tuple[str, str]] = list(clean.facts.get(TasksLeft.name, ()))
-        extra: list[tuple[str, str]] = []
-        for task in seen.facts.get(TasksLeft.name, ()):
-            if task in before:
-                before.remove(task)
-            else:
-                extra.append(task)
-        if extra and len(extra) > 0:
-            what = ", ".join(f"{name} at {place}" for name, place in extra)
+        before: list[Where] = clean.facts.get(TasksLeft.name) or []
+        now: list[Where] = seen.facts.get(TasksLeft.name) or []
+        # A loop that goes on as it should may be at another await than it was.
+        extra = more_than((name for name, _ in now), (name for name, _ in before))
+        if extra:
+            told = [f"{name} at {place}" for name, place in now if name in extra]
             yield Symptom(
                 f"{len(extra)} task(s) still run",
                 expected="as many as when nothing is canceled",
-                seen=what,
+                seen=", ".join(told),
                 remedy="cancel and await the tasks that you start, in a finally or a TaskGroup",
+            )
+
+
+def _is_told(path: str) -> bool:
+    return _TOLD.fullmatch(path) is not None
+
+
+class AliveAtEnd(_Looks):
+    """Tasks that the scenario made were still alive when it had ended, and ended later."""
+
+    name = "alive at end"
+    severity = "hint"
+
+    def ended(self, run: Run) -> None:
+        if run.plan.judge in _ALONE:
+            self.look(run)
+
+    @staticmethod
+    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+        if seen.end.kind == "hung":
+            return
+        before: list[Where] = clean.facts.get(AliveAtEnd.name) or []
+        now: list[Where] = seen.facts.get(AliveAtEnd.name) or []
+        # Those that never end are told as such.
+        later: list[Where] = seen.facts.get(TasksLeft.name) or []
+        extra = more_than(
+            (name for name, _ in now), [name for name, _ in before] + [name for name, _ in later]
+        )
+        if extra:
+            yield Symptom(
+                f"{len(extra)} task(s) were still running when the scenario had ended",
+                expected="what it starts has ended when it ends",
+                seen=", ".join(f"{name} at {place}" for name, place in now if name in extra),
+                remedy="await the tasks that you cancel",
             )

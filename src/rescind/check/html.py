@@ -1,0 +1,261 @@
+"""A report as one page that needs nothing else: no network, no other file.
+
+*What it is.* The text, the style and the script of ``page/``, and the report as JSON between them.
+The script makes every element from that, as text: nothing that a program says is ever markup.
+
+*Invariants.*
+ H1  No ``<`` of the report is in the page, but as ``\\u003c`` or ``&lt;``.
+ H2  The page forbids itself all that is not in it, by its own content security policy.
+
+*Threads.* Any.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from html import escape
+from importlib.resources import files as resources
+from typing import Any
+
+from rescind._core.frames import from_library, shortened
+from rescind._version import __version__
+from rescind.check.awaits import source_of
+from rescind.check.contrast import condensed, word_contrast
+from rescind.check.coverage import FileCoverage, Mark, State, percent_of
+from rescind.check.groups import Group, broken_modes, groups, titles
+from rescind.check.layout import how, set_aside, totals, visible
+from rescind.check.listing import excerpts, highlight
+from rescind.check.places import brief, label, moment, own_place, parts_of, shown_place
+from rescind.check.plan import USUAL_MODES
+from rescind.check.points import ROOT, Instant, Mode, Point
+from rescind.check.record import Finding
+from rescind.check.report import Report, Verdict
+from rescind.check.text import lines_of
+from rescind.check.token import encode
+
+__all__ = ["as_html", "page_data"]
+
+_LETTERS = {Verdict.SURVIVED: "s", Verdict.BROKEN: "b", Verdict.UNRESOLVED: "u"}
+_INSTANTS = (Instant.UNSTARTED, Instant.PARKED, Instant.WOKEN, Instant.CALLBACK)
+
+
+def as_html(report: Report, files: Sequence[FileCoverage] | None = None) -> str:
+    """Return the page.
+
+    Args:
+        report: what to tell.
+        files: the coverage to tell; by default the report's own of the user's files.
+    """
+    covered = report.coverage.files() if files is None else files
+    parts = {
+        "title": escape(visible(f"{report.name} — rescind check")),
+        "style": _part("page.css"),
+        "script": _part("page.js"),
+        "data": _embedded(page_data(report, covered)),
+        "text": escape("\n".join(lines_of(report, matrix=True))),
+    }
+    page = _part("page.html")
+    before, *rest = page.split("{{")
+    filled = [before]
+    for piece in rest:  # not by replacing: what is filled in may have braces itself
+        name, _, after = piece.partition("}}")
+        filled += (parts[name], after)
+    return "".join(filled)
+
+
+def _part(name: str) -> str:
+    return resources("rescind.check").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _embedded(data: dict[str, Any]) -> str:
+    """Return JSON that a script element can hold (H1)."""
+    text = json.dumps(data, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def page_data(report: Report, covered: Sequence[FileCoverage]) -> dict[str, Any]:
+    """Return what the page shows."""
+    found = groups(report.confirmed)
+    broken = sum(group.broken for group in found)
+    cells = Counter(_LETTERS[verdict] for verdict in report.matrix.values())
+    return {
+        "target": visible(report.name),
+        "verdict": report.verdict,
+        "broken": broken,
+        "hints": len(found) - broken,
+        "totals": totals(report),
+        "tally": {letter: cells[letter] for letter in "sbu"},
+        "made": f"rescind {__version__}, Python {platform.python_version()}",
+        "groups": [_group(report, group) for group in found],
+        "matrix": _matrix(report),
+        "aside": [visible(text) for text in set_aside(report)],
+        "unresolved": list(_unresolved(report)),
+        "percent": round(percent_of(covered), 1),
+        "awaits": sum(len(file.awaits) for file in covered),
+        "files": [_file(file, own=True) for file in covered]
+        + [_file(file, own=False) for file in _others(report, covered)],
+    }
+
+
+# -- findings -------------------------------------------------------------------------------------
+
+
+def _group(report: Report, group: Group) -> dict[str, Any]:
+    return {
+        "place": _shown(titles(report).get(group.place, group.place)),
+        "kind": "broken" if group.broken else "hint",
+        "modes": [mode.value for mode in broken_modes(report, group)],
+        "findings": [_finding(report, finding) for finding in (group.lead, *group.also)],
+    }
+
+
+def _finding(report: Report, finding: Finding) -> dict[str, Any]:
+    plan, symptom = finding.plan, finding.symptom
+    point = plan.point
+    assert point is not None
+    left, right = word_contrast(condensed(brief(symptom.expected)), condensed(brief(symptom.seen)))
+    return {
+        "detector": finding.detector,
+        "kind": "broken" if finding.severity == "verdict" else "hint",
+        "sentence": visible(symptom.sentence),
+        "when": visible(moment(point, plan.instant)),
+        "how": how(plan),
+        "mode": plan.mode.value,
+        "left": [[changed, visible(text)] for changed, text in left],
+        "right": [[changed, visible(text)] for changed, text in right],
+        "remedy": visible(symptom.remedy),
+        "rate": round(100 * finding.rate),
+        "replay": f"rescind check replay {encode(report.name, plan)}",
+        "stack": _stack(point),
+    }
+
+
+def _stack(point: Point) -> list[dict[str, str]]:
+    shown, own = shown_place(point), own_place(point)
+    frames: list[dict[str, str]] = []
+    for place in point.stack:
+        file, line, _ = parts_of(place)
+        text = source_of(os.path.abspath(file)).text.splitlines()
+        frames.append(
+            {
+                "place": _shown(place),
+                "source": visible(text[line - 1].strip()) if 0 < line <= len(text) else "",
+                "kind": "here" if place == shown else "own" if place == own else "",
+            }
+        )
+    return frames
+
+
+def _shown(place: str) -> str:
+    return visible(brief(shortened(place)))
+
+
+# -- the matrix -----------------------------------------------------------------------------------
+
+
+def _matrix(report: Report) -> dict[str, Any]:
+    """Return a row for each point, a column for each mode and instant that was tried."""
+    modes = (*USUAL_MODES, Mode.CLOSE)
+    used = {(mode, instant) for _, instant, mode in report.matrix}
+    columns = [(mode, at) for mode in modes for at in _INSTANTS if (mode, at) in used]
+    place = {column: number for number, column in enumerate(columns)}
+    notes: dict[str, int] = {}
+    rows: dict[tuple[str, Point], list[list[Any] | None]] = {}
+    told = _told(report, notes)
+    known = titles(report)
+    for (point, instant, mode), verdict in report.matrix.items():
+        row = rows.setdefault((label(point, instant), point), [None] * len(columns))
+        said = told.get((point, instant, mode), [])
+        row[place[mode, instant]] = [_LETTERS[verdict], *said]
+    return {
+        "columns": [{"mode": mode.value, "instant": at.value} for mode, at in columns],
+        "rows": [
+            {"place": _shown(known.get(name, name)), "point": _point(point), "cells": cells}
+            for (name, point), cells in rows.items()
+        ],
+        "notes": list(notes),
+    }
+
+
+def _told(report: Report, notes: dict[str, int]) -> dict[tuple[Point, Instant, Mode], list[int]]:
+    """Return for each cell what was seen or not found out there, as numbers of ``notes``."""
+    told: dict[tuple[Point, Instant, Mode], dict[int, None]] = {}
+
+    def tell(point: Point | None, instant: Instant, mode: Mode, text: str) -> None:
+        assert point is not None
+        number = notes.setdefault(visible(text), len(notes))
+        told.setdefault((point, instant, mode), {})[number] = None
+
+    for finding in report.findings:
+        plan = finding.plan
+        hint = "" if finding.severity == "verdict" else "hint: "
+        text = f"{plan.judge.value}: {hint}{finding.symptom.sentence}"
+        tell(plan.point, plan.instant, plan.mode, text)
+    for plan, why in report.unresolved.items():
+        tell(plan.point, plan.instant, plan.mode, f"{plan.judge.value}: unresolved: {brief(why)}")
+    return {cell: list(numbers) for cell, numbers in told.items()}
+
+
+def _point(point: Point) -> str:
+    words = [f"visit {point.visit}"] if point.visit else []
+    return ", ".join([*words, *([] if point.task == ROOT else [f"task {visible(point.task)}"])])
+
+
+def _unresolved(report: Report) -> Iterator[dict[str, Any]]:
+    for why, number in Counter(report.unresolved.values()).most_common():
+        plans = [plan for plan, reason in report.unresolved.items() if reason == why]
+        places = dict.fromkeys(
+            _shown(label(plan.point, plan.instant)) for plan in plans if plan.point is not None
+        )
+        yield {"why": visible(brief(why)), "runs": number, "places": list(places)}
+
+
+# -- coverage -------------------------------------------------------------------------------------
+
+
+def _others(report: Report, covered: Sequence[FileCoverage]) -> Iterator[FileCoverage]:
+    """Yield what is known of the other files in which something broke, which are not the user's."""
+    known = {file.file for file in covered}
+    for group in groups(report.confirmed):
+        point = group.lead.plan.point
+        assert point is not None
+        file = os.path.abspath(parts_of(shown_place(point))[0]) if point.stack else ""
+        listed = file and file not in known and from_library(file) and source_of(file).text
+        if group.broken and listed:
+            known.add(file)
+            awaits = report.coverage.file(file).awaits
+            yield FileCoverage(file, tuple(one for one in awaits if one.marks))
+
+
+def _file(file: FileCoverage, *, own: bool) -> dict[str, Any]:
+    text = source_of(file.file).text
+    lines = highlight(text)
+    return {
+        "name": _shown(file.file),
+        "own": own,
+        "percent": round(file.percent),
+        "counts": {state.value: file.count(state) for state in State},
+        "awaits": {
+            str(one.line): {
+                "state": one.state.value,
+                "cleanup": bool(one.marks & Mark.CLEANUP),
+                "shielded": bool(one.marks & Mark.SHIELDED),
+            }
+            for one in file.awaits
+        },
+        "parts": [
+            {
+                "first": first,
+                "lines": [
+                    [[kind, visible(part.expandtabs(4))] for kind, part in line]
+                    for line in lines[first - 1 : last]
+                ],
+            }
+            for first, last in excerpts(text, [one.line for one in file.awaits])
+        ],
+        "length": len(lines),
+    }

@@ -1,0 +1,265 @@
+"""The part of the plugin of pytest that does things: sweeps tests that passed, and tells.
+
+*What it is.* A test runs as always. Has it passed, its own fixtures are torn down, and it is made
+and run again for each planned run (`suite.trial`), all within pytest's call phase, so that what it
+prints is captured, marks such as xfail decide as always, and a finding is an ordinary failure.
+
+*What it is not.* Imported unless an option or a mark asks for it: see `rescind_pytest`.
+
+*Threads.* pytest's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Generator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rescind._core.errors import UsageError
+from rescind.check.suite import regressions
+from rescind.check.suite.plain import Beds, is_ours
+from rescind.check.suite.settings import LEVELS, Settings, marked
+from rescind.check.suite.summary import summary_lines
+from rescind.check.suite.trial import Swept, Trial, keeping_loop, no_trial
+from rescind.check.words import modes_of, seconds_of
+
+if TYPE_CHECKING:
+    from rescind.check.suite.rig import Rig
+
+try:
+    import pytest
+except ImportError as exc:
+    raise ImportError("rescind.check.plugin is loaded by pytest, which is not installed") from exc
+
+__all__ = ["Plugin"]
+
+_SWEPT = pytest.StashKey[Swept]()
+_LATE = pytest.StashKey[BaseException]()
+
+
+class Plugin:
+    """What pytest calls."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._level: str | None = config.getoption("cancel_sweep")
+        self._token: str | None = config.getoption("cancel_replay")
+        try:
+            self._options = LEVELS[self._level or "usual"]
+            if budget := config.getoption("cancel_budget"):
+                self._options = replace(self._options, budget=seconds_of(budget))
+            if modes := config.getoption("cancel_modes"):
+                self._options = replace(self._options, modes=modes_of(modes))
+        except UsageError as exc:
+            raise pytest.UsageError(f"--cancel-…: {exc}") from None
+        self._file: Path = config.rootpath / regressions.FILE
+        self._known = regressions.load(self._file)
+        self._tests: dict[str, Swept] = {}
+        self._settings: dict[pytest.Item, Settings] = {}
+        self._rig: Rig | None = None
+        self._beds = Beds()
+
+    # -- what is to be done -----------------------------------------------------------------------
+
+    def look_at(self, items: list[pytest.Item]) -> None:
+        """Read the marks of tests.
+
+        Raises:
+            pytest.UsageError: one of them means nothing.
+        """
+        for item in items:
+            mark = item.get_closest_marker("cancel_everywhere")
+            try:
+                if mark is not None:
+                    self._settings[item] = marked(self._options, mark.kwargs, mark.args)
+                _check_rescind(item.get_closest_marker("rescind"))
+            except (UsageError, TypeError) as exc:
+                raise pytest.UsageError(f"{item.nodeid}: {exc}") from None
+
+    def _settings_of(self, item: pytest.Item) -> Settings | None:
+        settings = self._settings.get(item)
+        if settings is None and (self._level or self._token):
+            settings = Settings(self._options)
+        return settings
+
+    # -- tests ------------------------------------------------------------------------------------
+
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
+        """Run an async test that nobody else does."""
+        if not is_ours(pyfuncitem, sweeping=self._level is not None or self._token is not None):
+            return None
+        self._beds.run(pyfuncitem)
+        return True
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Generator[None, Any, Any]:
+        """Make the async fixtures of the tests that are swept, and of those that are ours."""
+        item: Any = request._pyfuncitem
+        make = None
+        if self._rig is not None and self._rig.run is not None:
+            make = self._rig.instead_of(fixturedef, request)
+        elif is_ours(item, sweeping=self._level is not None or self._token is not None):
+            make = self._beds.fixture(item, fixturedef, request)
+        if make is None:
+            return (yield)
+        fixture: Any = fixturedef
+        function, fixture.func = fixture.func, make
+        try:
+            return (yield)
+        finally:
+            fixture.func = function
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Sweep a test that has passed; within what captures its output and its logs."""
+        result = yield
+        settings = self._settings_of(item)
+        if settings is None or not isinstance(item, pytest.Function):
+            return result
+        if getattr(item, "_excinfo", None):  # unittest's way to fail
+            return result
+        why_not = no_trial(item)
+        if why_not is None:
+            return result
+        if why_not:
+            item.stash[_SWEPT] = Swept(why_not=why_not)
+            return result
+        swept = self._sweep(item, settings)
+        item.stash[_SWEPT] = swept
+        if swept.text:
+            pytest.fail(swept.text, pytrace=False)
+        return result
+
+    def _sweep(self, item: pytest.Function, settings: Settings) -> Swept:
+        if item.get_closest_marker("rescind") is not None:
+            settings = Settings(_in_rescind(settings.options), settings.invariants)
+        hints = self._config.get_verbosity() > 0
+        trial = Trial(item, settings, _own_files(item), hints)
+        self._timers_off(item)
+        with _quiet(item):
+            try:
+                trial.rig.release()
+            except BaseException as exc:
+                if isinstance(exc, (KeyboardInterrupt, SystemExit)):
+                    raise
+                item.stash[_LATE] = exc  # it belongs to the phase that tears down
+                return Swept(why_not="its fixtures fail when they are torn down")
+            self._rig = trial.rig
+            try:
+                return keeping_loop(lambda: self._tried(trial, item.nodeid))
+            finally:
+                self._rig = None
+
+    def _tried(self, trial: Trial, test: str) -> Swept:
+        if self._token is not None:
+            return trial.replay([self._token]) or Swept(runs=2)
+        known = self._known.get(test)
+        return (trial.replay(known) if known else None) or trial.run()
+
+    def _timers_off(self, item: pytest.Item) -> None:
+        """A test that is run a thousand times takes longer; each run has limits of its own."""
+        hook: Any = getattr(self._config.hook, "pytest_timeout_cancel_timer", None)
+        if hook is not None:
+            hook(item=item)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Raise what the fixtures of the first run raised, in the phase where that belongs."""
+        result = yield
+        late = item.stash.get(_LATE, None)
+        if late is not None:
+            del item.stash[_LATE]
+            raise late
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[Any]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Let what was found go with the report, from a worker too."""
+        report = yield
+        swept = item.stash.get(_SWEPT, None)
+        if call.when == "call" and swept is not None:
+            report.rescind_sweep = asdict(swept)  # type: ignore[attr-defined]
+        return report
+
+    # -- all tests together -----------------------------------------------------------------------
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take in what was found, here or by a worker."""
+        found: dict[str, Any] | None = getattr(report, "rescind_sweep", None)
+        if found is not None:
+            self._tests[report.nodeid] = Swept(**found)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Remember what broke."""
+        if hasattr(session.config, "workerinput") or self._token is not None:
+            return
+        tests = dict(self._known)
+        for test, swept in self._tests.items():
+            tests.pop(test, None)
+            if swept.tokens:
+                tests[test] = swept.tokens
+        if tests != self._known:
+            try:
+                regressions.save(self._file, tests)
+            except OSError as exc:
+                session.config.issue_config_time_warning(
+                    pytest.PytestWarning(f"cannot write {self._file}: {exc.strerror}"), 2
+                )
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what was swept, what broke, and what was not swept and why."""
+        if self._tests:
+            terminalreporter.section("cancel sweep")
+            for line in summary_lines(self._tests):
+                terminalreporter.write_line(line)
+
+
+def _check_rescind(mark: pytest.Mark | None) -> None:
+    if mark is not None and (mark.args or mark.kwargs.keys() - {"virtual"}):
+        raise UsageError("the mark 'rescind' takes nothing but virtual=True")
+
+
+def _in_rescind(options: Any) -> Any:
+    """A test that runs in a runtime is canceled as a runtime does it, and run alone."""
+    from rescind.check.points import Judge, Mode
+
+    return replace(options, modes=(Mode.RESCIND,), judges=(Judge.LOOK,))
+
+
+def _own_files(item: pytest.Function) -> frozenset[str]:
+    """Return the files that are tests, and not what is tested."""
+    plugins = item.config.pluginmanager.get_plugins()
+    files = {
+        str(file)
+        for file in (getattr(plugin, "__file__", None) for plugin in plugins)
+        if file is not None and Path(file).name == "conftest.py"
+    }
+    return frozenset(files | {str(item.path)})
+
+
+@contextlib.contextmanager
+def _quiet(item: pytest.Item) -> Generator[None, None, None]:
+    """Keep what the test has printed, and drop what its repetitions print."""
+    capture: Any = item.config.pluginmanager.get_plugin("capturemanager")
+    if capture is not None and not capture.is_globally_capturing():
+        capture = None
+    with contextlib.ExitStack() as stack:
+        if capture is not None:
+            for name, text in zip(("stdout", "stderr"), capture.read_global_capture(), strict=True):
+                item.add_report_section("call", name, text)
+        else:
+            stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+            stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        try:
+            yield
+        finally:
+            if capture is not None:
+                capture.read_global_capture()

@@ -1,0 +1,69 @@
+"""`replay`: makes the run of a token again, just as it was, and tells of it.
+
+*Threads.* Blocks the calling thread, which must not run a loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rescind._core.errors import UsageError
+from rescind.check.account import Replayed
+from rescind.check.clean import not_clean
+from rescind.check.detectors import DETECTORS, Detector
+from rescind.check.points import ROOT, RunPlan
+from rescind.check.record import Finding
+from rescind.check.run import execute
+from rescind.check.scenario import Scenario
+from rescind.check.strike import went_astray
+
+__all__ = ["Astray", "replay"]
+
+_TRIES = 3
+
+
+class Astray(UsageError):
+    """The run went another way than the token says, and was not canceled where that says."""
+
+
+def replay(scenario: Scenario, plan: RunPlan, more: Sequence[Detector] = ()) -> Replayed:
+    """Make a run, and the uncanceled one with which it is compared.
+
+    Args:
+        scenario: what to run.
+        plan: the run; it cancels something.
+        more: who else looks on.
+
+    Raises:
+        Astray: it was not canceled where it should be.
+    """
+    if plan.point is None:
+        raise Astray("this token cancels nothing")
+    clean = execute(scenario, plan.clean(), [one() for one in DETECTORS])
+    why = not_clean(clean)
+    if why:
+        raise Astray(f"{scenario.name}, not canceled: {why}")
+    for _ in range(_TRIES):
+        detectors = [*more, *(one() for one in DETECTORS)]
+        record = execute(scenario, plan, detectors)
+        why = record.error or record.diverged or went_astray(record, clean)
+        if record.struck and not why:
+            break
+        if any(getattr(one, "stopped", False) for one in more):
+            break
+    else:
+        raise Astray(f"the run went another way, and was not canceled at {plan}: {_told(why)}")
+    findings: list[Finding] = []
+    broken = False
+    for one in sorted(DETECTORS, key=lambda one: one.explains):
+        if one.explains and not broken:
+            break  # it only explains what others found
+        severity = one.severity if plan.point.task == ROOT else "hint"
+        findings += [Finding(one.name, severity, plan, each) for each in one.judge(record, clean)]
+        broken = any(finding.severity == "verdict" for finding in findings)
+    findings.sort(key=lambda finding: finding.severity != "verdict")
+    return Replayed(scenario.name, record, clean, findings)
+
+
+def _told(why: str) -> str:
+    return why or "it never came there"

@@ -1,0 +1,49 @@
+"""Kinds of objects that become more."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+from rescind.check import Env, Judge
+from tests.check.detectors.kit import found
+
+NAME = "kinds grow"
+
+
+class Thing:
+    """Knows all of its kind."""
+
+    every: ClassVar[list[Thing]] = []
+
+
+async def setup(env: Env) -> None:
+    Thing.every.clear()
+
+
+async def forgets(env: Env) -> None:
+    Thing.every.append(Thing())
+    await asyncio.sleep(1)
+    Thing.every.pop()
+
+
+async def takes_out(env: Env) -> None:
+    Thing.every.append(Thing())
+    try:
+        await asyncio.sleep(1)
+    finally:
+        Thing.every.pop()
+
+
+def test_catches_objects_that_no_way_leads_to_from_the_env() -> None:
+    """It is a hint, and says who holds them."""
+    finding = found(NAME, forgets, setup=setup, judges=(Judge.STORM,))[0]
+    assert finding.severity == "hint"
+    assert finding.symptom.seen == (
+        "12 tests.check.detectors.test_kinds_grow.Thing, held by list < dict['every'] < class Thing"
+    )
+
+
+def test_passes_objects_that_are_let_go() -> None:
+    """None of them survives."""
+    assert not found(NAME, takes_out, setup=setup, judges=(Judge.STORM,))

@@ -1,0 +1,50 @@
+"""Descriptors that are still open."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from rescind.check import Env, Judge
+from tests.check.detectors.kit import found
+
+NAME = "resources left"
+
+
+async def leaves_it_open(env: Env) -> None:
+    fd = os.open(os.devnull, os.O_RDONLY)
+    env.fds = [*getattr(env, "fds", []), fd]
+    await asyncio.sleep(1)
+    os.close(fd)
+    env.fds.remove(fd)
+
+
+async def closes_it(env: Env) -> None:
+    fd = os.open(os.devnull, os.O_RDONLY)
+    try:
+        await asyncio.sleep(1)
+    finally:
+        os.close(fd)
+
+
+def test_catches_a_file_that_stays_open() -> None:
+    """It is named."""
+    opened: list[int] = []
+
+    async def scenario(env: Env) -> None:
+        try:
+            await leaves_it_open(env)
+        finally:
+            opened.extend(env.fds)
+
+    try:
+        finding = found(NAME, scenario, judges=(Judge.LOOK,))[0]
+    finally:
+        for fd in opened:
+            os.close(fd)
+    assert finding.symptom.seen == os.devnull
+
+
+def test_passes_a_file_that_is_closed() -> None:
+    """None is open."""
+    assert not found(NAME, closes_it)

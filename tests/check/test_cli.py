@@ -1,0 +1,322 @@
+"""``rescind check`` and its ``replay``, as processes: what they print, and their codes."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.check.programs import LIBRARY, rescind_check, write
+
+SCENARIOS = """
+    import asyncio, random, threading
+    from pool_of_one import Pool, swallow
+
+    async def setup(env):
+        env.pool = Pool()
+
+    async def scenario(env):
+        number = 41
+        await asyncio.sleep(0)
+        await env.pool.forgetful()
+        return number
+
+    async def careful(env):
+        await env.pool.careful()
+
+    async def fails():
+        raise ValueError("no")
+
+    async def hangs():
+        await asyncio.Event().wait()
+
+    async def differs():
+        return random.random()
+
+    async def leaves_thread():
+        threading.Thread(target=threading.Event().wait, name="forever").start()
+
+    async def with_fixture(pool, other): ...
+
+    async def endless(env):
+        for _ in range(400):
+            await asyncio.sleep(0.001)
+
+    def not_async(): ...
+"""
+_TOKEN = re.compile(r"rc1-[\w-]+")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Write the scenarios."""
+    write(tmp_path, pool_of_one=LIBRARY, cases=SCENARIOS)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def token(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Find the pool's fault; return the folder and the token."""
+    folder = tmp_path_factory.mktemp("replay")
+    write(folder, pool_of_one=LIBRARY, cases=SCENARIOS)
+    found = _TOKEN.search(rescind_check(folder, "cases.py", "--mode", "asyncio").out)
+    assert found is not None
+    return folder, found.group()
+
+
+def test_a_fault_is_told_and_the_code_is_1(folder: Path) -> None:
+    """The report names the library's line; nothing is written to standard error."""
+    ended = rescind_check(folder, "cases.py", "--mode", "asyncio", "--judge", "follow-up")
+
+    assert 1 == ended.code
+    assert "BROKEN  pool_of_one.py:30 in Pool.forgetful: the next use hangs" in ended.out
+    assert "rescind check replay rc1-" in ended.out
+    assert "" == ended.err
+
+
+def test_what_survives_ends_with_0(folder: Path) -> None:
+    """All modes and judges, a thorough check, and tasks of its own left out."""
+    ended = rescind_check(folder, "cases:careful", "--thorough", "--no-children", "--quiet")
+
+    assert (0, "") == (ended.code, ended.err)
+    assert "clean" in ended.out
+
+
+def test_several_targets_are_checked_and_the_worst_decides(folder: Path) -> None:
+    """One that cannot be checked is told, and the others are checked all the same."""
+    ended = rescind_check(folder, "cases.py::careful", "cases.py::fails", "cases.py::careful")
+    assert 2 == ended.code
+    assert 2 == ended.out.count("careful: clean")
+    assert "cases.py::fails, not canceled: the scenario raised ValueError('no')" in ended.err
+
+    few = rescind_check(folder, "cases.py::careful", "--max-runs", "3")
+    assert (2, True) == (few.code, "unresolved" in few.out)
+    assert 1 == rescind_check(folder, "cases.py::fails", "cases.py", "--max-runs", "120").code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["cases.py::fails"], "the scenario raised ValueError('no')"),
+        (["cases.py::hangs"], "hung"),
+        (["cases.py::differs"], "differs"),
+        (["cases.py::leaves_thread", "--mode", "asyncio"], "leaves a thread behind"),
+        (["cases.py::not_async"], "is not async"),
+        (["cases.py::with_fixture"], "needs the arguments pool, other"),
+        (["cases.py::nothing"], "has no 'nothing'"),
+        (["nowhere.py"], "there is no file"),
+        (["nowhere:x"], "there is no module"),
+        ([], "Missing argument"),
+        (["cases.py", "--mode", "asincio"], "'asincio' is no mode; there are: asyncio, twice"),
+        (["cases.py", "--judge", "jury"], "'jury' is no judge; there are: look, follow-up"),
+        (["cases.py", "--budget", "soon"], "'soon' is no time; write it as 30s, 2m or 1h"),
+        (["cases.py", "--timeout", "0"], "'0' is no time"),
+        (["cases.py", "--max-runs", "0"], "0 is not in the range"),
+        (["cases.py", "-n", "0"], "0 is not in the range"),
+        (["cases.py", "--loop", "uvloop"], "'uvloop' is not 'asyncio'"),
+        (["cases.py", "--json", "nowhere/x.json"], "there is no directory 'nowhere'"),
+        (["cases.py", "--html", "."], "it is a directory"),
+        (["cases.py", "--regressions", "."], "it is a directory"),
+        (["cases.py", "--regressions", "nowhere/x"], "there is no directory 'nowhere'"),
+        (["cases.py", "cases:careful", "--json", "x.json"], "name one target"),
+        (["replay"], "Missing argument 'TOKEN'"),
+        (["replay", "nonsense"], "a replay token begins with 'rc1-'"),
+        (["replay", "rc1-nonsense"], "this replay token cannot be read"),
+    ],
+)
+def test_bad_input_gets_one_clear_line(folder: Path, arguments: list[str], message: str) -> None:
+    """The code is 2, and no traceback is of ours."""
+    ended = rescind_check(folder, *arguments)
+
+    assert 2 == ended.code
+    assert message in ended.err
+    assert "Traceback" not in ended.err
+    assert "" == ended.out
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def x(:", "cannot import 'broken.py': invalid syntax (broken.py:1); correct it"),
+        ("import no_such_thing", "it needs the module 'no_such_thing', which is not installed"),
+        ("1/0", "cannot import 'broken.py': ZeroDivisionError: division by zero (broken.py:1)"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_told(folder: Path, source: str, message: str) -> None:
+    """If its own code raised, its own traceback comes first, without our frames."""
+    (folder / "broken.py").write_text(source, encoding="utf-8")
+    ended = rescind_check(folder, "broken.py")
+
+    assert 2 == ended.code
+    assert message in ended.err
+    assert "rescind/" not in ended.err.split("rescind: error")[0]
+
+
+def test_ctrl_c_prints_what_was_found_so_far(folder: Path) -> None:
+    """The code is 130; the report is complete as far as it goes."""
+    write(
+        folder,
+        long="""
+        import asyncio, sys
+        from pool_of_one import Pool
+        async def setup(env):
+            env.pool = Pool()
+        runs = 0
+        async def scenario(env):
+            global runs
+            runs += 1
+            if runs == 120:
+                print("now", flush=True)
+            await env.pool.forgetful()
+            for _ in range(300):
+                await asyncio.sleep(0.001)
+    """,
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "rescind", "check", "long.py", "--mode", "asyncio"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A suite in the background of a shell ignores SIGINT, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    ) as process:
+        assert process.stdout is not None
+        assert "now\n" == process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=40)
+
+    assert 130 == process.returncode
+    assert "rescind: interrupted; this is what was found so far" in err
+    assert "BROKEN  pool_of_one.py:30 in Pool.forgetful" in out
+    assert "Traceback" not in err
+
+
+def test_regressions_are_remembered_and_forgotten(folder: Path) -> None:
+    """The file holds the tokens of what broke; where nothing does any more, it is taken away."""
+    options = ("cases.py", "--mode", "asyncio", "--judge", "follow-up", "--regressions", "r.json")
+    assert 1 == rescind_check(folder, *options).code
+    known = json.loads((folder / "r.json").read_text(encoding="utf-8"))
+    assert ["cases.py"] == list(known["tests"])
+
+    assert "of the known failures of cases.py still fail" in rescind_check(folder, *options).err
+
+    library = folder / "pool_of_one.py"
+    library.write_text(library.read_text().replace("async def forgetful", "async def _old", 1))
+    library.write_text(library.read_text().replace("async def careful", "async def forgetful", 1))
+    assert 0 == rescind_check(folder, *options).code
+    assert not (folder / "r.json").exists()
+
+
+def test_replay_tells_what_happened(token: tuple[Path, str]) -> None:
+    """What came before, the strike, what followed, and what the judge saw."""
+    folder, text = token
+    ended = rescind_check(folder, "replay", text)
+
+    assert (1, "") == (ended.code, ended.err)
+    for part in (
+        "before     cases.py:9 in scenario",
+        "canceled   parked, by asyncio",
+        "at         pool_of_one.py:30 in Pool.forgetful",
+        "await asyncio.sleep(0.01)",
+        "it         ended canceled; not canceled, it returned 41",
+        "BROKEN (follow-up): the next use hangs",
+        "  expected returned 41",
+    ):
+        assert part in ended.out
+
+
+def test_a_token_that_was_broken_into_lines_is_joined(token: tuple[Path, str]) -> None:
+    """As words, and as one argument with line breaks."""
+    folder, text = token
+
+    assert 1 == rescind_check(folder, "replay", text[:30], text[30:50], text[50:]).code
+    assert 1 == rescind_check(folder, "replay", f"{text[:30]}\n  {text[30:]}").code
+
+
+def test_a_changed_program_is_told(token: tuple[Path, str], tmp_path: Path) -> None:
+    """If the place is gone, the run cannot be made; if it is there, it is."""
+    folder, text = token
+    for file in folder.glob("*.py"):
+        (tmp_path / file.name).write_text(file.read_text() + "\n# more\n")
+    said = rescind_check(tmp_path, "replay", text)
+    assert "have changed since the token was made" in said.err
+
+    (tmp_path / "pool_of_one.py").write_text("\n\n" + (folder / "pool_of_one.py").read_text())
+    gone = rescind_check(tmp_path, "replay", text)
+    assert 2 == gone.code
+    assert "the run went another way, and was not canceled at" in gone.err
+
+
+def test_pdb_stops_in_the_users_frame_at_the_cancel(token: tuple[Path, str]) -> None:
+    """Its locals can be read; up and down go along the awaits; continue cancels it."""
+    folder, text = token
+    commands = "up\np number\ndown\np type(self).__name__\ncontinue\n"
+    ended = rescind_check(folder, "replay", text, "--pdb", given=commands)
+
+    assert 1 == ended.code
+    assert "The task is parked in this frame" in ended.out
+    assert "pool_of_one.py(30)forgetful()" in ended.out
+    assert "cases.py(10)scenario()" in ended.out
+    assert re.search(r"\(rescind pdb\) 41\n", ended.out)
+    assert "'Pool'" in ended.out
+    assert "BROKEN (follow-up)" in ended.out
+
+
+def test_pdb_goes_on_to_where_the_cancellation_arrives(token: tuple[Path, str]) -> None:
+    """``next`` sends it, and stops in the frame that gets it."""
+    folder, text = token
+    ended = rescind_check(folder, "replay", text, "--pdb", given="next\ncontinue\n")
+
+    assert "CancelledError: rescind check" in ended.out
+    assert "BROKEN (follow-up)" in ended.out
+
+
+def test_quitting_the_debugger_ends_it(token: tuple[Path, str]) -> None:
+    """So does the end of the input."""
+    folder, text = token
+
+    assert 130 == rescind_check(folder, "replay", text, "--pdb", given="q\n").code
+    assert 130 == rescind_check(folder, "replay", text, "--pdb").code
+
+
+def test_verbose_tells_of_whole_stacks(token: tuple[Path, str]) -> None:
+    """Those of the standard library too."""
+    folder, text = token
+
+    assert "asyncio/tasks.py" in rescind_check(folder, "replay", text, "-v").out
+
+
+def test_help_tells_of_each_option(folder: Path) -> None:
+    """Both commands have their own."""
+    ours = rescind_check(folder, "--help").out
+    for word in ("--mode", "--judge", "--regressions", "--no-children", "rescind check replay"):
+        assert word in ours
+    assert "--pdb" in rescind_check(folder, "replay", "--help").out
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal")
+def test_progress_is_shown_on_a_terminal_alone(folder: Path) -> None:
+    """On standard error: the report can be piped on."""
+    ours, theirs = os.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "rescind", "check", "cases.py", "--max-runs", "200"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "120"},
+        timeout=50,
+        check=False,
+    )
+    os.close(theirs)
+    shown = os.read(ours, 1 << 16).decode(errors="replace")
+    os.close(ours)
+
+    assert "runs" in shown
+    assert "BROKEN" in done.stdout
+    assert "\x1b" not in done.stdout
