@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager
 import pytest
 
 from tests.ecosystem import servers
+from tests.ecosystem.kit import Scenario
+from tests.ecosystem.scenarios import SCENARIOS
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +21,25 @@ def redis_port() -> Iterator[int]:
 def postgres_port() -> Iterator[int]:
     """Run a PostgreSQL cluster of the tests' own."""
     yield from _served(servers.postgres)
+
+
+@pytest.fixture(params=SCENARIOS, ids=lambda scenario: scenario.name)
+def scenario(request: pytest.FixtureRequest) -> Scenario:
+    """Each scenario whose library is installed."""
+    chosen: Scenario = request.param
+    missing = chosen.missing()
+    if missing is not None:
+        pytest.skip(f"{missing} is not installed")
+    return chosen
+
+
+@pytest.fixture
+def port(request: pytest.FixtureRequest, scenario: Scenario) -> int:
+    """Return the port of the server that the scenario needs."""
+    if scenario.server is None:
+        return 0
+    found: int = request.getfixturevalue(f"{scenario.server}_port")
+    return found
 
 
 def _served(server: Callable[[], AbstractContextManager[int]]) -> Iterator[int]:

@@ -48,6 +48,7 @@ class Scenario:
         use: what is canceled.
         check: raises if what was opened is not as good as new.
         server: the server that is needed, ``"redis"`` or ``"postgres"``; None if it brings its own.
+        shared: may two use it at a time?
         known: how a problem begins that the library has whoever cancels it, asyncio too.
     """
 
@@ -57,6 +58,7 @@ class Scenario:
     use: Callable[[Any], Coroutine[Any, Any, Any]]
     check: Callable[[Any], Awaitable[object]]
     server: str | None = None
+    shared: bool = True
     known: str | None = None
 
     def missing(self) -> str | None:

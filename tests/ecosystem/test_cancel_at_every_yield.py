@@ -5,28 +5,8 @@ import importlib.util
 import pytest
 
 from tests.ecosystem.kit import Loop, Scenario, cancel_at_every_yield
-from tests.ecosystem.scenarios import SCENARIOS
 
 pytestmark = pytest.mark.filterwarnings("default")  # the kit notes each warning with its point
-
-
-@pytest.fixture(params=SCENARIOS, ids=lambda scenario: scenario.name)
-def scenario(request: pytest.FixtureRequest) -> Scenario:
-    """Each scenario whose library is installed."""
-    chosen: Scenario = request.param
-    missing = chosen.missing()
-    if missing is not None:
-        pytest.skip(f"{missing} is not installed")
-    return chosen
-
-
-@pytest.fixture
-def port(request: pytest.FixtureRequest, scenario: Scenario) -> int:
-    """Return the port of the server that the scenario needs."""
-    if scenario.server is None:
-        return 0
-    found: int = request.getfixturevalue(f"{scenario.server}_port")
-    return found
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,7 @@ SCENARIOS = (
         _primitives,
         _asyncio_primitives,
         _asyncio_primitives_check,
+        shared=False,  # of a queue for one producer and one consumer
     ),
     Scenario("asyncio: threads", ("asyncio",), _nothing, _asyncio_threads, _asyncio_threads),
 )

@@ -242,6 +242,7 @@ SCENARIOS = (
         _websockets,
         _websockets_use,
         _websockets_check,
+        shared=False,
     ),
     Scenario(
         "websockets: connect",
