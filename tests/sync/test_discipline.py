@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from rescind import Completed, UsageError
+from rescind import Completed, PolledAfterCompletion, UsageError
 from rescind.lowlevel import PENDING, Future, Waker
 from rescind.sync import (
     Barrier,
@@ -431,3 +431,35 @@ def test_posted_step_is_taken_although_all_threads_try_at_the_same_time() -> Non
         thread.join(30)
     assert list(range(8000)) == sorted(done)
     assert ([], 0) == (section.posted, len(section.due))
+
+
+@CASES
+def test_dropped_twice_it_has_left_once_and_is_not_polled_again(make: Callable[[], Case]) -> None:
+    """R1, R3: parked, woken, or never polled; whoever is behind gets what it had."""
+    case = make()
+    waker, never, waiting = CountingWaker(), case.wait(), list[Future[Any]]()
+    for _ in range(3):
+        waiting.append(case.wait())
+        assert PENDING is poll_once(waiting[-1], context(waker))
+    left, woken, behind = waiting
+    left.drop()
+    case.give()
+    for one in (never, left, woken):
+        one.drop()
+        one.drop()
+        with pytest.raises(PolledAfterCompletion):
+            poll_once(one).unwrap()  # type: ignore[union-attr]
+    if make is not condition:  # C1: there, whoever is dropped holds the mutex
+        assert PENDING is not poll_once(behind)
+
+
+@CASES
+def test_operation_that_nobody_awaits_does_nothing(make: Callable[[], Case]) -> None:
+    """It is lazy: made and forgotten, it has neither queued nor taken anything."""
+    case = make()
+    forgotten = case.wait()
+    behind = case.wait()
+    assert PENDING is poll_once(behind)
+    del forgotten
+    case.give()
+    assert PENDING is not poll_once(behind)

@@ -438,7 +438,7 @@ class NotifyMachine(Machine):
         if end != "all":
             self.tell(end)
 
-    @rule(slot=slots, how=st.sampled_from(["poll", "enable", "told before"]))
+    @rule(slot=slots, how=st.sampled_from(["poll"] * 6 + ["enable"] * 2 + ["told before"]))
     def notified(self, slot: int, how: str) -> None:
         """Come, by a poll or by `enable`; or having heard of all being notified."""
         if not self.free(slot):

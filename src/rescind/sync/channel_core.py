@@ -161,7 +161,7 @@ class ChannelCore(Generic[T]):
         """Let in who can go now, and tell the end if this is it; whatever leaves calls this."""
         putters = self.putters
         if self.closed and putters.first is not None:
-            self.section.wake_all(putters, False)  # came in the middle of the close (O4)
+            self.section.wake_all(putters, False)
         while (putter := putters.first) is not None:
             wants = putter.wants
             if isinstance(wants, tuple):
@@ -277,8 +277,7 @@ class ChannelCore(Generic[T]):
         """Accept nothing any more, except from permits."""
         if not self.closed:
             self.closed = True
-            self.section.wake_all(self.putters, False)
-            self.section.wake_all(self.watchers, None)
+            self.section.wake_all(self.watchers)
             self.settle()
 
     def sender_gone(self) -> None:
