@@ -241,6 +241,7 @@ SCENARIOS = (
         _directory,
         _aiofiles_use,
         _aiofiles_check,
+        shared=False,
         # A thread opens and closes the file. Canceled meanwhile, its result is thrown away:
         # https://github.com/Tinche/aiofiles/issues/165
         known="warned: unclosed file",

@@ -59,7 +59,7 @@ async def _httpx(_port: int) -> AsyncIterator[Any]:
     limits = httpx.Limits(max_connections=1)
     async with (
         web() as url,
-        httpx.AsyncClient(limits=limits, timeout=0.5, trust_env=False, base_url=url) as client,
+        httpx.AsyncClient(limits=limits, timeout=2, trust_env=False, base_url=url) as client,
     ):
         yield client
 
@@ -90,7 +90,7 @@ async def _aiohttp(_port: int) -> AsyncIterator[Any]:
     import aiohttp
 
     connector = aiohttp.TCPConnector(limit=1)
-    timeout = aiohttp.ClientTimeout(total=0.5)
+    timeout = aiohttp.ClientTimeout(total=2)
     async with (
         web() as url,
         aiohttp.ClientSession(url, connector=connector, timeout=timeout) as session,
