@@ -27,7 +27,7 @@ from tests.ecosystem.scenarios import SCENARIOS  # noqa: E402
 
 PAGE = ROOT / "docs" / "cancel-safety.md"
 #: How often a scenario is run whose library is at fault itself, now and then: it races.
-REPEATED = 10
+REPEATED = 30
 HEAD = """\
 # How libraries survive cancellation
 
@@ -38,7 +38,7 @@ place where it suspends, canceled there, with everything opened anew. *Bad* is a
 the client, pool or connection is not as good as new (a slot is lost, a transaction is left open,
 the answer is another request's), or in which something was reported: a warning, an error that
 nobody took, an error in the cleanup. The cells are *bad runs / runs*. Where the library races
-against a server or a thread, everything is run ten times.
+against a server or a thread, everything is run thirty times.
 
 | column | who cancels |
 |---|---|
@@ -48,6 +48,11 @@ against a server or a thread, everything is run ten times.
 | close | nobody awaits the cleanup: rescind with `grace=0`, which closes the coroutine |
 | rescind | `rescind.Task.cancel()` |
 | rescind, a branch | a `rescind.race` that another branch has won |
+| asyncio, twice, a race | as asyncio twice, but the use is awaited through `rescind.race(…)` |
+| anyio, a race | as anyio, but the use is awaited through `rescind.race(…)` |
+
+The last two are programs that asyncio runs, without a runtime of rescind: a combinator around a
+call drains it, however often it is canceled.
 
 """
 WHY = """

@@ -202,6 +202,24 @@ async def _by_race(use: Use, trigger: Trigger) -> str:
     return seen[0]
 
 
+async def _by_anyio_around(use: Use, trigger: Trigger) -> str:
+    """As anyio does, each tick, while a plain asyncio task awaits a combinator of ours (R31)."""
+
+    async def raced() -> None:
+        await rescind.race(use())
+
+    return await _by_anyio(raced, trigger)
+
+
+async def _by_asyncio_around(use: Use, trigger: Trigger) -> str:
+    """As `asyncio.Task.cancel` does, while a plain asyncio task awaits a combinator of ours."""
+
+    async def raced() -> None:
+        await rescind.race(use())
+
+    return await _by_asyncio(raced, trigger)
+
+
 def _told_of(outcome: rescind.Outcome[Any]) -> str:
     match outcome:
         case rescind.Completed():
@@ -222,6 +240,8 @@ WAYS: Final[dict[str, tuple[Callable[[Use, Trigger], Awaitable[str]], bool]]] = 
     "close": (_by_drop, True),
     "rescind": (_by_rescind, True),
     "rescind, a branch": (_by_race, True),
+    "asyncio, twice, a race": (_by_asyncio_around, False),
+    "anyio, a race": (_by_anyio_around, False),
 }
 
 
@@ -247,7 +267,7 @@ def cancel_at_every_yield(
     gc.freeze()
     try:
         for number in range(1, MOST):
-            trigger = Trigger(number, early=early, again=way == "asyncio, twice")
+            trigger = Trigger(number, early=early, again=way.startswith("asyncio, twice"))
             point = Point(number)
             with _listening(point.problems):
                 _run(scenario, way, trigger, point, port=port, loop=loop)

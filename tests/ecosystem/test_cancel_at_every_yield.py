@@ -17,8 +17,13 @@ pytestmark = pytest.mark.filterwarnings("default")  # the kit notes each warning
         ("rescind, a branch", False, "asyncio"),
         ("rescind", False, "uvloop"),
         ("rescind, a branch", True, "uvloop"),
+        ("anyio, a race", False, "asyncio"),
+        ("asyncio, twice, a race", False, "uvloop"),
     ],
-    ids=["parked-asyncio", "ready-asyncio", "branch-asyncio", "parked-uvloop", "ready-uvloop"],
+    ids=[
+        *("parked-asyncio", "ready-asyncio", "branch-asyncio", "parked-uvloop", "ready-uvloop"),
+        *("anyio-around-asyncio", "twice-around-uvloop"),
+    ],
 )
 def test_canceled_at_every_suspension_it_stays_whole(
     scenario: Scenario, port: int, loop: Loop, way: str, early: bool
