@@ -50,6 +50,9 @@ class Identity:
         self._name = name
         self._registered = registered
         self._cancel_count = 0
+        # Was our own request, which is being cleaned up after, taken back? And since the last park?
+        self._ours_taken = False
+        self._just_taken = False
         self._message: object = None
         self._must_cancel = False
         self._fut_waiter: asyncio.Future[Any] | None = None
@@ -63,6 +66,11 @@ class Identity:
         driver = self._driver
         if driver is None:
             return False
+        if self._just_taken:
+            # A `TaskGroup` (3.13) takes a request back and puts it again, to keep it pending. Ours
+            # is not pending: it was raised already, and its cleanup is not to be disturbed (R9).
+            self._just_taken = self._ours_taken = False
+            return True
         self._cancel_count += 1
         waiter = self._fut_waiter
         if waiter is not None and waiter.cancel(msg=msg):
@@ -76,19 +84,32 @@ class Identity:
         return True
 
     def cancelling(self) -> int:
-        """Return how many of asyncio's requests were not taken back."""
-        return self._cancel_count
+        """Return how many requests were not taken back: asyncio's own, and one of ours.
+
+        Ours counts while what it was raised in cleans up. Were it left out, a timeout, a
+        `TaskGroup` or an anyio scope that is canceled at the same time would take our
+        cancellation, too, for its own, and end it.
+        """
+        return self._cancel_count + self._counts_ours()
 
     def uncancel(self) -> int:
-        """Take one of asyncio's requests back; the last one clears what is still pending."""
+        """Take one request back; the last of asyncio's clears what is still pending."""
         if self._cancel_count > 0:
             self._cancel_count -= 1
             if self._cancel_count == 0:
                 self._must_cancel = False
-        return self._cancel_count
+        elif self._counts_ours():
+            self._ours_taken = self._just_taken = True
+        return self.cancelling()
+
+    def _counts_ours(self) -> bool:
+        driver = self._driver
+        unwinding = driver is not None and (driver.unwinding or driver.floor > 0)
+        return unwinding and not self._ours_taken
 
     def take_request(self) -> BaseException | None:
         """Return asyncio's pending request as the exception to be raised, once."""
+        self._just_taken = False
         if not self._must_cancel:
             return None
         self._must_cancel = False
