@@ -32,10 +32,12 @@ LIBRARY = """
                 raise
 
         def release(self):
-            if self.waiters:
-                self.waiters.pop(0).set_result(None)
-            else:
-                self.free += 1
+            while self.waiters:
+                waiter = self.waiters.pop(0)
+                if not waiter.done():
+                    waiter.set_result(None)
+                    return
+            self.free += 1
 
         async def forgetful(self):
             await self.acquire()
