@@ -2,40 +2,36 @@
 
 import importlib
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import rescind
+from tests.pages import Console, Program, contents, normalized, run, run_command
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-PROGRAMS = [index for index, (language, _) in enumerate(BLOCKS) if language == "python"]
+PARTS = list(contents(README))
+PROGRAMS = [part for part in PARTS if isinstance(part, Program)]
+COMMANDS = [part for part in PARTS if isinstance(part, Console)]
 
 
 def test_every_program_is_followed_by_its_output() -> None:
-    """Five programs, and after each a block of text."""
-    assert [BLOCKS[index + 1][0] for index in PROGRAMS] == ["text"] * 5
+    """Five programs, and after each a block of text; and a command."""
+    assert [bool(program.output) for program in PROGRAMS] == [True] * 5
+    assert [command.command.split()[:2] for command in COMMANDS] == [["rescind", "check"]]
 
 
-@pytest.mark.parametrize("index", PROGRAMS)
-def test_program_prints_the_block_that_follows_it(index: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda one: str(one.number))
+def test_program_prints_the_block_that_follows_it(program: Program, tmp_path: Path) -> None:
     """The program, saved as program.py, prints exactly that, and nothing on stderr."""
-    (tmp_path / "program.py").write_text(BLOCKS[index][1], encoding="utf-8")
+    assert run(program, tmp_path) == (program.output, "", 0)
 
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "program.py"],
-        cwd=tmp_path,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=50,
-        check=False,
-    )
 
-    assert (done.stdout, done.stderr, done.returncode) == (BLOCKS[index + 1][1], "", 0)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda one: one.command)
+def test_command_prints_what_is_below_it(command: Console, tmp_path: Path) -> None:
+    """The command says that, but for the numbers of lines, runs and seconds."""
+    assert normalized(run_command(command, tmp_path)) == normalized(command.output)
 
 
 def exists(name: str) -> bool:
@@ -63,7 +59,7 @@ def test_names_are_there_or_not_as_it_says() -> None:
 def test_its_commands_and_links_exist() -> None:
     """Each `make` target, each linked file and each program named is there."""
     targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    files = {*re.findall(r"\]\(([\w./]+)\)", README), *re.findall(r"examples/\w+\.py", README)}
+    files = {*re.findall(r"\]\(([\w./-]+)\)", README), *re.findall(r"examples/\w+\.py", README)}
 
     assert set(re.findall(r"make ([a-z]+)\b(?=`|  )", README)) <= targets
     assert sorted(name for name in files if not (ROOT / name).exists()) == []

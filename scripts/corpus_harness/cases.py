@@ -27,7 +27,7 @@ _MEANT: Final[dict[str, Meant]] = {
 _KEYS: Final = {
     *("library", "kind", "issue", "buggy", "fixed", "open", "python", "python_buggy"),
     *("python_fixed", "server", "smoke", "explained", "slow_server", "slow_environ", "settle"),
-    *("also", "what", "result"),
+    *("also", "what", "result", "thorough"),
 }
 _EXPLAINED_KEYS: Final = {
     *("version", "reason", "detectors", "places", "modes", "missed", "invariants"),
@@ -99,6 +99,8 @@ class Case:
     servers: tuple[str, ...] = ()
     explained: tuple[Explained, ...] = ()
     smoke: bool = False
+    #: Whether the bug shows only between callbacks.
+    thorough: bool = False
     #: For tools that cannot hold answers back: the servers and variables to use instead.
     slow_servers: tuple[str, ...] = ()
     slow_environ: tuple[tuple[str, str], ...] = ()
@@ -149,6 +151,7 @@ def read_case(folder: Path, name: str) -> Case:
         servers=read.texts("server"),
         explained=tuple(_explained(path, entry) for entry in data.get("explained", [])),
         smoke=bool(data.get("smoke", False)),
+        thorough=bool(data.get("thorough", False)),
         slow_servers=read.texts("slow_server") or read.texts("server"),
         slow_environ=tuple(sorted((k, str(v)) for k, v in data.get("slow_environ", {}).items())),
         settle=float(data.get("settle", 0.02)),

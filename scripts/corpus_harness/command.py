@@ -124,7 +124,7 @@ def _runner(options: argparse.Namespace) -> Runner:
             invariants=invariants,
             budget=options.budget,
             out=options.output / "reports" / f"{name}.json",
-            arguments=options.check_args,
+            arguments=[*(("--thorough",) if case.thorough else ()), *options.check_args],
         )
 
     return run

@@ -27,16 +27,14 @@ LIBRARY = """
             except asyncio.CancelledError:
                 if waiter in self.waiters:
                     self.waiters.remove(waiter)
-                else:
+                elif not waiter.cancelled():
                     self.release()
                 raise
 
         def release(self):
             while self.waiters:
-                waiter = self.waiters.pop(0)
-                if not waiter.done():
-                    waiter.set_result(None)
-                    return
+                if not (waiter := self.waiters.pop(0)).done():  # else its task was canceled
+                    return waiter.set_result(None)
             self.free += 1
 
         async def forgetful(self):

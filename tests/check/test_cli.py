@@ -73,7 +73,7 @@ def test_a_fault_is_told_and_the_code_is_1(folder: Path) -> None:
     ended = rescind_check(folder, "cases.py", "--mode", "asyncio", "--judge", "follow-up")
 
     assert 1 == ended.code
-    assert "BROKEN  pool_of_one.py:32 in Pool.forgetful: the next use hangs" in ended.out
+    assert "BROKEN  pool_of_one.py:30 in Pool.forgetful: the next use hangs" in ended.out
     assert "rescind check replay rc1-" in ended.out
     assert "" == ended.err
 
@@ -192,7 +192,7 @@ def test_ctrl_c_prints_what_was_found_so_far(folder: Path) -> None:
 
     assert 130 == process.returncode
     assert "rescind: interrupted; this is what was found so far" in err
-    assert "BROKEN  pool_of_one.py:32 in Pool.forgetful" in out
+    assert "BROKEN  pool_of_one.py:30 in Pool.forgetful" in out
     assert "Traceback" not in err
 
 
@@ -221,7 +221,7 @@ def test_replay_tells_what_happened(token: tuple[Path, str]) -> None:
     for part in (
         "before     cases.py:9 in scenario",
         "canceled   parked, by asyncio",
-        "at         pool_of_one.py:32 in Pool.forgetful",
+        "at         pool_of_one.py:30 in Pool.forgetful",
         "await asyncio.sleep(0.01)",
         "it         ended canceled; not canceled, it returned 41",
         "BROKEN (follow-up): the next use hangs",
@@ -260,7 +260,7 @@ def test_pdb_stops_in_the_users_frame_at_the_cancel(token: tuple[Path, str]) -> 
 
     assert 1 == ended.code
     assert "The task is parked in this frame" in ended.out
-    assert "pool_of_one.py(32)forgetful()" in ended.out
+    assert "pool_of_one.py(30)forgetful()" in ended.out
     assert "cases.py(10)scenario()" in ended.out
     assert re.search(r"\(rescind pdb\) 41\n", ended.out)
     assert "'Pool'" in ended.out

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from types import CoroutineType
+from types import FrameType
 from typing import Any
 
 from rescind.check.stacks import Driven
@@ -25,14 +25,15 @@ def has_its_result(coro: Any) -> bool:
     """Is ``coro`` parked in a `asyncio.wait_for` which will return a value, canceled or not?"""
     if sys.version_info >= (3, 12):
         return False
-    innermost = None
+    innermost: FrameType | None = None
     while coro is not None:
         if isinstance(coro, Driven):
             coro = coro.coroutine
             continue
-        if isinstance(coro, CoroutineType):
-            innermost = coro.cr_frame
-        coro = getattr(coro, "cr_await", None) or getattr(coro, "gi_yieldfrom", None)
+        frame: Any = getattr(coro, "cr_frame", None)
+        innermost = frame or innermost
+        inner: Any = getattr(coro, "cr_await", None)
+        coro = inner or getattr(coro, "gi_yieldfrom", None)
     if innermost is None or innermost.f_code is not _WAIT_FOR:
         return False
     waited_for = innermost.f_locals.get("fut")

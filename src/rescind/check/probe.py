@@ -21,8 +21,8 @@ from types import TracebackType
 from typing import Any
 
 from rescind.check.loop import CheckLoop, make_task
-from rescind.check.points import Point, Visits
 from rescind.check.overruling import has_its_result
+from rescind.check.points import Point, Visits
 from rescind.check.stacks import Driven, stack_of
 
 __all__ = ["Probe", "Probes", "stack_of"]

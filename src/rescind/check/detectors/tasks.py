@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rescind.check.detectors.base import Detector
 from rescind.check.detectors.compare import more_than
-from rescind.check.points import Judge
+from rescind.check.points import ROOT, Judge
 from rescind.check.probe import Probe, stack_of
 from rescind.check.record import Record, Symptom
 
@@ -39,13 +40,17 @@ class _Looks(Detector):
         """Note the tasks that were not there when setup had ended."""
         for task in asyncio.all_tasks(run.loop) - self._before:
             probe = task.get_coro()
-            if isinstance(probe, Probe) and not task.done():
+            if isinstance(probe, Probe) and not task.done() and not _is_told(probe.path):
                 stack = stack_of(probe)
                 self._left.append((probe.__qualname__, stack[-1] if stack else "its start"))
 
     def fact(self, run: Run) -> list[Where]:
         self._before.clear()
         return sorted(self._left)
+
+
+#: What runs the scenario itself; that it hangs is told as such.
+_TOLD = re.compile(rf"{ROOT}|follow-up|crowd/\d+")
 
 
 class TasksLeft(_Looks):
@@ -70,6 +75,10 @@ class TasksLeft(_Looks):
                 seen=", ".join(told),
                 remedy="cancel and await the tasks that you start, in a finally or a TaskGroup",
             )
+
+
+def _is_told(path: str) -> bool:
+    return _TOLD.fullmatch(path) is not None
 
 
 class AliveAtEnd(_Looks):
