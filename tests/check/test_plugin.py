@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 
 import pytest
 
+from rescind.check.coverage_file import COVERAGE_FILE, load_coverage
 from tests.check.programs import LIBRARY
 
 pytest_plugins = ["pytester"]
@@ -515,6 +516,18 @@ def test_results_of_workers_are_merged(suite: Suite) -> None:
     result.stdout.fnmatch_lines(["6 tests swept in * runs, 3 broken"])
     known = json.loads((suite.path / ".rescind-regressions.json").read_text())["tests"]
     assert 3 == len(known)
+
+
+def test_coverage_of_all_tests_is_kept_in_one_file(suite: Suite) -> None:
+    """The awaits of the library that any of them canceled."""
+    source = """
+        async def test_one(): await pass_on()
+        async def test_two(): await Pool().careful()
+        """
+    suite.run(source, "--cancel-sweep=quick", "--cancel-coverage").assert_outcomes(passed=2)
+
+    seen = load_coverage(suite.path / COVERAGE_FILE)
+    assert 2 == len([line for file, line, _ in seen if file.endswith("pool_of_one.py")])
 
 
 def test_other_options_of_pytest_do_what_they_do(suite: Suite) -> None:
