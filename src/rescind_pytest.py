@@ -43,12 +43,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="How to cancel, with commas: asyncio, twice, timeout, group, anyio, rescind, close.",
     )
     group.addoption(
-        "--cancel-html", metavar="FILE", help="Write what the canceled tests show as a page."
-    )
-    group.addoption(
         "--cancel-coverage",
         action="store_true",
-        help="Add to .rescind-coverage which awaits were canceled.",
+        help="Add to .rescind-coverage.json which awaits were canceled.",
     )
     group.addoption(
         "--cancel-replay",

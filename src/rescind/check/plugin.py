@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rescind._core.errors import UsageError
+from rescind.check.coverage_file import COVERAGE_FILE, add_coverage
 from rescind.check.suite import regressions
 from rescind.check.suite.plain import Beds, is_ours
 from rescind.check.suite.settings import LEVELS, Settings, marked
@@ -154,6 +155,9 @@ class Plugin:
                 return keeping_loop(lambda: self._tried(trial, item.nodeid))
             finally:
                 self._rig = None
+                if self._config.getoption("cancel_coverage"):
+                    file = self._config.rootpath / COVERAGE_FILE
+                    add_coverage(trial.sweep.report.coverage, file)  # workers take turns
 
     def _tried(self, trial: Trial, test: str) -> Swept:
         if self._token is not None:

@@ -63,3 +63,16 @@ def test_catches_an_item_that_comes_out_twice() -> None:
 def test_passes_an_item_that_is_handed_back() -> None:
     """What teardown finds in the queue is not lost."""
     assert not found(NAME, hands_back, setup=setup, teardown=teardown)
+
+
+def test_passes_as_many_as_are_missing_anyway() -> None:
+    """A stream that is never emptied says nothing of cancellations."""
+
+    async def forgetful(env: Env) -> None:
+        env.sent("nobody ever gets it")
+        env.items = []
+
+    async def waits(env: Env) -> None:
+        await asyncio.sleep(1)
+
+    assert not found(NAME, waits, setup=forgetful)

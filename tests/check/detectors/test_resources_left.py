@@ -48,3 +48,25 @@ def test_catches_a_file_that_stays_open() -> None:
 def test_passes_a_file_that_is_closed() -> None:
     """None is open."""
     assert not found(NAME, closes_it)
+
+
+def test_passes_what_only_a_failed_task_of_setup_still_holds() -> None:
+    """No detector holds such a task, and with it what it failed with, when it is asked."""
+
+    async def serve(env: Env) -> None:
+        _opened = open(os.devnull)  # noqa: ASYNC230, SIM115 - what its traceback holds is the point
+        await env.canceled.wait()
+        raise ValueError("lost its client")
+
+    async def setup(env: Env) -> None:
+        env.canceled = asyncio.Event()
+        env.server = asyncio.get_running_loop().create_task(serve(env))
+
+    async def teardown(env: Env) -> None:
+        env.canceled.set()
+        await asyncio.wait([env.server])
+
+    async def use(env: Env) -> None:
+        await asyncio.sleep(1)
+
+    assert not found(NAME, use, setup=setup, teardown=teardown, judges=(Judge.LOOK,))

@@ -50,3 +50,16 @@ def test_passes_the_tasks_of_setup_wherever_they_are() -> None:
         await asyncio.sleep(1)
 
     assert not found(NAME, use, setup=setup)
+
+
+def test_passes_the_scenario_itself() -> None:
+    """That it hangs is told as such."""
+
+    async def hangs(env: Env) -> None:
+        try:
+            await asyncio.sleep(1)
+        finally:
+            if asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                await asyncio.Event().wait()
+
+    assert not found(NAME, hangs)

@@ -36,7 +36,7 @@ def start() -> tuple[threading.Thread, threading.Event]:
 
 async def leaves_it(env: Env) -> None:
     thread, over = start()
-    await asyncio.sleep(1)
+    await asyncio.sleep(0.01)
     over.set()
     thread.join()
 
@@ -44,7 +44,7 @@ async def leaves_it(env: Env) -> None:
 async def ends_it(env: Env) -> None:
     thread, over = start()
     try:
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.01)
     finally:
         over.set()
         thread.join()

@@ -44,8 +44,10 @@ class _Looks(Detector):
                 stack = stack_of(probe)
                 self._left.append((probe.__qualname__, stack[-1] if stack else "its start"))
 
+    def settled(self, run: Run) -> None:
+        self._before.clear()  # they hold what they failed with, and that is to be collected
+
     def fact(self, run: Run) -> list[Where]:
-        self._before.clear()
         return sorted(self._left)
 
 
@@ -60,6 +62,7 @@ class TasksLeft(_Looks):
 
     def settled(self, run: Run) -> None:
         self.look(run)
+        super().settled(run)
 
     @staticmethod
     def judge(seen: Record, clean: Record) -> Iterable[Symptom]:

@@ -7,6 +7,9 @@ raised in the test's own frame, and the code under test is not even called. What
 the test's own, and no fault; what breaks only if the await was entered is a fault of what it
 awaits.
 
+What a test has started and not asked for yet may be ended by that line, rightly: for what nobody
+was told, the test is abandoned just after the line as well.
+
 *What it is not.* Asked where that await is the ``__aexit__`` of the line's own context manager: it
 is entered to clean up, and abandoning the test before would be another story.
 
@@ -35,6 +38,10 @@ __all__ = ["attributed", "is_own"]
 
 #: Promises of the author hold in the test too, however it is abandoned.
 _ALWAYS = frozenset({"invariant"})
+
+#: What a test has started and not asked for yet may be ended by the awaited call itself, rightly:
+#: then nobody is told either if the test is abandoned just after the line.
+_UNTOLD = frozenset({"never retrieved", "never awaited", "noise"})
 
 Line = tuple[str, int]
 
@@ -67,17 +74,16 @@ def is_own(finding: Finding, scenario: Scenario, files: frozenset[str]) -> bool:
         return False
     abandoned = RunPlan(mode=Mode.ASYNCIO, judge=finding.plan.judge)
     clean = Run(scenario, abandoned, [one() for one in DETECTORS]).execute()
-    deserter = _Deserter(files, witness.line, witness.count)
-    record = _traced(scenario, abandoned, deserter)
-    if not deserter.left or record.error:
-        return False
-    record.struck, record.thrown = True, 1  # which is what it amounts to
-    return any(
-        True
-        for one in DETECTORS
-        if one.name == finding.detector
-        for _symptom in one.judge(record, clean)
-    )
+    for after in (False, True) if finding.detector in _UNTOLD else (False,):
+        deserter = _Deserter(files, witness.line, witness.count, after=after)
+        record = _traced(scenario, abandoned, deserter)
+        if not deserter.left or record.error:
+            continue
+        record.struck, record.thrown = True, 1  # which is what it amounts to
+        symptoms = [one.judge(record, clean) for one in DETECTORS if one.name == finding.detector]
+        if any(True for some in symptoms for _ in some):
+            return True
+    return False
 
 
 def _traced(scenario: Scenario, plan: RunPlan, tracer: _Tracer) -> Any:
@@ -155,18 +161,28 @@ class _Witness(_Tracer):
 
 
 class _Deserter(_Tracer):
-    """Raises the cancellation where a line of the test begins.
+    """Raises the cancellation where a line of the test begins, or where the one after it does.
 
     Attributes:
         left: did it?
     """
 
-    def __init__(self, files: frozenset[str], line: Line, count: int) -> None:
+    def __init__(self, files: frozenset[str], line: Line, count: int, *, after: bool) -> None:
         super().__init__(files)
-        self._line, self._count = line, count
+        self._line, self._count, self._after = line, count, after
+        self._there: FrameType | None = None
         self.left = False
 
+    def settled(self, run: Run) -> None:
+        super().settled(run)
+        self._there = None  # else the frame would live on
+
     def begins(self, frame: FrameType) -> None:
+        if self._there is not None:
+            if frame is self._there and frame.f_lineno != self._line[1]:
+                self._there = None
+                self._leave()
+            return
         if (frame.f_code.co_filename, frame.f_lineno) != self._line:
             return
         if self.counts[id(frame), frame.f_lineno] != self._count:
@@ -174,10 +190,16 @@ class _Deserter(_Tracer):
         way = None if self.run is None else self.run.way
         task = asyncio.current_task()
         if task is not None and (way is None or way.done is task):
-            self.left = True
-            # What raises in a tracer is raised in the frame; and the tracer is taken off.
-            asyncio.get_running_loop().call_soon(sys.settrace, self._called)
-            raise asyncio.CancelledError("abandoned by rescind check")
+            if self._after:
+                self._there = frame
+            else:
+                self._leave()
+
+    def _leave(self) -> None:
+        self.left = True
+        # What raises in a tracer is raised in the frame; and the tracer is taken off.
+        asyncio.get_running_loop().call_soon(sys.settrace, self._called)
+        raise asyncio.CancelledError("abandoned by rescind check")
 
 
 def _frames(coro: Any) -> list[FrameType]:
