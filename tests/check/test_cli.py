@@ -28,6 +28,16 @@ SCENARIOS = """
     async def careful(env):
         await env.pool.careful()
 
+    async def waits_for_helper():
+        queue = asyncio.Queue()
+        helper = asyncio.create_task(put_later(queue))
+        await queue.get()
+        await helper
+
+    async def put_later(queue):
+        await asyncio.sleep(1)
+        queue.put_nowait(1)
+
     async def fails():
         raise ValueError("no")
 
@@ -84,6 +94,18 @@ def test_what_survives_ends_with_0(folder: Path) -> None:
 
     assert (0, "") == (ended.code, ended.err)
     assert "clean" in ended.out
+
+
+def test_hint_alone_is_a_line_and_a_whole_one_if_asked_for(folder: Path) -> None:
+    """Who kills a helper's task makes them wait rightly; that is no fault, and takes no page."""
+    options = ("cases.py::waits_for_helper", "--mode", "asyncio", "--judge", "look")
+    brief, full = rescind_check(folder, *options), rescind_check(folder, *options, "-v")
+
+    assert (0, 0) == (brief.code, full.code)
+    assert "hints -v tells" in brief.out
+    assert "replay" not in brief.out
+    assert "hints -v" not in full.out
+    assert "rescind check replay rc1-" in full.out
 
 
 def test_several_targets_are_checked_and_the_worst_decides(folder: Path) -> None:

@@ -50,11 +50,7 @@ BROKEN  lib/q.py:4 in Queue.get: the next use gets another result: a response th
     replay    rescind check replay rc1-…
 
 hint  the start of root/1: the canceled scenario never ends
-    canceled  before the first poll, in task root/1, by asyncio, then used again
-    expected  it ends
-    seen      nothing can happen any more
-    flaky     seen in 67% of the runs
-    replay    rescind check replay rc1-…
+hints -v tells more of them
 
 app.py::scenario: 1 place broken (3 points, 40 runs, 1.2 s, 1 run unresolved, 3 planned runs not made: the budget was spent)
     not tried anyio: its library is not installed
@@ -62,6 +58,43 @@ app.py::scenario: 1 place broken (3 points, 40 runs, 1.2 s, 1 run unresolved, 3 
               resumed"""  # noqa: E501 - a line is not broken where it would be copied
 
     assert expected == text_of(report)
+
+
+def test_hint_alone_is_told_in_full_if_asked_for(report: Report) -> None:
+    """Its run, what it saw, how often, and the token to see it again."""
+    expected = """\
+hint  the start of root/1: the canceled scenario never ends
+    canceled  before the first poll, in task root/1, by asyncio, then used again
+    expected  it ends
+    seen      nothing can happen any more
+    flaky     seen in 67% of the runs
+    replay    rescind check replay rc1-…
+
+app.py"""
+
+    text = text_of(report, verbose=True)
+
+    assert expected in text
+    assert "hints" not in text
+
+
+def test_many_hints_do_not_drown_what_broke() -> None:
+    """The first few get a line each, the others are counted; a broken place keeps its own."""
+    report = Report("many")
+    hang = "the canceled scenario never ends"
+    report.confirmed = [
+        finding("hang", hang, plan(point((), 0, f"root/{n}"), Instant.UNSTARTED), severity="hint")
+        for n in range(1, 41)
+    ]
+    report.confirmed += [mixed_up(), finding("noise", "psst", plan(), severity="hint")]
+
+    lines = text_of(report).splitlines()
+
+    assert lines[0].startswith("BROKEN")
+    assert any(line.startswith("    also      hint: psst") for line in lines)
+    assert 3 == sum(line.startswith("hint  ") for line in lines)
+    assert "hints 37 more hints; -v tells all" in lines
+    assert 40 == text_of(report, verbose=True).count("\nhint  ")
 
 
 def test_matrix_has_a_row_for_each_place_and_a_sign_for_each_instant(report: Report) -> None:

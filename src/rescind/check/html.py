@@ -56,7 +56,7 @@ def as_html(report: Report, files: Sequence[FileCoverage] | None = None) -> str:
         "style": _part("page.css"),
         "script": _part("page.js"),
         "data": _embedded(page_data(report, covered)),
-        "text": escape("\n".join(lines_of(report, matrix=True))),
+        "text": escape("\n".join(lines_of(report, matrix=True, verbose=True))),
     }
     page = _part("page.html")
     before, *rest = page.split("{{")

@@ -34,6 +34,7 @@ Line = tuple[Span, ...]
 _KEY = 10
 _INDENT = 4
 _MOST_REASONS = 5
+_MOST_HINTS = 3
 _JUDGED = {
     Judge.LOOK: "",
     Judge.FOLLOW_UP: "then used again",
@@ -58,10 +59,29 @@ def plain(line: Line) -> str:
     return "".join(text for _, text in line).rstrip()
 
 
-def report_lines(report: Report, width: int = 100) -> Iterator[Line]:
-    """Yield what is said of a report, but for its matrix and its coverage."""
-    for group in groups(report.confirmed):
-        yield from _group(report, group, width)
+def report_lines(report: Report, width: int = 100, *, verbose: bool = False) -> Iterator[Line]:
+    """Yield what is said of a report, but for its matrix and its coverage.
+
+    Args:
+        report: what to tell.
+        width: how long a line may be, where it can be broken.
+        verbose: tell of the places where nothing but hints was found as of the broken ones; else
+            each of the first few gets a line, and the others are counted.
+    """
+    found = groups(report.confirmed)
+    hints = [] if verbose else [group for group in found if not group.broken]
+    for group in found:
+        if group not in hints:
+            yield from _group(report, group, width)
+            yield ()
+    if hints:
+        for group in hints[:_MOST_HINTS]:
+            yield _title(report, group)
+        more = len(hints) - _MOST_HINTS
+        told = (
+            "-v tells more of them" if more <= 0 else f"{_count(more, 'more hint')}; -v tells all"
+        )
+        yield ("hint", "hints"), ("dim", f" {told}")
         yield ()
     yield _verdict(report)
     yield from _honest(report, width)
@@ -141,9 +161,7 @@ def _group(report: Report, group: Group, width: int) -> Iterator[Line]:
     plan, symptom = lead.plan, lead.symptom
     point = plan.point
     assert point is not None
-    word: Span = ("bad", "BROKEN") if group.broken else ("hint", "hint")
-    place = visible(brief(shortened(titles(report).get(group.place, group.place))))
-    yield word, ("", "  "), ("place", place), ("", ": "), ("title", visible(symptom.sentence))
+    yield _title(report, group)
     source = _source(shown_place(point)) if point.stack else ""
     if source:
         yield from _row("await", source, width, "code")
@@ -164,6 +182,14 @@ def _group(report: Report, group: Group, width: int) -> Iterator[Line]:
     for other in group.also:
         yield from _also(lead, other, width)
     yield (*_key("replay"), ("token", f"rescind check replay {encode(report.name, plan)}"))
+
+
+def _title(report: Report, group: Group) -> Line:
+    """Return where it is, and what the most telling finding says."""
+    word: Span = ("bad", "BROKEN") if group.broken else ("hint", "hint")
+    place = visible(brief(shortened(titles(report).get(group.place, group.place))))
+    sentence = visible(group.lead.symptom.sentence)
+    return word, ("", "  "), ("place", place), ("", ": "), ("title", sentence)
 
 
 def _also(lead: Finding, other: Finding, width: int) -> Iterator[Line]:

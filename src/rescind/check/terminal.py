@@ -41,13 +41,13 @@ _PLAIN: Final = str.maketrans({"✓": "+", "✗": "X", "·": ".", "…": "~", "�
 _WIDEST: Final = 120
 
 
-def draw(report: Report, console: Console) -> None:
-    """Write a report: the matrix, what broke, the totals."""
+def draw(report: Report, console: Console, *, verbose: bool = False) -> None:
+    """Write a report: the matrix, what broke, the totals; if verbose, every hint in full."""
     width = min(console.width, _WIDEST)
     matrix = list(matrix_lines(report, width))
     if matrix:
         _write([*matrix, ()], console)
-    _write(report_lines(report, width), console)
+    _write(report_lines(report, width, verbose=verbose), console)
 
 
 def draw_coverage(files: Sequence[FileCoverage], console: Console) -> None:

@@ -14,15 +14,18 @@ from rescind.check.tables import matrix_lines
 __all__ = ["lines_of"]
 
 
-def lines_of(report: Report, *, matrix: bool = False, width: int = 100) -> Iterator[str]:
+def lines_of(
+    report: Report, *, matrix: bool = False, width: int = 100, verbose: bool = False
+) -> Iterator[str]:
     """Yield the lines of a report.
 
     Args:
         report: what to tell.
         matrix: begin with the table of places and modes.
         width: how long a line may be, where it can be broken.
+        verbose: tell of hints that stand alone in full, too.
     """
     if matrix and report.matrix:
         yield from joined(matrix_lines(report, width))
         yield ""
-    yield from joined(report_lines(report, width))
+    yield from joined(report_lines(report, width, verbose=verbose))

@@ -91,6 +91,7 @@ def _checked(function: str) -> Any:
     help="Try first what broke before, as FILE says; write to it what breaks now.",
 )
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell of hints that stand alone in full, too.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON, too.")
 @click.option("--html", metavar="FILE", help="Write the report as a page, too.")
 @click.option("--coverage", is_flag=True, help="Show which awaits were canceled, by file.")
@@ -154,6 +155,7 @@ def _checking(given: dict[str, Any]) -> Checking:
             coverage_file=given["coverage_file"],
             fail_under=given["fail_under"],
             sources=given["sources"],
+            verbose=given["verbose"],
             color=not given["no_color"],
         ),
         invariants=not given["no_invariants"],

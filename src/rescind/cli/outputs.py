@@ -35,6 +35,7 @@ class Outputs:
         coverage_file: add the coverage to this file, and tell that of all it holds.
         fail_under: the least percentage of awaits that has to be canceled; None: any.
         sources: whose awaits count, besides those of the user's files that were seen.
+        verbose: tell of hints that stand alone in full, too.
         color: may the text be colored, if it goes to a terminal?
     """
 
@@ -45,6 +46,7 @@ class Outputs:
     coverage_file: str | None = None
     fail_under: float | None = None
     sources: tuple[str, ...] = ()
+    verbose: bool = False
     color: bool = True
 
     def check(self) -> None:
@@ -81,7 +83,7 @@ class Outputs:
         )
         if not console.is_terminal:
             console.width = _WIDTH
-        draw(report, console)
+        draw(report, console, verbose=self.verbose)
         if self.coverage:
             draw_coverage(files, console)
         percent = percent_of(files)

@@ -146,7 +146,7 @@ class Trial:
         swept = Swept(report.runs, untried=report.untried, unresolved=len(report.unresolved))
         if faults:
             swept.tokens = [encode(report.name, one.plan) for one in faults]
-            swept.text = "\n".join(lines_of(replace(report)))
+            swept.text = "\n".join(lines_of(replace(report), verbose=True))
         return swept
 
 
