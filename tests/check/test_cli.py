@@ -30,9 +30,9 @@ SCENARIOS = """
 
     async def waits_for_helper():
         queue = asyncio.Queue()
-        helper = asyncio.create_task(put_later(queue))
-        await queue.get()
-        await helper
+        async with asyncio.TaskGroup() as group:
+            group.create_task(put_later(queue))
+            await queue.get()
 
     async def put_later(queue):
         await asyncio.sleep(1)
