@@ -1,6 +1,9 @@
 """The timer heap: order, cancellation, pruning."""
 
-from rescind._core.timers import _PRUNE_MIN, Timers
+import sys
+from typing import Any
+
+from rescind._core.timers import _PRUNE_MIN, Timer, Timers
 from rescind.lowlevel import Waker
 from rescind.testing import CountingWaker
 
@@ -138,3 +141,73 @@ def test_replaced_waker_is_the_one_woken() -> None:
     timer.waker = new
     timers.fire(1.0)
     assert (0, 1, None) == (old.wakes, new.wakes, timer.waker)
+
+
+class Cancels(Waker):
+    """Cancels timers when it is finalized: in the midst of whatever lets go of it."""
+
+    def __init__(self, *timers: Timer) -> None:
+        self.timers = timers
+
+    def wake(self) -> None:
+        """Do nothing."""
+
+    def __del__(self) -> None:
+        for timer in self.timers:
+            timer.cancel()
+
+
+def test_timers_canceled_by_finalizers_are_counted_off_once() -> None:
+    """T3: letting go of a timer's waker, canceled or fired, cancels and prunes others."""
+    for fires in (False, True):
+        timers = Timers()
+        others = [timers.add(2.0, CountingWaker()) for _ in range(2 * _PRUNE_MIN)]
+        first = timers.add(1.0, Cancels(*others))
+        if fires:
+            assert 1 == timers.fire(1.0)
+        else:
+            first.cancel()
+        kept = timers.add(3.0, CountingWaker())
+        assert (1, 3.0) == (len(timers), timers.next_at())
+        kept.cancel()
+        assert (0, None) == (len(timers), timers.next_at())
+
+
+def _interrupting(line: int, others: list[Timer]) -> Any:
+    """Return a trace function that cancels timers before the line with this number."""
+    left = [line]
+
+    def trace(frame: Any, event: str, _arg: Any) -> Any:
+        if frame.f_globals["__name__"] != "rescind._core.timers":
+            return None
+        left[0] -= event in ("line", "return")
+        if left[0] == 0:
+            sys.settrace(None)
+            for timer in others:
+                timer.cancel()
+        return trace
+
+    return trace
+
+
+def test_timers_canceled_between_any_two_lines_are_counted_right() -> None:
+    """T3: the collector may run a finalizer between any two operations of `next_at` and `fire`."""
+    for line in range(60):
+        timers = Timers()
+        dead = [timers.add(0.5, CountingWaker()) for _ in range(_PRUNE_MIN)]
+        others = [timers.add(2.0, CountingWaker()) for _ in range(_PRUNE_MIN)]
+        kept = timers.add(1.5, CountingWaker())
+        for timer in dead:
+            timer.cancel()
+        before = sys.gettrace()
+        sys.settrace(_interrupting(line, others))
+        try:
+            timers.next_at()
+            timers.fire(1.0)
+        finally:
+            sys.settrace(before)
+        for timer in others:
+            timer.cancel()
+        assert (line, 1, 1.5) == (line, len(timers), timers.next_at())
+        kept.cancel()
+        assert (line, 0, None) == (line, len(timers), timers.next_at())

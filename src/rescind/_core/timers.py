@@ -4,6 +4,9 @@
  T1  `Timer.cancel` is O(1) and lets go of the waker at once; the heap entry stays until it comes
      up, or until canceled entries are more than half of the heap, which is then rebuilt.
  T2  `fire` wakes timers in order of time, and those of equal time in order of their making.
+ T3  Each timer is counted off once, by whoever takes it off its heap's count, to fire or to cancel
+     it; not when its entry goes. And what was looked at may be gone when it is popped: a finalizer,
+     which the collector runs in the middle of anything, may cancel other timers and prune.
 
 *Threads.* The executor's thread only.
 
@@ -42,26 +45,28 @@ class Timer:
 
     def cancel(self) -> None:
         """Never fire; a no-op if it has fired or was canceled (T1)."""
-        heap = self._heap
+        heap, self._heap = self._heap, None
         if heap is not None:
-            self._heap = None
-            self.waker = None
+            # Counted first, let go of last: what the waker holds may have finalizers (T3).
+            waker, self.waker = self.waker, None
             heap.forget()
+            del waker
 
 
 class Timers:
     """The timers of one executor."""
 
-    __slots__ = ("_canceled", "_heap", "_made")
+    __slots__ = ("_alive", "_heap", "_made")
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
-        self._canceled = 0
+        # How many may still fire (T3).
+        self._alive = 0
         self._made = 0
 
     def __len__(self) -> int:
         """The number of timers that may still fire."""
-        return len(self._heap) - self._canceled
+        return self._alive
 
     @property
     def entries(self) -> int:
@@ -72,6 +77,7 @@ class Timers:
         """Wake ``waker`` at host time ``at``, in seconds."""
         timer = Timer(self, at, waker)
         self._made += 1
+        self._alive += 1
         heapq.heappush(self._heap, (at, self._made, timer))
         return timer
 
@@ -79,10 +85,12 @@ class Timers:
         """Return the earliest time at which a timer fires, or None if there is none."""
         heap = self._heap
         while heap:
-            if heap[0][2].waker is not None:
-                return heap[0][0]
-            heapq.heappop(heap)
-            self._canceled -= 1
+            at, _, timer = heap[0]
+            if timer._heap is not None:
+                return at
+            entry = heapq.heappop(heap)
+            if entry[2]._heap is not None:
+                heapq.heappush(heap, entry)  # another one has come up meanwhile (T3)
         return None
 
     def fire(self, now: float) -> int:
@@ -90,23 +98,30 @@ class Timers:
         heap = self._heap
         fired = 0
         while heap and heap[0][0] <= now:
-            timer = heapq.heappop(heap)[2]
-            waker = timer.waker
-            if waker is None:
-                self._canceled -= 1
+            entry = heapq.heappop(heap)
+            timer = entry[2]
+            if entry[0] > now:
+                heapq.heappush(heap, entry)  # another one has come up meanwhile (T3)
                 continue
-            timer._heap = None
-            timer.waker = None
+            alive, timer._heap = timer._heap, None
+            if alive is None:
+                continue
+            self._alive -= 1
+            waker, timer.waker = timer.waker, None
             timer.fired = True
             fired += 1
-            waker.wake()
+            if waker is not None:
+                waker.wake()
         return fired
 
     def forget(self) -> None:
         """Count one canceled timer, and prune if they are more than half (T1)."""
-        self._canceled += 1
-        if self._canceled > _PRUNE_MIN and self._canceled * 2 > len(self._heap):
+        self._alive -= 1
+        canceled = len(self._heap) - self._alive
+        if canceled > _PRUNE_MIN and canceled * 2 > len(self._heap):
             # In place: a waker that `fire` is calling may be what cancels.
-            self._heap[:] = [entry for entry in self._heap if entry[2].waker is not None]
-            heapq.heapify(self._heap)
-            self._canceled = 0
+            made = self._made
+            kept = [entry for entry in self._heap if entry[2]._heap is not None]
+            if made == self._made:  # otherwise one was added meanwhile (T3): prune another time
+                self._heap[:] = kept
+                heapq.heapify(self._heap)
