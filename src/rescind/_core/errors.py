@@ -83,16 +83,20 @@ class TaskCanceled(RescindError):
 
     Attributes:
         reason: why it was canceled.
+        also: errors of its cleanup, in order; they are in the notes, too.
+        what: what was canceled, in words.
     """
 
     reason: CancelReason
+    also: tuple[BaseException, ...] = ()
+    what: str = "the awaited task"
 
     def __init__(self, reason: CancelReason) -> None:
         super().__init__(reason)
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"the awaited task was canceled: {self.reason}"
+        return f"{self.what} was canceled: {self.reason}"
 
 
 class TimedOut(RescindError, TimeoutError):

@@ -65,8 +65,22 @@ class Canceled:
     abandoned: bool = False
 
     def unwrap(self) -> NoReturn:
-        """Raise `TaskCanceled` with the reason."""
-        raise TaskCanceled(self.reason)
+        """Raise `TaskCanceled` with the reason, and with what else failed."""
+        raise self.error()
+
+    def error(self, what: str | None = None) -> TaskCanceled:
+        """Return the `TaskCanceled` that says so; ``also`` is kept with it (O2).
+
+        Args:
+            what: what was canceled, in words; None: the awaited task.
+        """
+        error = TaskCanceled(self.reason)
+        if what is not None:
+            error.what = what
+        error.also = self.also
+        for other in self.also:
+            attach(error, other, "while cleaning up")
+        return error
 
 
 Outcome: TypeAlias = Completed[T] | Error | Canceled

@@ -189,10 +189,11 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         self._observed = True
         if self.ended is not None:
             callback(self.ended)
-        elif self._on_end is None:
-            self._on_end = [callback]
         else:
-            self._on_end.append(callback)
+            callbacks = self._on_end
+            if callbacks is None:
+                callbacks = self._on_end = []
+            callbacks.append(callback)
 
     def joiners(self) -> WaitList:
         """Return the list of those who wait for the end."""
@@ -206,7 +207,7 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         if isinstance(outcome, Completed):
             return outcome.value
         if isinstance(outcome, Canceled):
-            raise TaskCanceled(outcome.reason)
+            raise outcome.error()
         assert isinstance(outcome, Error)
         raise outcome.exception.with_traceback(self._tb)
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from rescind._core.errors import TaskCanceled
 from rescind._core.executor import Executor
-from rescind._core.frames import caller
 from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.poll import Context, Future, Pending, Waker
-from rescind._core.reason import CancelKind, CancelReason
+from rescind._core.reason import CancelReason, make_reason
 from rescind.combinators.parallel import Parallel
 
 __all__ = ["AbortHandle", "Abortable", "abortable"]
 
 T = TypeVar("T")
+
+_ABORTED: Final = "the abortable future"
 
 
 class AbortHandle:
@@ -48,15 +48,13 @@ class AbortHandle:
 
         Args:
             reason: words, or a complete `CancelReason`.
+
+        Raises:
+            TypeError: ``reason`` is neither words nor a reason.
         """
         if self._reason is not None:
             return
-        if isinstance(reason, CancelReason):
-            self._reason = reason
-        else:
-            executor = self._executor
-            at = None if executor is None else executor.now()
-            self._reason = CancelReason(CancelKind.EXPLICIT, reason, None, caller(), at)
+        self._reason = make_reason(reason, self._executor)
         waker = self._waker
         if waker is not None:
             waker.wake()
@@ -89,7 +87,7 @@ class Abortable(Parallel[T]):
         if reason is not None:
             if self._futures is not None:
                 self.drop()
-                raise TaskCanceled(reason)
+                raise Canceled(reason).error(_ABORTED)
             # A child that is ready already keeps its value (R16): it finds that out itself.
             self._children.cancel(
                 [child for child in self._children.cells if child.request is None], reason, cx
@@ -104,6 +102,8 @@ class Abortable(Parallel[T]):
         self._handle.release()
         outcome: Outcome[T] | None = self._children.cells[0].ended
         assert outcome is not None
+        if isinstance(outcome, Canceled):
+            raise outcome.error(_ABORTED)
         return outcome.unwrap()
 
     def _despite(self) -> Outcome[T] | None:
@@ -126,7 +126,7 @@ def abortable(fut: Awaitable[T]) -> tuple[Future[T], AbortHandle]:
         fut: a coroutine, a future, or anything that can be awaited.
 
     Raises:
-        TaskCanceled: it was aborted.
+        TaskCanceled: it was aborted; errors of the cleanup are in its notes, and in its ``also``.
 
     Cancellation: that of ``fut``.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable
 from typing import Any, TypeVar, cast, overload
 
-from rescind._core.errors import TaskCanceled
 from rescind._core.outcome import Canceled, Completed, Error, Outcome, also_of, attach
 from rescind._core.poll import Context, Future
 from rescind._core.reason import CancelKind
@@ -81,7 +80,7 @@ class JoinAll(Parallel[tuple[Any, ...]]):
                 first = child.ended.exception
         if first is None:
             assert isinstance(failed.ended, Canceled)
-            return TaskCanceled(failed.ended.reason)
+            first = failed.ended.error(f"child {failed.index} of a join")
         for other in self._failures():
             attach(first, other, "join: another child failed too")
         return first

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
-from rescind._core.errors import TaskCanceled, UsageError
+from rescind._core.errors import UsageError
 from rescind._core.grace import UNSET, Grace
 from rescind._core.outcome import Canceled, Completed, Error, Outcome, also_of, attach
 from rescind._core.poll import Context, Future
@@ -145,7 +145,7 @@ class RaceOk(Race[T]):
                     raise outcome.exception
                 errors.append(outcome.exception)
             elif isinstance(outcome, Canceled):
-                errors.append(TaskCanceled(outcome.reason))
+                errors.append(outcome.error(f"{_label(child)} of a race_ok"))
         raise ExceptionGroup(f"none of the {len(errors)} raced futures succeeded", errors)
 
 

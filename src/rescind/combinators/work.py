@@ -35,7 +35,7 @@ from threading import get_ident
 from types import AsyncGeneratorType
 from typing import Any, Final
 
-from rescind._core.errors import TaskCanceled, UsageError
+from rescind._core.errors import UsageError
 from rescind._core.grace import Grace
 from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Completed, Error, Outcome, attach
@@ -250,7 +250,8 @@ class Work(FutureSet[Any, Any]):
             self._fail(outcome.exception, "the source of the items failed")
         if isinstance(outcome, (Error, Canceled)):
             if isinstance(outcome, Canceled) and feeder.request is None:
-                self._fail(TaskCanceled(outcome.reason), "the source of the items was canceled")
+                error = Canceled(outcome.reason).error("the source of the items")
+                self._fail(error, "the source of the items was canceled")
             for exc in outcome.also:
                 self._fail(exc, "closing the source of the items failed")
 
@@ -405,7 +406,4 @@ def _failure_of(outcome: Outcome[Any]) -> BaseException:
     if isinstance(outcome, Error):
         return outcome.exception
     assert isinstance(outcome, Canceled)
-    error = TaskCanceled(outcome.reason)
-    for exc in outcome.also:
-        attach(error, exc, "its cleanup failed")
-    return error
+    return outcome.error("a call of concurrently()")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
-from rescind._core.errors import TaskCanceled
 from rescind._core.grace import UNSET, Grace
-from rescind._core.outcome import Canceled, Completed, Outcome, attach
+from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.phase import Phase
 from rescind._core.poll import PENDING, Context, Future, Pending, polled_after_end
 from rescind._core.reason import CancelReason, CancelRequest
@@ -148,9 +147,7 @@ class Guard(Guarded[T]):
 
     def _outcome_of(self, outcome: Outcome[object]) -> T:
         if isinstance(outcome, Canceled):
-            error = TaskCanceled(outcome.reason)
-            for other in outcome.also:
-                attach(error, other, "while cleaning up")
+            error = outcome.error("the guarded future")
             try:
                 raise error
             finally:

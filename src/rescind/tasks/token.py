@@ -246,7 +246,12 @@ class CancellationToken(Node):
         """
         reason = self.reason
         if reason is not None:
-            raise TaskCanceled(reason)
+            error = TaskCanceled(reason)
+            error.what = "the token"
+            try:
+                raise error
+            finally:
+                del error  # its traceback refers to this frame
 
     # -- being told -------------------------------------------------------------------------------
 
