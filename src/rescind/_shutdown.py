@@ -203,8 +203,10 @@ class Shutdown:
             return
         self._begun = True
         executor = self._executor
-        executor.drain()  # what was spawned before the shutdown belongs to it
-        executor.close(self.reason)
+        try:
+            executor.drain()  # what was spawned before the shutdown belongs to it
+        finally:
+            executor.close(self.reason)  # be it interrupted: nothing that comes now would be run
         self._earlier = len(executor.overruns)
         executor.on_forget = self._note_end
         executor.on_cleanup = self._admit

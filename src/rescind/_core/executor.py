@@ -111,19 +111,8 @@ class Executor:
         self._soon: Scheduled | None = None
         self._alarm: Scheduled | None = None
         self._alarm_at = float("inf")
-        self._counts = dict.fromkeys(
-            (
-                "spawned",
-                "completed",
-                "failed",
-                "canceled",
-                "dropped",
-                "absorbed",
-                "turns",
-                "steps",
-            ),
-            0,
-        )
+        counted = "spawned completed failed canceled dropped absorbed turns steps"
+        self._counts = dict.fromkeys(counted.split(), 0)
 
     # -- for tasks and futures --------------------------------------------------------------------
 
@@ -187,9 +176,13 @@ class Executor:
         return True
 
     def post(self, call: Callable[[], object]) -> None:
-        """Call ``call()`` in the next turn; callable from any thread (E4)."""
+        """Call ``call()`` in the next turn; callable from any thread (E4).
+
+        Once it is stopped and its host closed there is no next turn, and nothing is kept.
+        """
         self._inbox.append(call)
-        self.host.call_soon_threadsafe(self._on_post)
+        if self.host.call_soon_threadsafe(self._on_post) is False and self.stopped:
+            self._inbox.clear()  # `stop` has done all that came before
 
     # -- spawning ---------------------------------------------------------------------------------
 

@@ -96,6 +96,9 @@ class CancellationHandle:
             ended.set()
 
         executor.post(partial(task.on_end, note))
+        if executor.stopped:
+            # Perhaps nobody looks into the inbox any more: it is being ended, elsewhere, just now.
+            task.on_end(note)
         outcome = task.outcome()  # it may have been the last thing that the runtime did
         if outcome is not None:
             return outcome

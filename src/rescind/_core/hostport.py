@@ -54,8 +54,8 @@ class Host(Protocol):
         """Call back once, after the host has looked for I/O."""
         ...
 
-    def call_soon_threadsafe(self, callback: Callable[[], object]) -> None:
-        """Call back once, from any thread; a no-op on a closed host."""
+    def call_soon_threadsafe(self, callback: Callable[[], object]) -> bool | None:
+        """Call back once, from any thread; return False on a closed host, which never will."""
         ...
 
     def call_at(self, at: float, callback: Callable[[], object]) -> Scheduled:

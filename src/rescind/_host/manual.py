@@ -87,11 +87,13 @@ class ManualHost:
         self._soon.append(call)
         return call
 
-    def call_soon_threadsafe(self, callback: Callable[[], object]) -> None:
-        """Call back, from any thread."""
-        if not self._closed:
-            self._soon.append(_Call(callback))
-            self._posted.set()
+    def call_soon_threadsafe(self, callback: Callable[[], object]) -> bool:
+        """Call back, from any thread; return False once closed."""
+        if self._closed:
+            return False
+        self._soon.append(_Call(callback))
+        self._posted.set()
+        return True
 
     def call_at(self, at: float, callback: Callable[[], object]) -> _Call:
         """Call back when the virtual clock shows ``at``."""
