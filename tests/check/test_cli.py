@@ -115,7 +115,7 @@ def test_several_targets_are_checked_and_the_worst_decides(folder: Path) -> None
     assert 2 == ended.out.count("careful: clean")
     assert "cases.py::fails, not canceled: the scenario raised ValueError('no')" in ended.err
 
-    few = rescind_check(folder, "cases.py::careful", "--max-runs", "3")
+    few = rescind_check(folder, "cases.py::careful", "--max-runs", "2")
     assert (2, True) == (few.code, "unresolved" in few.out)
     assert 1 == rescind_check(folder, "cases.py::fails", "cases.py", "--max-runs", "120").code
 

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -19,12 +20,14 @@ from rescind.check import (
     NotCheckable,
     Options,
     Progress,
+    RunPlan,
     Sweep,
     Verdict,
     asweep,
     sweep,
 )
-from tests.check.kit import case
+from rescind.check.plan import available_modes, plans_for
+from tests.check.kit import case, run
 
 ONCE = Options(modes=(Mode.ASYNCIO,), confirm=1)
 
@@ -290,18 +293,58 @@ def test_where_a_loop_runs_the_other_function_is_named() -> None:
 
 def test_a_number_of_runs_is_kept_to_and_the_rest_is_counted() -> None:
     """What was not tried is said."""
-    whole = sweep(sleeps, options=ONCE)
+
+    def told(options: Options) -> list[Progress]:
+        seen: list[Progress] = []
+        sweep(sleeps, options=options, progress=seen.append)
+        return seen
+
     part = sweep(sleeps, options=replace(ONCE, max_runs=20))
     assert part.runs == 20
-    assert part.untried == whole.runs - 20
+    assert part.untried == len(told(ONCE)) - len(told(replace(ONCE, max_runs=20)))
     assert part.verdict == "clean"
 
 
-def test_a_budget_of_no_time_still_makes_the_clean_runs() -> None:
-    """And nothing else."""
+def test_a_budget_of_no_time_still_makes_the_first_clean_runs() -> None:
+    """And nothing else: those of the kind that is due first tell whether it can be checked."""
     report = sweep(sleeps, options=replace(ONCE, budget=0.0))
-    assert report.runs == 2 * len(ONCE.judges)
+    assert report.runs == 2
     assert report.untried > 0
+
+
+def test_clean_runs_are_made_when_the_first_run_of_their_kind_is_due() -> None:
+    """A program whose runs take long is canceled after two clean runs, and not after all."""
+    seen: list[Progress] = []
+    sweep(sleeps, options=Options(confirm=0), progress=seen.append)
+    assert seen[0].done == 2
+    assert sum(later.done - now.done > 1 for now, later in pairwise(seen)) > 12
+
+
+def test_the_order_is_as_if_all_had_been_known() -> None:
+    """By weight, those of a kind together; only what a cleanup showed comes last."""
+    seen: list[str] = []
+    sweep(sleeps, options=Options(), progress=lambda now: seen.append(now.trying))
+    records = {
+        (mode, judge): run(sleeps, RunPlan(mode=mode, judge=judge))
+        for mode in available_modes(Options().modes)
+        for judge in Options().judges
+    }
+    assert seen == list(map(str, plans_for(records, Options())))
+
+
+def test_a_kind_that_fails_late_is_set_aside_and_what_was_found_is_kept() -> None:
+    """Only where nothing is known yet is a scenario refused that fails when it is not canceled."""
+    rounds: list[None] = []
+
+    async def scenario(env: Env) -> str:
+        rounds.append(None)
+        if len(rounds) > 4:
+            raise ValueError("worn out")
+        return await loses(env)
+
+    judges = (Judge.PROMPT, Judge.LOOK)
+    report = sweep(scenario, setup=pool, options=replace(ONCE, judges=judges))
+    assert "worn out" in report.set_aside["asyncio, look"]
 
 
 def test_an_interrupt_leaves_a_true_report() -> None:

@@ -17,7 +17,7 @@ from typing import Final
 from rescind.check.points import ROOT, Instant, Judge, Mode, Point, RunPlan
 from rescind.check.record import Record
 
-__all__ = ["Options", "available_modes", "plans_for", "second_strikes", "weight"]
+__all__ = ["INSTANTS", "Options", "available_modes", "plans_for", "second_strikes", "weight"]
 
 #: The modes that are tried without being asked for: `Mode.CLOSE` has to be.
 USUAL_MODES: Final = (
@@ -39,7 +39,8 @@ _JUDGES: Final = (
     Judge.CROWD3,
     Judge.LOOK,
 )
-_INSTANTS: Final = (Instant.PARKED, Instant.WOKEN, Instant.UNSTARTED, Instant.CALLBACK)
+#: When a run strikes, the most telling first.
+INSTANTS: Final = (Instant.PARKED, Instant.WOKEN, Instant.UNSTARTED, Instant.CALLBACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def weight(plan: RunPlan) -> int:
     assert plan.point is not None
     return (
         2 * _JUDGES.index(plan.judge)
-        + 2 * _INSTANTS.index(plan.instant)
+        + 2 * INSTANTS.index(plan.instant)
         + 3 * (USUAL_MODES.index(plan.mode) if plan.mode in USUAL_MODES else len(USUAL_MODES))
         + (6 if plan.second else 0)
         + (1 if plan.hold else 0)

@@ -1,9 +1,10 @@
-"""`sweep`: make the runs that the plan says, and tell what broke.
+"""`Sweep`: make the runs that the plan says, and tell what broke.
 
-*What it is.* Two clean runs of each kind first, which must agree; then every planned run, compared
-with its clean run by every detector; then each finding again, to tell how often it shows.
+*What it is.* Two clean runs of a kind (mode and judge) when its first run is due, which must agree;
+every planned run, compared with its clean run by every detector; then each finding again, to tell
+how often it shows.
 
-*Threads.* Blocks the calling thread, which must not run a loop; `asweep` is for code that does.
+*Threads.* Blocks the calling thread, which must not run a loop.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from time import monotonic
 from typing import Any
 
 from rescind._core.errors import UsageError
+from rescind.check.agenda import Agenda, Kind
 from rescind.check.clean import disagree, leaves_threads, not_clean
 from rescind.check.detectors import DETECTORS, Detector
 from rescind.check.loop import LATE
-from rescind.check.plan import Options, available_modes, plans_for, second_strikes
+from rescind.check.plan import Options, available_modes, second_strikes
 from rescind.check.points import ROOT, Instant, Judge, Mode, RunPlan
 from rescind.check.record import Finding, Record
 from rescind.check.report import Report, Verdict
@@ -29,7 +31,7 @@ from rescind.check.scenario import Scenario
 from rescind.check.strike import went_astray
 from rescind.check.workers import Here, Order, Workers
 
-__all__ = ["NotCheckable", "Progress", "Sweep", "asweep", "collector_off", "sweep"]
+__all__ = ["NotCheckable", "Progress", "Sweep", "collector_off"]
 
 #: How many times as long as a clean run may a canceled one take, before it counts as hung.
 _PATIENCE = 10.0
@@ -80,15 +82,12 @@ class Sweep:
     progress: Callable[[Progress], object] | None = None
     detectors: tuple[type[Detector], ...] = DETECTORS
     report: Report = field(init=False)
-    _clean: dict[tuple[Mode, Judge], Record] = field(
-        init=False, default_factory=dict[tuple[Mode, Judge], Record]
-    )
+    _clean: dict[Kind, Record] = field(init=False, default_factory=dict[Kind, Record])
     # How clean runs went; a run that was struck has to have come the way of one of them.
-    _ways: dict[tuple[Mode, Judge], list[Record]] = field(
-        init=False, default_factory=dict[tuple[Mode, Judge], list[Record]]
-    )
+    _ways: dict[Kind, list[Record]] = field(init=False, default_factory=dict[Kind, list[Record]])
     # How long a part of a run may take: many times what it takes without a cancellation.
-    _limit: float | None = field(init=False, default=None)
+    _limits: dict[Kind, float] = field(init=False, default_factory=dict[Kind, float])
+    _agenda: Agenda = field(init=False)
     _deadline: float = field(init=False, default=float("inf"))
     _runs: Here | Workers = field(init=False)
 
@@ -97,6 +96,7 @@ class Sweep:
         self.report = Report(scenario.name)
         self.report.coverage.exempt(scenario.setup, scenario.teardown, *scenario.invariants)
         self._runs = Here(self._make)
+        self._agenda = Agenda(self.options)
 
     def stop(self) -> None:
         """Begin no more runs; callable from any thread."""
@@ -114,11 +114,12 @@ class Sweep:
             self._deadline = min(self._deadline, began + self.options.budget)
         try:
             with collector_off():
-                self._clean_runs()
                 if self.options.processes > 1:
                     patience = _GIVE_UP * max(1.0, self.scenario.timeout)
                     self._runs = Workers(self._make, self.options.processes, patience)
-                self._all(plans_for(self._clean, self.options))
+                self._begin()
+                self._all()
+                self._check_known()
                 self._confirm()
         finally:
             self._runs.close()
@@ -127,30 +128,50 @@ class Sweep:
 
     # -- clean runs -------------------------------------------------------------------------------
 
-    def _clean_runs(self) -> None:
+    def _begin(self) -> None:
         for mode in set(self.options.modes) - {*available_modes(self.options.modes)}:
             self.report.set_aside[mode.value] = "its library is not installed"
-        instant = Instant.PARKED
-        if Instant.CALLBACK in self.options.instants:
-            instant = Instant.CALLBACK  # then the callbacks are noted
-        for mode in available_modes(self.options.modes):
-            for judge in self.options.judges:
-                plan = RunPlan(instant=instant, mode=mode, judge=judge)
-                ways = self._agreeing(plan)
-                first, second = ways[:2]
-                self.report.coverage.note(first)
-                why = not_clean(first) or not_clean(second) or leaves_threads(first, second)
-                repeats = judge is Judge.FOLLOW_UP and self.scenario.repeatable
-                if why and mode is Mode.ASYNCIO and (repeats or judge is Judge.LOOK):
-                    raise NotCheckable(f"{self.scenario.name}, not canceled: {why}")
-                why = why or disagree(first, second)
-                if why:
-                    self.report.set_aside[f"{mode.value}, {judge.value}"] = why
-                    continue
-                self._clean[mode, judge] = first
-                self._ways[mode, judge] = ways
-        slowest = max((record.seconds for record in self._clean.values()), default=0.0)
-        self._limit = max(_LEAST_LIMIT, _PATIENCE * slowest)
+        # What may not be repeated on one env shows only when it is not whether it can be checked.
+        alone = (Mode.ASYNCIO, Judge.LOOK)
+        if not self.scenario.repeatable and self._agenda.waits_for(alone):
+            self._get_to_know(alone)
+
+    def _get_to_know(self, kind: Kind) -> None:
+        """Make the clean runs of a kind, and plan its runs; or set it aside."""
+        # In this process, and while no other runs: a worker is to know what was usual here.
+        self._runs.close()
+        mode, judge = kind
+        # If callbacks are struck between, they are noted.
+        between = Instant.CALLBACK in self.options.instants
+        plan = RunPlan(
+            instant=Instant.CALLBACK if between else Instant.PARKED, mode=mode, judge=judge
+        )
+        ways = self._agreeing(plan)
+        first, second = ways[:2]
+        self.report.coverage.note(first)
+        why = not_clean(first) or not_clean(second) or leaves_threads(first, second)
+        if why and self._is_refused(kind):
+            raise NotCheckable(f"{self.scenario.name}, not canceled: {why}")
+        why = why or disagree(first, second)
+        if why:
+            self.report.set_aside[f"{mode.value}, {judge.value}"] = why
+            self._agenda.know(kind, None)
+            return
+        self._clean[kind] = first
+        self._ways[kind] = ways
+        slowest = max(record.seconds for record in self._clean.values())
+        self._limits[kind] = max(_LEAST_LIMIT, _PATIENCE * slowest)
+        self._agenda.know(kind, first)
+
+    def _is_refused(self, kind: Kind) -> bool:
+        """Can nothing be checked, if this kind of clean run fails?"""
+        mode, judge = kind
+        repeats = judge is Judge.FOLLOW_UP and self.scenario.repeatable
+        # Where something was found out already, that is not thrown away.
+        return mode is Mode.ASYNCIO and (repeats or judge is Judge.LOOK) and not self.report.matrix
+
+    def _check_known(self) -> None:
+        """Refuse a scenario that is different each time, in every mode and under every judge."""
         if not self._clean:
             # It shows in each mode and judge: of one reason, one example is enough.
             reasons = {why.partition(": ")[0]: why for why in self.report.set_aside.values()}
@@ -162,9 +183,9 @@ class Sweep:
 
         A program that talks to others may get an answer in one part or in two, as it happens.
         """
-        runs = [self._execute(plan)]
+        runs = [self._uncanceled(plan)]
         while len(runs) < _CLEAN_TRIES:
-            latest = self._execute(plan)
+            latest = self._uncanceled(plan)
             for earlier in runs:
                 if not_clean(earlier) or not_clean(latest) or not disagree(earlier, latest):
                     others = [one for one in runs if one is not earlier and not not_clean(one)]
@@ -172,32 +193,43 @@ class Sweep:
             runs.append(latest)
         return runs
 
+    def _uncanceled(self, plan: RunPlan) -> Record:
+        self.report.runs += 1
+        return self._make(Order(plan, None))
+
     # -- canceled runs ----------------------------------------------------------------------------
 
-    def _all(self, plans: list[RunPlan]) -> None:
+    def _all(self) -> None:
+        agenda = self._agenda
         seen: set[tuple[Any, ...]] = set()
-        ahead = _AHEAD * self.options.processes
-        position = 0
+        done = 0
         try:
-            while position < len(plans):
-                plan = plans[position]
-                if self._spent():
+            while True:
+                kind = agenda.due()
+                if self._spent() and (self._clean or kind is None):
                     return
+                if kind is not None:
+                    self._get_to_know(kind)
+                    continue
+                ahead = agenda.ahead(_AHEAD * self.options.processes)
+                if not ahead:
+                    return
+                plan = ahead[0]
                 if self.progress is not None:
                     broken = len(self.report.verdicts)
-                    self.progress(Progress(self.report.runs, len(plans), str(plan), broken))
-                self._runs.announce(
-                    Order(one, self._limit) for one in plans[position : position + ahead]
-                )
+                    planned = done + len(agenda)
+                    self.progress(Progress(self.report.runs, planned, str(plan), broken))
+                self._runs.announce(self._order(one) for one in ahead)
                 record, why = self._resolved(plan)
-                position += 1
+                agenda.take()
+                done += 1
                 self._note(plan, record, why)
                 key = (plan.point, plan.instant, plan.judge)
                 if key not in seen:
                     seen.add(key)
-                    plans += list(second_strikes(plan, record, self.options))
+                    agenda.add(second_strikes(plan, record, self.options))
         finally:
-            self.report.untried = len(plans) - position
+            self.report.untried = len(agenda)
 
     def _resolved(self, plan: RunPlan) -> tuple[Record, str]:
         """Make a run, and again if it went another way; return it, and why it is worth nothing."""
@@ -259,7 +291,10 @@ class Sweep:
         """
         unfit = {one.split(" ")[0] for one in clean.invariants}
         raised = record.thrown or record.body.kind != "returned"
-        alone = self._clean.get((record.plan.mode, Judge.LOOK))
+        kind = (record.plan.mode, Judge.LOOK)
+        if raised and unfit and self._agenda.waits_for(kind):
+            self._get_to_know(kind)
+        alone = self._clean.get(kind)
         if raised and alone is not None:
             unfit -= {one.split(" ")[0] for one in alone.invariants}
         return unfit
@@ -290,7 +325,10 @@ class Sweep:
     def _execute(self, plan: RunPlan, *, patient: bool = False) -> Record:
         """Make a run; a patient one gets all the time that the scenario may take."""
         self.report.runs += 1
-        return self._runs.get(Order(plan, None if patient else self._limit))
+        return self._runs.get(Order(plan, None) if patient else self._order(plan))
+
+    def _order(self, plan: RunPlan) -> Order:
+        return Order(plan, self._limits[plan.mode, plan.judge])
 
     def _make(self, order: Order) -> Record:
         detectors = [detector() for detector in self.detectors]
@@ -327,82 +365,3 @@ def _check_no_loop() -> None:
     raise UsageError(
         "sweep() makes event loops of its own, and cannot do so where one runs: await asweep(...)"
     )
-
-
-def sweep(
-    scenario: Callable[..., Any],
-    *,
-    setup: Callable[..., Any] | None = None,
-    teardown: Callable[..., Any] | None = None,
-    invariants: Iterable[Callable[..., Any]] = (),
-    timeout: float = 5.0,
-    options: Options | None = None,
-    progress: Callable[[Progress], object] | None = None,
-) -> Report:
-    """Cancel ``scenario`` everywhere, and return what that breaks.
-
-    Args:
-        scenario: an async function of the env, or without arguments.
-        setup: makes what is shared on the env; never canceled.
-        teardown: ends what setup made.
-        invariants: functions ``(env, outcome)``, sync or async, that raise if a promise is broken.
-        timeout: seconds that one run may take without being canceled.
-        options: what to try; by default everything but the thorough.
-        progress: called before each run.
-
-    Raises:
-        NotCheckable: uncanceled it fails, hangs, or is different each time.
-        UsageError: called where an event loop runs.
-    """
-    return _sweep_of(
-        scenario,
-        setup=setup,
-        teardown=teardown,
-        invariants=invariants,
-        timeout=timeout,
-        options=options,
-        progress=progress,
-    ).run()
-
-
-def _sweep_of(
-    scenario: Callable[..., Any],
-    *,
-    setup: Callable[..., Any] | None = None,
-    teardown: Callable[..., Any] | None = None,
-    invariants: Iterable[Callable[..., Any]] = (),
-    timeout: float = 5.0,
-    options: Options | None = None,
-    progress: Callable[[Progress], object] | None = None,
-) -> Sweep:
-    if not callable(scenario):
-        raise UsageError(
-            f"sweep() needs an async function to call again and again, not {scenario!r}"
-        )
-    if not timeout > 0:
-        raise UsageError(f"timeout must be a positive number of seconds, not {timeout!r}")
-    name = getattr(scenario, "__qualname__", repr(scenario))
-    case = Scenario(scenario, setup, teardown, tuple(invariants), timeout, name)
-    return Sweep(case, options or Options(), progress)
-
-
-async def asweep(scenario: Callable[..., Any], **options: Any) -> Report:
-    """Do what `sweep` does, from code that runs in an event loop; it runs in a thread.
-
-    There, programs cannot handle signals. The options are those of `sweep`.
-
-    Cancellation: no more runs are begun; it ends when the one under way has ended.
-    """
-    case = _sweep_of(scenario, **options)
-    done = asyncio.ensure_future(asyncio.to_thread(case.run))
-    canceled: asyncio.CancelledError | None = None
-    while not done.done():
-        try:
-            await asyncio.wait([done])
-        except asyncio.CancelledError as exc:
-            canceled = exc
-            case.stop()
-    if canceled is not None:
-        done.exception()
-        raise canceled
-    return done.result()
