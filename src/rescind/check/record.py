@@ -164,14 +164,19 @@ def end_of(done: asyncio.Future[Any], stack: tuple[str, ...] = (), hung: str = "
     return End("returned", shown(done.result()))
 
 
-def end_of_body(body: tuple[bool, Any] | None) -> End:
-    """Return how the scenario ended, inside what the mode puts around it."""
+def end_of_body(body: tuple[bool, Any] | None, *, closed: bool = False) -> End:
+    """Return how the scenario ended, inside what the mode puts around it.
+
+    Args:
+        body: a result, or what was raised.
+        closed: was it canceled by closing it? Then GeneratorExit is the cancellation.
+    """
     if body is None:
         return End("not run")
     returned, value = body
     if returned:
         return End("returned", shown(value))
-    if isinstance(value, asyncio.CancelledError):
+    if isinstance(value, asyncio.CancelledError) or (closed and isinstance(value, GeneratorExit)):
         return End("canceled")
     return End("raised", shown(value), frames_of(value))
 

@@ -197,7 +197,7 @@ class Run:
         record.overruled = way.probe.overruled
         record.landed = self._landed() or record.landed
         record.end = end_of(way.done, self._stack_of(ROOT), loop.hung or "")
-        record.body = end_of_body(way.body)
+        record.body = end_of_body(way.body, closed=plan.mode is Mode.CLOSE)
         record.sockets = len(loop.clients)
         if plan.judge is not Judge.PROMPT:
             self.probes.watching = False

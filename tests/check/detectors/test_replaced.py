@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from rescind.check import Env
+from rescind.check import Env, Judge, Mode
 from tests.check.detectors.kit import found
 
 NAME = "replaced"
@@ -36,3 +36,17 @@ def test_catches_another_error() -> None:
 def test_passes_an_error_that_the_cleanup_handles() -> None:
     """What comes out is the cancellation."""
     assert not found(NAME, fails_inside)
+
+
+def test_passes_a_scenario_that_is_closed() -> None:
+    """What is raised then is GeneratorExit, and that is no other error."""
+
+    async def cleans_up() -> None:
+        try:
+            await asyncio.sleep(1)
+        finally:
+            cleaned.append(True)
+
+    cleaned: list[bool] = []
+    assert not found(NAME, cleans_up, modes=(Mode.CLOSE,), judges=(Judge.LOOK, Judge.FOLLOW_UP))
+    assert cleaned
