@@ -25,12 +25,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rescind", "rescind: cancel async tests everywhere")
     group.addoption(
         "--cancel-sweep",
-        nargs="?",
-        const="usual",
-        choices=("quick", "usual", "thorough"),
-        metavar="quick|usual|thorough",
+        action="store_true",
         help="After each async test that passed, run it again and again, each time canceled at "
-        "another await, and fail it if that breaks something. Alone it means 'usual'.",
+        "another await, and fail it if that breaks something.",
+    )
+    group.addoption(
+        "--cancel-level",
+        choices=("quick", "usual", "thorough"),
+        default="usual",
+        help="How much to try: quick, usual or thorough. Default: usual.",
     )
     group.addoption(
         "--cancel-budget",

@@ -85,7 +85,7 @@ async def test_survives(): await pass_on()
 
 def test_sync(): pass
 """,
-        *options(option, "--cancel-sweep=quick"),
+        *options(option, "--cancel-sweep", "--cancel-level=quick"),
     )
 
     result.assert_outcomes(passed=2, failed=1)
@@ -175,7 +175,9 @@ def test_fixtures_are_made_and_ended_for_each_run(
         else source
     )
     imports = "import pytest_asyncio\n" if "asyncio" in fixture else ""
-    result = suite.run(f"{imports}{more}\n{source}", *options(option, "--cancel-sweep=quick"))
+    result = suite.run(
+        f"{imports}{more}\n{source}", *options(option, "--cancel-sweep", "--cancel-level=quick")
+    )
 
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["*teardown fails, or hangs", "*a permit is lost*"])
@@ -218,7 +220,8 @@ def test_async_fixtures_of_a_wider_scope_are_made_again_beside_the_suites_own(
             assert len(made) == len(ended) + 1
             assert made[0] not in ended
         """,
-        "--cancel-sweep=quick",
+        "--cancel-sweep",
+        "--cancel-level=quick",
     )
 
     result.stdout.fnmatch_lines(["*test* swept in * runs, 0 broken*"])
@@ -252,7 +255,8 @@ def test_unittest_cases_are_swept(suite: Suite) -> None:
         def test_order():
             assert events.count("up") == events.count("clean") > 10
         """,
-        "--cancel-sweep=quick",
+        "--cancel-sweep",
+        "--cancel-level=quick",
     )
 
     result.assert_outcomes(passed=3, failed=1)
@@ -302,7 +306,8 @@ def test_what_the_awaited_call_ends_rightly_is_no_fault(suite: Suite) -> None:
             with pytest.raises(asyncio.CancelledError):
                 await group
         """,
-        "--cancel-sweep=quick",
+        "--cancel-sweep",
+        "--cancel-level=quick",
     )
 
     result.assert_outcomes(passed=1)
@@ -317,7 +322,8 @@ def test_the_fault_of_what_is_tested_is_one_in_such_a_test_too(suite: Suite) -> 
             await swallow()
             helper.cancel()
         """,
-        "--cancel-sweep=quick",
+        "--cancel-sweep",
+        "--cancel-level=quick",
     )
 
     result.assert_outcomes(failed=1)
@@ -342,7 +348,8 @@ def test_classes_parameters_and_captures_are_as_always(suite: Suite) -> None:
                 for _ in range(times):
                     await pass_on()
         """,
-        "--cancel-sweep=quick",
+        "--cancel-sweep",
+        "--cancel-level=quick",
         "-v",
     )
 
@@ -357,9 +364,11 @@ def test_what_repetitions_print_is_dropped(suite: Suite) -> None:
             print("hello from it")
             await swallow()
         """
-    shown = suite.run(source, "--cancel-sweep=quick").stdout.str()
+    shown = suite.run(source, "--cancel-sweep", "--cancel-level=quick").stdout.str()
     assert 1 == shown.count("hello from it")
-    assert 1 == suite.again("--cancel-sweep=quick", "-s").stdout.str().count("hello from it")
+    assert 1 == suite.again("--cancel-sweep", "--cancel-level=quick", "-s").stdout.str().count(
+        "hello from it"
+    )
 
 
 def test_marks_decide_as_always(suite: Suite) -> None:
@@ -375,7 +384,8 @@ def test_marks_decide_as_always(suite: Suite) -> None:
         async def test_fails(): assert False
         async def test_really_fails(): assert False
         """,
-        "--cancel-sweep=quick",
+        "--cancel-sweep",
+        "--cancel-level=quick",
     )
 
     result.assert_outcomes(skipped=2, xfailed=2, failed=1)
@@ -398,7 +408,8 @@ def test_what_cannot_be_swept_is_told_with_the_reason(suite: Suite) -> None:
             import rescind
             await rescind.sleep(1000)
         """,
-        "--cancel-sweep=quick",
+        "--cancel-sweep",
+        "--cancel-level=quick",
     )
 
     result.assert_outcomes(passed=2)
@@ -460,11 +471,11 @@ def test_a_mark_that_means_nothing_is_told(suite: Suite, arguments: str, message
 
 
 @pytest.mark.parametrize(
-    "option", ["--cancel-modes=asincio", "--cancel-budget=soon", "--cancel-sweep=most"]
+    "option", ["--cancel-modes=asincio", "--cancel-budget=soon", "--cancel-level=most"]
 )
 def test_an_option_that_means_nothing_is_told(suite: Suite, option: str) -> None:
     """As pytest tells of its own."""
-    result = suite.run("def test_it(): ...", "--cancel-sweep=quick", option)
+    result = suite.run("def test_it(): ...", "--cancel-sweep", "--cancel-level=quick", option)
 
     assert pytest.ExitCode.USAGE_ERROR == result.ret
 
@@ -472,17 +483,17 @@ def test_an_option_that_means_nothing_is_told(suite: Suite, option: str) -> None
 def test_failures_are_remembered_and_made_first(suite: Suite) -> None:
     """While they fail, nothing else is tried; when they pass, the file is gone."""
     source = "async def test_it(): await swallow()"
-    suite.run(source, "--cancel-sweep=quick").assert_outcomes(failed=1)
+    suite.run(source, "--cancel-sweep", "--cancel-level=quick").assert_outcomes(failed=1)
     file = suite.path / ".rescind-regressions.json"
     assert ["test_it.py::test_it"] == list(json.loads(file.read_text())["tests"])
 
-    again = suite.again("--cancel-sweep=quick")
+    again = suite.again("--cancel-sweep", "--cancel-level=quick")
     again.assert_outcomes(failed=1)
     again.stdout.fnmatch_lines(["1 test swept in 2 runs, 1 broken"])
 
     library = suite.path / "pool_of_one.py"
     library.write_text(library.read_text().replace("        pass\n", "        raise\n"))
-    suite.again("--cancel-sweep=quick").assert_outcomes(passed=1)
+    suite.again("--cancel-sweep", "--cancel-level=quick").assert_outcomes(passed=1)
     assert not file.exists()
 
 
@@ -494,7 +505,8 @@ def test_a_token_is_replayed(suite: Suite) -> None:
         def number(): return 1
         async def test_it(number): await swallow()
         """,
-        "--cancel-sweep=quick",
+        "--cancel-sweep",
+        "--cancel-level=quick",
     )
     known = json.loads((suite.path / ".rescind-regressions.json").read_text())["tests"]
     token = known["test_it.py::test_it"][0]
@@ -510,7 +522,7 @@ def test_results_of_workers_are_merged(suite: Suite) -> None:
     source = "".join(
         f"async def test_{n}(): await {'swallow' if n % 2 else 'pass_on'}()\n" for n in range(6)
     )
-    result = suite.run(source, "--cancel-sweep=quick", "-n", "2")
+    result = suite.run(source, "--cancel-sweep", "--cancel-level=quick", "-n", "2")
 
     result.assert_outcomes(passed=3, failed=3)
     result.stdout.fnmatch_lines(["6 tests swept in * runs, 3 broken"])
@@ -524,7 +536,9 @@ def test_coverage_of_all_tests_is_kept_in_one_file(suite: Suite) -> None:
         async def test_one(): await pass_on()
         async def test_two(): await Pool().careful()
         """
-    suite.run(source, "--cancel-sweep=quick", "--cancel-coverage").assert_outcomes(passed=2)
+    suite.run(
+        source, "--cancel-sweep", "--cancel-level=quick", "--cancel-coverage"
+    ).assert_outcomes(passed=2)
 
     seen = load_coverage(suite.path / COVERAGE_FILE)
     assert 2 == len([line for file, line, _ in seen if file.endswith("pool_of_one.py")])
@@ -538,11 +552,12 @@ def test_other_options_of_pytest_do_what_they_do(suite: Suite) -> None:
         async def test_second(): await swallow()
         async def test_third(): await swallow()
         """,
-        "--cancel-sweep=quick",
+        "--cancel-sweep",
+        "--cancel-level=quick",
         "-x",
     ).assert_outcomes(passed=1, failed=1)
-    suite.again("--cancel-sweep=quick", "--lf", "-x").assert_outcomes(failed=1)
-    suite.again("--cancel-sweep=quick", "-p", "no:cacheprovider").assert_outcomes(
+    suite.again("--cancel-sweep", "--cancel-level=quick", "--lf", "-x").assert_outcomes(failed=1)
+    suite.again("--cancel-sweep", "--cancel-level=quick", "-p", "no:cacheprovider").assert_outcomes(
         passed=1, failed=2
     )
 
@@ -582,8 +597,17 @@ def test_a_suite_may_be_interrupted(suite: Suite) -> None:
             if len(runs) == 3:
                 raise KeyboardInterrupt
         """,
-        "--cancel-sweep=quick",
+        "--cancel-sweep",
+        "--cancel-level=quick",
     )
 
     assert pytest.ExitCode.INTERRUPTED == result.ret
     result.stdout.fnmatch_lines(["1 test swept in * runs, 0 broken*"])
+
+
+def test_paths_may_follow_the_option(suite: Suite) -> None:
+    """It takes no word of its own, so what comes after it is a path."""
+    suite.run("async def test_it(): ...")
+    result = suite.again("--cancel-sweep", ".")
+    result.assert_outcomes(passed=1)
+    assert "1 test swept" in result.stdout.str()

@@ -46,10 +46,10 @@ class Plugin:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._level: str | None = config.getoption("cancel_sweep")
+        self._all: bool = config.getoption("cancel_sweep")
         self._token: str | None = config.getoption("cancel_replay")
         try:
-            self._options = LEVELS[self._level or "usual"]
+            self._options = LEVELS[config.getoption("cancel_level")]
             if budget := config.getoption("cancel_budget"):
                 self._options = replace(self._options, budget=seconds_of(budget))
             if modes := config.getoption("cancel_modes"):
@@ -82,7 +82,7 @@ class Plugin:
 
     def _settings_of(self, item: pytest.Item) -> Settings | None:
         settings = self._settings.get(item)
-        if settings is None and (self._level or self._token):
+        if settings is None and (self._all or self._token):
             settings = Settings(self._options)
         return settings
 
@@ -90,7 +90,7 @@ class Plugin:
 
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
         """Run an async test that nobody else does."""
-        if not is_ours(pyfuncitem, sweeping=self._level is not None or self._token is not None):
+        if not is_ours(pyfuncitem, sweeping=self._all or self._token is not None):
             return None
         self._beds.run(pyfuncitem)
         return True
@@ -104,7 +104,7 @@ class Plugin:
         make = None
         if self._rig is not None and self._rig.run is not None:
             make = self._rig.instead_of(fixturedef, request)
-        elif is_ours(item, sweeping=self._level is not None or self._token is not None):
+        elif is_ours(item, sweeping=self._all or self._token is not None):
             make = self._beds.fixture(item, fixturedef, request)
         if make is None:
             return (yield)
