@@ -162,7 +162,7 @@ def test_setup_that_hangs_is_told() -> None:
         await asyncio.Event().wait()
 
     error = run(sleeps, setup=setup).error
-    assert error.startswith("setup hung nothing can happen any more, at ")
+    assert error.startswith("setup hung: nothing can happen any more, at ")
 
 
 def test_teardown_that_fails_is_an_error_uncanceled_and_a_symptom_afterwards() -> None:

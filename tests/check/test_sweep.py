@@ -224,7 +224,7 @@ COUNT: list[None] = []
     ("scenario", "message"),
     [
         (fails, r"fails, not canceled: the scenario raised ValueError\('broken.*, at .*test_sweep"),
-        (hangs, r"hangs, not canceled: the scenario hung nothing can happen any more, at .*wait"),
+        (hangs, r"hangs, not canceled: the scenario hung: nothing can happen any more, at .*wait"),
         (not_async, r"not_async, not canceled: not_async must be an async function"),
         (random, r"random, not canceled, differs each time: the scenario's result differs"),
     ],
@@ -247,7 +247,7 @@ def test_a_setup_or_teardown_that_fails_or_hangs_is_refused(step: str) -> None:
 
     with pytest.raises(NotCheckable, match=rf"{step} raised ValueError\('broken'\), at "):
         sweep(sleeps, **{step: broken}, options=ONCE)
-    with pytest.raises(NotCheckable, match=rf"{step} hung nothing can happen any more, at "):
+    with pytest.raises(NotCheckable, match=rf"{step} hung: nothing can happen any more, at "):
         sweep(sleeps, **{step: stuck}, options=ONCE)
 
 

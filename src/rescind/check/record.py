@@ -34,7 +34,8 @@ class End:
     stack: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.shown}".rstrip()
+        colon = ":" if self.kind == "hung" and self.shown else ""
+        return f"{self.kind}{colon} {self.shown}".rstrip()
 
     def told(self) -> str:
         """Return the same, and for a failure where that was."""
