@@ -40,6 +40,7 @@ from rescind._core.poll import Waker
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest, make_reason
 from rescind._core.resources import Leftover, Resource
 from rescind._core.task import Task
+from rescind._core.timers import Timer
 from rescind._core.waiting import place_of
 from rescind._report import CleanupError, ShutdownReport
 
@@ -106,6 +107,8 @@ class Shutdown:
         self._earlier = 0
         # The resource that is being closed, and the task that does it; None between two.
         self._closing: tuple[Resource, Task[Any]] | None = None
+        # What ends the admitted, by the task's id, as long as they run.
+        self._bells: dict[int, Timer] = {}
         # Where that was stuck, if it had to be cut.
         self._stuck: Leftover | None = None
 
@@ -250,6 +253,9 @@ class Shutdown:
                 self.cut(self._closing[1], self._closing[0])
 
     def _note_end(self, task: Task[Any], outcome: Outcome[Any]) -> None:
+        bell = self._bells.pop(task.id, None)
+        if bell is not None:
+            bell.cancel()
         if isinstance(outcome, Canceled):
             if self._closing is None or self._closing[1] is not task:
                 self._dropped += outcome.dropped
@@ -308,7 +314,8 @@ class Shutdown:
         resource = closing[0] if closing is not None and closing[1] is task else None
         at = self._end_at(0.0 if resource is None else resource.least)
         if at is not None:
-            self._executor.add_timer(at, _EndBell(self, task, resource))
+            bell = _EndBell(self, task, resource)
+            self._bells[task.id] = self._executor.add_timer(at, bell)
 
     def cut(self, task: Task[Any], resource: Resource | None) -> None:
         """Drop what was admitted: there is no time left."""

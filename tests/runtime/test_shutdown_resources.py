@@ -405,3 +405,12 @@ def test_resources_of_an_attached_runtime_end_when_it_is_left() -> None:
         "own: closed",
     ]
     assert report.clean
+
+
+def test_no_timer_outlives_the_shutdown(host: HostFactory) -> None:
+    """What bounds the close of a resource, or a cleanup that was admitted, is taken back."""
+    log: list[Any] = []
+    with host(grace=3600) as runtime:
+        runtime.executor.resources.add(Noted("slow", log, 0.001))
+        runtime.block_on(rescind.yield_now())
+    assert ("slow: closed", 0) == (log[-1], runtime.statistics().timers)

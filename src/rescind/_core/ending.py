@@ -15,7 +15,7 @@ from .errors import Cancellation
 from .outcome import Canceled, Error, Outcome, also_of
 from .reason import CancelKind, CancelReason, CancelRequest
 
-__all__ = ["ended_by", "raise_all", "split_cancellation"]
+__all__ = ["closing", "ended_by", "raise_all", "split_cancellation"]
 
 
 def split_cancellation(
@@ -69,6 +69,23 @@ def ended_by(exc: BaseException, request: CancelRequest | None) -> Outcome[Any]:
         if cancellation is not None:
             return Canceled(request.reason, (*cancellation.also, exc))
     return Error(exc, also_of(exc))
+
+
+def closing(exc: BaseException | None) -> bool:
+    """Was ``exc`` raised in the course of a ``close()``: is it, or does it replace, its signal?"""
+    seen: set[int] = set()
+    ahead = [] if exc is None else [exc]
+    while ahead:
+        link = ahead.pop()
+        if isinstance(link, GeneratorExit):
+            return True
+        if id(link) in seen:
+            continue
+        seen.add(id(link))
+        if isinstance(link, BaseExceptionGroup):
+            ahead += cast("BaseExceptionGroup[BaseException]", link).exceptions
+        ahead += [one for one in (link.__cause__, link.__context__) if one is not None]
+    return False
 
 
 def raise_all(errors: list[BaseException]) -> None:

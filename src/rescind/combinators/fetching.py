@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from rescind._core.cell import Cell
 from rescind._core.errors import UsageError
-from rescind._core.outcome import Canceled, Outcome
+from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.poll import PENDING, Context, Future, NoopWaker, Pending, Waker, polled_after_end
 from rescind._core.reason import CancelRequest
 from rescind._core.task import Task
@@ -100,14 +100,17 @@ class Fetch(Future[T]):
 class Drain(Fetch[None]):
     """Waits until every member has ended, and the task that drives them, if there is one.
 
-    Cancellation: only makes the awaiting coroutine's grace count; the members are drained first.
+    Cancellation: only makes the awaiting coroutine's grace count; the members are drained first. If
+        the body had failed before, that failure goes out, and the cancellation comes at the next
+        park: raised here, it would take the failure's place (R15).
     """
 
-    __slots__ = ("_pump",)
+    __slots__ = ("_failed", "_pump")
 
-    def __init__(self, members: Members, pump: Task[None] | None) -> None:
+    def __init__(self, members: Members, pump: Task[None] | None, *, failed: bool) -> None:
         super().__init__(members, "the end of the block")
         self._pump = pump
+        self._failed = failed
 
     def _attempt(self) -> Pending | None:
         if self._children.alive or (self._pump is not None and not self._pump.done()):
@@ -117,7 +120,7 @@ class Drain(Fetch[None]):
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[None] | Pending:
         if self.poll(cx) is PENDING:
             return PENDING
-        return Canceled(request.reason)
+        return Completed(None) if self._failed else Canceled(request.reason)
 
     def _check(self, cx: Context) -> None:
         """Take the place of another task's fetch, which finds that the block was left."""

@@ -9,6 +9,7 @@ identity, context variables and a waker of its own (R18).
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from threading import get_ident
@@ -16,7 +17,7 @@ from types import TracebackType
 from typing import Any, Final, Generic, TypeVar, cast, overload
 
 from rescind._core.current import foreign, local
-from rescind._core.ending import split_cancellation
+from rescind._core.ending import closing, split_cancellation
 from rescind._core.errors import UsageError, WouldBlock
 from rescind._core.grace import UNSET, Grace, checked_grace
 from rescind._core.into import as_future
@@ -200,14 +201,15 @@ class FutureSet(Generic[K, T]):
             return
         try:
             stack = self._stack
-            if isinstance(exc, GeneratorExit) and (stack is None or stack.cx is None):
+            if closing(exc) and (stack is None or stack.cx is None):
                 return  # closed: nothing can be awaited (in an async generator's aclose it can)
             members.close(self._reason_to_leave(exc))
             pump = self._pump
             if pump is not None:
                 pump.wake()
             if members.alive or pump is not None:
-                await Drain(members, pump)
+                failed = exc is not None and not isinstance(exc, CancelledError)
+                await Drain(members, pump, failed=failed and split_cancellation(exc)[0] is None)
         finally:
             self._leave()
 

@@ -60,6 +60,9 @@ class JoinAll(Parallel[tuple[Any, ...]]):
             return Completed(self._values())
         return None
 
+    def _untold(self) -> tuple[BaseException, ...]:
+        return self._failures()
+
     def _forget(self) -> None:
         self._failed = None
         super()._forget()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 
+from rescind._core.dropping import failures_of
 from rescind._core.ending import raise_all
 from rescind._core.grace import UNSET, Grace, checked_grace
 from rescind._core.outcome import Canceled, Error, Outcome
@@ -53,6 +54,10 @@ class Parallel(Future[T]):
         """Return the result that the children reached although the parent was canceled, if any."""
         return None
 
+    def _untold(self) -> tuple[BaseException, ...]:
+        """Return the failures that were going to be raised, or told of, at the end (R15)."""
+        return ()
+
     def _forget(self) -> None:
         """Let go of the children, which have ended: their outcomes are given out."""
         self._children.release()
@@ -95,12 +100,18 @@ class Parallel(Future[T]):
             self._forget()
 
     def drop(self) -> None:
-        self._given = True
         futures, self._futures = self._futures, None
-        if futures is None:
-            self._children.drop()
-            return
         errors: list[BaseException] = []
+        if futures is None:
+            errors += () if self._given else self._untold()
+            self._given = True
+            try:
+                self._children.drop()
+            except BaseException as exc:
+                errors += failures_of(exc)
+            raise_all(errors)
+            return
+        self._given = True
         for future in futures:
             try:
                 future.drop()

@@ -99,6 +99,9 @@ class Race(Parallel[T]):
             elif child.request is not None:
                 self._log_failure(child)
 
+    def _untold(self) -> tuple[BaseException, ...]:
+        return self._failures()
+
     def _forget(self) -> None:
         self._winner = None
         super()._forget()
@@ -133,6 +136,10 @@ class RaceOk(Race[T]):
 
     def _wins(self, outcome: Outcome[T]) -> bool:
         return isinstance(outcome, Completed)
+
+    def _untold(self) -> tuple[BaseException, ...]:
+        ended = [child.ended for child in self._children.cells]
+        return tuple(exc for one in ended if isinstance(one, (Error, Canceled)) for exc in one.also)
 
     def _result(self) -> T:
         if self._winner is not None:

@@ -62,6 +62,10 @@ class Block:
         """Note that the body has ended: it is not to be canceled any more."""
         raise NotImplementedError
 
+    def driven(self) -> bool:
+        """Is the coroutine or task of the block being run, so that it can await?"""
+        raise NotImplementedError
+
     def sort(self, exc: BaseException) -> list[BaseException] | None:
         """Return ``exc`` without the block's own cancellation; None if that is not in it."""
         raise NotImplementedError
@@ -210,6 +214,9 @@ class OwnBlock(CancelScope, Block, Dependent):
 
     # -- Block ------------------------------------------------------------------------------------
 
+    def driven(self) -> bool:
+        return self.stack is not None and self.stack.cx is not None
+
     def sort(self, exc: BaseException) -> list[BaseException] | None:
         if self.request is None or not self.delivered:
             return None
@@ -254,6 +261,9 @@ class StockBlock(Block):
     def leave(self) -> None:
         if self._sent:
             self._task.uncancel()
+
+    def driven(self) -> bool:
+        return _stock_task() is self._task
 
     def sort(self, exc: BaseException) -> list[BaseException] | None:
         if not self._sent or self._task.cancelling() > self._count:

@@ -36,7 +36,7 @@ from threading import get_ident
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
-from rescind._core.ending import split_cancellation
+from rescind._core.ending import closing, split_cancellation
 from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
 from rescind._core.grace import UNSET, Grace, Unset, checked_grace
@@ -238,8 +238,9 @@ class TaskGroup(GroupCore, Cancelable):
     ) -> bool | None:  # with a plain bool, type checkers doubt every name that the block binds
         block = self._block
         assert block is not None
-        if _drops(exc):
-            self.drop_children()
+        # An error may have taken the place of what says that the parent is being dropped.
+        if _drops(exc) or (not block.driven() and closing(exc)):
+            self.drop_children(exc)
             return False
         going = exc if self.body_ended(exc) else None
         try:
@@ -251,7 +252,7 @@ class TaskGroup(GroupCore, Cancelable):
                 if self._tally.alive or self.told_by_parent:
                     await Drained(self)
             except GeneratorExit:
-                self.drop_children()
+                self.drop_children(exc)
                 raise
             except CancelledError as canceled:
                 going = going or canceled

@@ -318,8 +318,13 @@ class GroupCore(Parent):
             for task in tally.tasks():
                 self._ask(task, self._exit)
 
-    def drop_children(self) -> None:
-        """Drop every child: the parent is being dropped, and nothing can be awaited (G1)."""
+    def drop_children(self, exc: BaseException | None) -> None:
+        """Drop every child: the parent is being dropped, and nothing can be awaited (G1).
+
+        Args:
+            exc: what came out of the body; raised together with the children's errors, or else left
+                to whoever calls.
+        """
         block = self._block
         assert block is not None
         self._state = State.ENDING
@@ -336,7 +341,16 @@ class GroupCore(Parent):
                 except INTERRUPTS:
                     pass  # it is in the outcome too, and raised when all are dropped
         self.close()
-        raise_all(self.take_errors())
+        errors = self.take_errors()
+        cancellation, rest = split_cancellation(exc)
+        if cancellation is not None:
+            errors += cancellation.also  # nobody else will be given them
+        if errors and isinstance(rest, Exception) and all(error is not rest for error in errors):
+            errors.append(rest)
+        try:
+            raise_all(errors)
+        finally:
+            del errors, exc, cancellation, rest  # a traceback keeps this frame
 
     def close(self) -> None:
         """Note that the block is left; let go of what would keep frames alive."""
