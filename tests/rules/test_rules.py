@@ -1,15 +1,16 @@
-"""The semantic rules R1–R25, one direct test or more for each, by number.
+"""The semantic rules R1–R27, one direct test or more for each, by number.
 
-Not here yet: R26 (groups and tokens) and R27 (threads and processes), which are not built;
-of R22 the sets (`FutureSet`, `select`); of R24 the shutdown of blocking work.
+Not here: what needs asyncio or trio (R28 to R32), which `tests/host` and `tests/ecosystem` show.
 """
 
 import ast
 import asyncio
 import gc
+import multiprocessing
 import pickle
 import re
 import threading
+import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from rescind import (
     TaskCanceled,
     TimedOut,
     UsageError,
+    blocking,
 )
 from rescind.lowlevel import PENDING, CancelRequest, Context, Future, ManualHost, Waker, as_future
 from rescind.testing import CountingWaker, context, poll_cancel_once, poll_once, run_virtual
@@ -943,7 +945,7 @@ async def _value_after(seconds: float) -> str:
 
 
 def test_unfinished_children_are_driven_and_leaving_drains_them() -> None:
-    """R22: what is built of it: the children of a combinator go on while one is handled."""
+    """R22: the children of a combinator go on while one is handled."""
     log: list[str] = []
 
     async def child(seconds: float) -> None:
@@ -1055,12 +1057,216 @@ def test_runtime_holds_its_tasks_strongly() -> None:
     assert log == ["ended"]
 
 
+# -- sets, groups, tokens, work outside ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["FutureSet", "select"])
+def test_set_drives_its_members_while_the_body_awaits_and_leaving_drains_them(kind: str) -> None:
+    """R22: also where nobody fetches; the rest is canceled (GROUP_EXIT) and waited for."""
+    log: list[str] = []
+
+    async def member(seconds: float) -> None:
+        try:
+            await rescind.sleep(seconds)
+            log.append(f"{seconds:g} ended at {rescind.now():g}")
+        except Cancellation as canceled:
+            await rescind.sleep(2)
+            log.append(f"{seconds:g} {canceled.reason.kind.name} at {rescind.now():g}")
+            raise
+
+    async def main() -> float:
+        members: Any = rescind.FutureSet[int, None]()
+        if kind == "select":
+            members = rescind.select(member(1), member(30))
+        async with members:
+            if kind == "FutureSet":
+                members.add(member(1))
+                members.add(member(30))
+            await rescind.sleep(5)
+            log.append("body")
+        return rescind.now()
+
+    assert run_virtual(main) == Completed(7.0)
+    assert log == ["1 ended at 1", "body", "30 GROUP_EXIT at 7"]
+
+
+@pytest.mark.parametrize("leaves_by", ["value", "error", "cancel", "break", "drop"])
+def test_group_is_left_by_no_way_with_a_child_alive(leaves_by: str) -> None:
+    """R26: P52: value, error, cancellation, a jump out of the block, and a drop."""
+    ends: list[float] = []
+    alive_after: list[int] = []
+
+    async def child() -> None:
+        try:
+            await rescind.sleep(3)
+        finally:
+            if leaves_by != "drop":
+                await rescind.sleep(1)
+            ends.append(rescind.now())
+
+    async def parent() -> None:
+        group = rescind.task_group()
+        try:
+            for _ in range(1):
+                async with group as g:
+                    g.spawn(child())
+                    await rescind.sleep(1)
+                    if leaves_by == "error":
+                        raise ValueError
+                    if leaves_by == "break":
+                        break
+                    if leaves_by in ("cancel", "drop"):
+                        await rescind.never()
+        finally:
+            alive_after.append(len(group.tasks))
+
+    async def main() -> None:
+        task = rescind.spawn(parent())
+        await rescind.sleep(1.5)
+        if leaves_by in ("cancel", "drop"):
+            await task.cancel(grace=0 if leaves_by == "drop" else 30)
+        await task.join()
+
+    assert run_virtual(main) == Completed(None)
+    at = {"value": 4.0, "break": 4.0, "error": 2.0, "cancel": 2.5, "drop": 1.5}[leaves_by]
+    assert (alive_after, ends) == ([0], [at])
+
+
+def test_first_error_cancels_the_rest_and_a_canceled_child_nobody() -> None:
+    """R26: P54: fail-fast, as one group of errors; to cancel one child concerns that child."""
+    outcomes: list[Any] = []
+
+    async def fail() -> None:
+        await rescind.sleep(1)
+        raise ValueError
+
+    async def main() -> float:
+        with pytest.raises(ExceptionGroup) as caught:
+            async with rescind.task_group() as g:
+                alone, other = g.spawn(rescind.never()), g.spawn(rescind.sleep(9))
+                g.spawn(fail())
+                await alone.cancel("alone")
+                assert not other.cancel_reasons
+                await rescind.never()
+        outcomes.extend([len(caught.value.exceptions), reason_of(other.outcome()).kind])
+        return rescind.now()
+
+    assert run_virtual(main) == Completed(1.0)
+    assert outcomes == [1, CancelKind.SIBLING_FAILED]
+
+
+def test_child_spawned_after_the_cancel_is_born_canceled_and_after_the_close_refused() -> None:
+    """R26: P55: its body never runs, and the group counts nobody."""
+    log: list[str] = []
+
+    async def body() -> None:
+        log.append("ran")
+
+    async def main() -> Any:
+        async with rescind.task_group() as g:
+            g.cancel("over")
+            born = g.spawn(body())
+        with pytest.raises(UsageError):
+            g.spawn(body())
+        return type(born.outcome()), g.statistics().alive
+
+    assert (run_virtual(main), log) == (Completed((Canceled, 0)), [])
+
+
+def test_policies_collect_and_supervise() -> None:
+    """R26: the one raises all errors at the end, the other begins anew what failed."""
+    runs: list[float] = []
+
+    async def flaky() -> None:
+        runs.append(rescind.now())
+        if len(runs) < 3:
+            raise ValueError
+
+    async def fail(seconds: float) -> None:
+        await rescind.sleep(seconds)
+        raise ValueError(seconds)
+
+    async def main() -> Any:
+        with pytest.raises(ExceptionGroup) as caught:
+            async with rescind.task_group(policy="collect") as g:
+                g.spawn(fail(2))
+                g.spawn(fail(1))
+        policy = rescind.Supervise(backoff=1, max_restarts=None)
+        async with rescind.task_group(policy=policy) as g:
+            g.spawn(flaky)
+        return [exc.args[0] for exc in caught.value.exceptions]
+
+    assert (run_virtual(main), runs) == (Completed([1, 2]), [2, 3, 5])
+
+
+def test_token_cancels_all_below_it_across_tasks_and_threads() -> None:
+    """R26: marked before anybody is told; each reason leads back to the first."""
+    root = rescind.CancellationToken()
+    below = root.child().child()
+    seen: list[bool] = []
+    root.on_cancel(lambda _reason: seen.append(below.canceled))
+
+    async def main() -> Any:
+        task = rescind.spawn(below.guard(rescind.never()))
+        await rescind.yield_now()
+        thread = threading.Thread(target=root.cancel, args=("from a thread",))
+        thread.start()
+        outcome = await task.join()
+        thread.join(20)
+        assert isinstance(outcome, Error)
+        assert isinstance(outcome.exception, TaskCanceled)
+        return outcome.exception.reason.chain()[-1].message
+
+    assert (rescind.run(main), seen) == ("from a thread", [True])
+
+
+def test_blocking_function_that_has_not_begun_never_runs_and_one_that_has_is_asked() -> None:
+    """R27: the token is set; the task ends when the function does, or at once if detached."""
+    begun, opened = threading.Event(), threading.Event()
+    log: list[Any] = []
+
+    def function() -> None:
+        begun.set()
+        blocking.wait_canceled(20)
+        log.append("asked")
+        opened.wait(20)
+
+    async def main() -> Any:
+        pool = blocking.ThreadPool(1)
+        waiting = blocking.spawn_blocking(function, pool=pool)
+        queued = blocking.spawn_blocking(log.append, "ran", pool=pool)
+        while not begun.is_set():
+            await rescind.sleep(0.001)
+        never = await queued.cancel()
+        request = waiting.cancel()
+        await rescind.sleep(0.01)
+        kept = not waiting.done()
+        opened.set()
+        ended = await request
+        return type(never), kept, type(ended)
+
+    assert rescind.run(main) == (Canceled, True, Completed)
+    assert log == ["asked"]
+
+
+def test_process_really_ends_when_its_task_is_canceled() -> None:
+    """R27: SIGTERM, then SIGKILL before the grace is over; it is gone when the task has ended."""
+
+    async def main() -> Any:
+        task = blocking.spawn_process(time.sleep, 3600, grace=5)
+        await rescind.sleep(0.2)
+        outcome = await task.cancel()
+        return type(outcome), multiprocessing.active_children()
+
+    assert rescind.run(main) == (Canceled, [])
+
+
 def test_every_rule_has_a_test_here() -> None:
-    """The numbers R1 to R25 each begin the docstring of a test in this module."""
+    """The numbers R1 to R27 each begin the docstring of a test in this module."""
     tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
     docs = [
         ast.get_docstring(node) or "" for node in tree.body if isinstance(node, ast.FunctionDef)
     ]
     numbers = {int(found[1]) for doc in docs if (found := re.match(r"R(\d+): ", doc))}
 
-    assert numbers == set(range(1, 26))
+    assert numbers == set(range(1, 28))

@@ -360,6 +360,7 @@ def play(
         if "shutdown" not in (how, again):
             runtime.block_on(task.join())
         runtime.shutdown()
+        task.outcome()  # it is seen: no need to log it
         return world, task, log, runtime
     finally:
         runtime.shutdown()
