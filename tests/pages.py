@@ -84,6 +84,8 @@ def run_command(console: Console, folder: Path) -> str:
         one.module == "rescind_pytest" for one in entry_points(group="pytest11")
     ):
         arguments = ["-p", "rescind_pytest", *arguments]  # the environment is older than the plugin
+    if name == "pytest":
+        arguments = ["-p", "no:asyncio", *arguments]  # here for our tests, not for a reader's
     done = subprocess.run(
         [sys.executable, "-m", name, *arguments],
         cwd=folder,
