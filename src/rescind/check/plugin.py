@@ -46,10 +46,10 @@ class Plugin:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._all: bool = config.getoption("cancel_sweep")
+        self._all = bool(config.getoption("cancel_sweep"))
         self._token: str | None = config.getoption("cancel_replay")
         try:
-            self._options = LEVELS[config.getoption("cancel_level")]
+            self._options = LEVELS[str(config.getoption("cancel_level"))]
             if budget := config.getoption("cancel_budget"):
                 self._options = replace(self._options, budget=seconds_of(budget))
             if modes := config.getoption("cancel_modes"):
