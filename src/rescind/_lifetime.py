@@ -96,8 +96,7 @@ class Lifetime:
             executor.drain()  # what was spawned before comes first
             yield
         finally:
-            if not self.inherited:
-                local.executor = outer
+            local.executor = outer
             self.running.release()
 
     # -- the end ----------------------------------------------------------------------------------
@@ -227,10 +226,9 @@ def _at_exit() -> None:
 def _after_fork() -> None:
     local.executor = None
     local.region = None
-    for lifetime, owner in list(_open.items()):
+    for lifetime in list(_open):
         lifetime.inherit()
         keep_for_ever(lifetime)  # not even the interpreter's exit is to finalize its coroutines
-        keep_for_ever(owner())
     _open.clear()
 
 

@@ -523,3 +523,26 @@ def test_attach_without_a_loop_says_what_to_use_instead() -> None:
         "Runtime.attach() needs an asyncio loop that runs on this thread; without one, "
         "use 'with Runtime()' or rescind.run(...)"
     )
+
+
+def test_errors_of_cleanups_are_logged_when_the_attached_block_is_left(
+    stock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """H4: nobody is given the report."""
+
+    async def failing() -> None:
+        try:
+            await rescind.never()
+        finally:
+            raise ValueError("in cleanup")
+
+    async def main() -> None:
+        async with Runtime.attach() as runtime:
+            runtime.spawn(failing(), name="failing")
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    stock(main)
+
+    [record] = [one for one in caplog.records if one.name == "rescind"]
+    assert "'failing' failed while the runtime was shut down" in record.getMessage()

@@ -299,6 +299,7 @@ def test_runtime_in_a_cycle_is_collected_with_its_cycle(host: HostFactory) -> No
                 await rescind.never()
             finally:
                 log.append(f"closed under {runtime.name}")
+                log.append(f"which is the current one: {rescind.current_runtime() is runtime}")
 
         runtime.spawn(body())
         for _ in range(3):
@@ -307,7 +308,7 @@ def test_runtime_in_a_cycle_is_collected_with_its_cycle(host: HostFactory) -> No
     with pytest.warns(ResourceWarning, match="never shut down"):  # noqa: PT031  # both are one
         make()
         gc.collect()
-    assert log == ["closed under open"]
+    assert log == ["closed under open", "which is the current one: True"]
 
 
 def test_unclosed_runtime_closes_its_resources_and_its_loop() -> None:
