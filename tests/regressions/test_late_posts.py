@@ -4,9 +4,12 @@ import sys
 import threading
 from typing import Any
 
+import pytest
+
 import rescind
-from rescind import Canceled, Outcome
-from rescind.lowlevel import PENDING, Context, Future, Waker
+from rescind import Canceled, Outcome, Runtime
+from rescind._shutdown import Shutdown
+from rescind.lowlevel import PENDING, Context, Future, ManualHost, Waker
 from tests.conftest import HostFactory
 
 SECONDS = 20.0
@@ -93,3 +96,19 @@ def test_nothing_is_kept_of_what_is_posted_after_the_end(host: HostFactory) -> N
 
     assert ([], set()) == (list(runtime.executor._inbox), runtime.executor._posted)
     assert before == sys.getrefcount(task)
+
+
+def test_a_shutdown_that_is_interrupted_at_its_first_step_admits_nothing_more() -> None:
+    """R24: an interrupt comes out of what other threads had asked for; a spawn is still refused."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    runtime = Runtime(host=ManualHost())
+    runtime.block_on(rescind.yield_now())
+    runtime.executor.post(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        Shutdown(runtime.executor, None).run()
+
+    assert isinstance(runtime.spawn(rescind.ready(1)).outcome(), Canceled)
+    runtime.shutdown()
