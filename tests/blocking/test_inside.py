@@ -28,6 +28,7 @@ from rescind.blocking import (
     canceled,
     check_canceled,
     spawn_blocking,
+    thread_pool,
     token,
     wait_canceled,
 )
@@ -102,6 +103,7 @@ def test_next_function_in_the_thread_is_not_canceled_with_the_one_before(
         return threading.get_ident()
 
     async def main() -> None:
+        thread_pool().limit = 1  # or a second one may be started before the first is idle again
         task = spawn_blocking(work)
         await until(running.is_set)
         outcome = await task.cancel()
