@@ -35,7 +35,7 @@ examples: $(STAMP) ## run the short examples, one after the other
 
 test: check test-py ## check everything here, then run the suite on the other installed Pythons
 
-check: lint types architecture coverage ## lint, types, architecture, and the suite with branch coverage
+check: lint types suite ## lint, types, and the suite, of which the architecture is a part
 
 lint: $(STAMP) ## look for mistakes and for unformatted code
 	$(BIN)/ruff check $(CODE)
@@ -52,8 +52,8 @@ types: $(STAMP) ## check the types, with mypy and with pyright, both strict
 architecture: $(STAMP) ## check that imports point down, and the other rules on the shape of the code
 	$(BIN)/python -m pytest -q tests/architecture
 
-suite: $(STAMP) ## run the suite alone, as it is: make suite ARGS="-k race -x"
-	$(BIN)/python -m pytest $(ARGS)
+suite: $(STAMP) ## run the suite alone, on all cores: make suite ARGS="-k race -x"
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 $(ARGS)
 
 coverage: $(STAMP) ## run the suite and report which branches it does not take
 	@$(BIN)/coverage erase

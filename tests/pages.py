@@ -9,6 +9,7 @@ After a change that is meant, ``python -m tests.pages docs/check.md README.md`` 
 these pages what their commands print now; read the difference.
 """
 
+import os
 import re
 import shlex
 import subprocess
@@ -75,6 +76,12 @@ def run(program: Program, folder: Path) -> tuple[str, str, int]:
     return done.stdout, done.stderr, done.returncode
 
 
+# What changes how a command prints, pytest's summary for example: a page shows it as a reader's terminal does.
+NOT_A_READERS = frozenset(
+    {"BUILD_NUMBER", "CI", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "PYTEST_ADDOPTS"}
+)
+
+
 def run_command(console: Console, folder: Path) -> str:
     """Run a command where its files are; return all that it printed."""
     for name, source in console.files.items():
@@ -89,6 +96,7 @@ def run_command(console: Console, folder: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-m", name, *arguments],
         cwd=folder,
+        env={name: value for name, value in os.environ.items() if name not in NOT_A_READERS},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
