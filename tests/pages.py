@@ -76,7 +76,7 @@ def run(program: Program, folder: Path) -> tuple[str, str, int]:
     return done.stdout, done.stderr, done.returncode
 
 
-# What changes how a command prints, pytest's summary for example: a page shows it as a reader's terminal does.
+# These change how a command prints, pytest's summary for one. A page shows what a reader sees.
 NOT_A_READERS = frozenset(
     {"BUILD_NUMBER", "CI", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "PYTEST_ADDOPTS"}
 )
