@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,10 @@ HOSTS = ("manual", "asyncio", "asyncio-debug", "uvloop")
 
 # `pytest --hypothesis-profile thorough`: the machines run twenty times as many programs.
 settings.register_profile("thorough", max_examples=2000)
+
+# A shell that starts the suite in the background has it ignore Ctrl-C, which some tests are about.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: How long a thread that has been told to end may take to do so.
 THREAD_GRACE = 2.0
