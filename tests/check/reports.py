@@ -83,9 +83,7 @@ def example(folder: Path) -> Report:
     (folder / "app.py").write_text(APP, encoding="utf-8")
     report = Report("app.py::scenario", runs=40, seconds=1.25, untried=3)
     worst = mixed_up()
-    left = finding(
-        "tasks left", "2 task(s) still run", plan(), "none", "get at app.py:9 in Pool.get"
-    )
+    left = finding("tasks left", "2 tasks still run", plan(), "none", "get at app.py:9 in Pool.get")
     hint = finding(
         "hang",
         "the canceled scenario never ends",

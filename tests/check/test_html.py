@@ -332,7 +332,7 @@ def test_page_works_in_a_browser(report: Report, tmp_path: Path) -> None:
         "none": "0:1",
         "escaped": 2,
         "told": "asyncio, parked: brokenlib/q.py:4 in Queue.getprompt: the next use gets another "
-        "result: a response that belongs to another requestfollow-up: 2 task(s) still run",
+        "result: a response that belongs to another requestfollow-up: 2 tasks still run",
         "untold": True,
         "chosen": "1:lib/q.py:4 in Queue.get under asyncio",
         "sound": 0,

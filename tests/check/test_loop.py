@@ -226,7 +226,7 @@ def test_a_thread_that_does_not_end_is_named_when_the_limit_is_over() -> None:
         loop.allow(0.05)
         assert not loop.run_until(loop.create_task(main()))
         go.set()
-        assert loop.hung == f"{LATE}; 1 call(s) in other threads have not ended either"
+        assert loop.hung == f"{LATE}; 1 call has not ended either, in other threads"
 
 
 def test_a_canceled_call_in_a_thread_still_counts_as_working() -> None:

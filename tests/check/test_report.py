@@ -46,7 +46,7 @@ BROKEN  lib/q.py:4 in Queue.get: the next use gets another result: a response th
     seen      returned ['B', 'B']
     under     asyncio, timeout
     remedy    give the connection up
-    also      2 task(s) still run: get at app.py:9 in Pool.get (parked, by asyncio, then used again)
+    also      2 tasks still run: get at app.py:9 in Pool.get (parked, by asyncio, then used again)
     replay    rescind check replay rc1-…
 
 hint  the start of root/1: the canceled scenario never ends
@@ -181,7 +181,7 @@ def test_clean_says_so_only_as_far_as_it_was_tried() -> None:
 
 def test_another_answer_leads_over_what_is_simpler_to_show() -> None:
     """At one place, somebody else's answer is told first, a task that is left only as also."""
-    left = finding("tasks left", "1 task(s) still run", plan())
+    left = finding("tasks left", "1 task still runs", plan())
     swallowed = finding("swallowed", "it was swallowed", plan())
 
     (group,) = groups([left, swallowed, mixed_up(plan(mode=Mode.GROUP, judge=Judge.CROWD3))])

@@ -189,7 +189,9 @@ class CheckLoop(asyncio.SelectorEventLoop):
         if monotonic() > self.limit_at:
             what = LATE
             if self._calls:
-                what += f"; {len(self._calls)} call(s) in other threads have not ended either"
+                count = len(self._calls)
+                have = "1 call has" if count == 1 else f"{count} calls have"
+                what += f"; {have} not ended either, in other threads"
             elif self._spins > _SPINS:
                 what += ": it goes on without ever waiting"
             self.hang(what)

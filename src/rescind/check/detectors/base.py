@@ -51,7 +51,7 @@ class Detector:
         """Return what was noted; called when the loop is closed."""
         return None
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         """Compare a run with the clean run of the same judge and mode; return what broke."""
         raise NotImplementedError

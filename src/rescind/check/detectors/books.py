@@ -37,8 +37,8 @@ class Books(Detector):
     def fact(self, run: Run) -> Kept:
         return _named(self._sent - self._received), _named(self._received - self._sent)
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         empty: Kept = ({}, {})
         for which, sentence in enumerate(("an item was lost", "an item came out twice")):
             was = (clean.facts.get(Books.name) or empty)[which]

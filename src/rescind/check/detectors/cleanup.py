@@ -30,8 +30,8 @@ class SlowCleanup(Detector):
     name = "slow cleanup"
     severity: ClassVar[Literal["verdict", "hint"]] = "hint"
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         return _longer_than(_LONG, seen)
 
 
@@ -41,8 +41,8 @@ def cleanup_within(seconds: float) -> type[Detector]:
     class Bounded(SlowCleanup):
         severity = "verdict"
 
-        @staticmethod
-        def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+        @classmethod
+        def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
             return _longer_than(seconds, seen)
 
     return Bounded

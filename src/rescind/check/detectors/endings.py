@@ -21,8 +21,8 @@ class Hang(Detector):
 
     name = "hang"
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         if seen.end.kind == "hung":
             yield Symptom(
                 "the canceled scenario never ends",
@@ -37,8 +37,8 @@ class FollowUpDiffers(Detector):
 
     name = "follow-up"
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         was, now = clean.follow_up, seen.follow_up
         if now.kind == "not run" or (now.kind, now.shown) == (was.kind, was.shown):
             return
@@ -64,8 +64,8 @@ class CrowdDiffers(Detector):
 
     name = "crowd"
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         was = sorted((end.kind, end.shown) for end in clean.crowd)
         now = sorted((end.kind, end.shown) for end in seen.crowd)
         if was != now:
@@ -82,8 +82,8 @@ class Invariants(Detector):
 
     name = "invariant"
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         for failure in seen.invariants:
             yield Symptom("an invariant does not hold", expected="it holds", seen=failure)
 
@@ -93,8 +93,8 @@ class TeardownFails(Detector):
 
     name = "teardown"
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         if seen.teardown:
             yield Symptom(
                 "teardown fails, or hangs",

@@ -44,8 +44,8 @@ class Growth(Detector):
     def fact(self, run: Run) -> dict[str, int]:
         return self._sizes
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         was: dict[str, int] = clean.facts.get(Growth.name) or {}
         now: dict[str, int] = seen.facts.get(Growth.name) or {}
         grown = [

@@ -47,8 +47,8 @@ class LeftHeld(_Looks):
 
     name = "left held"
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         was: dict[str, Rest] = clean.facts.get(LeftHeld.name) or {}
         now: dict[str, Rest] = seen.facts.get(LeftHeld.name) or {}
         worse = {path: rest for path, rest in now.items() if _is_worse(rest, was.get(path))}
@@ -70,8 +70,8 @@ class WaitersLeft(_Looks):
     def fact(self, run: Run) -> dict[str, Rest]:
         return {path: rest for path, rest in self._state.items() if rest.waiting}
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         was: dict[str, Rest] = clean.facts.get(WaitersLeft.name) or {}
         now: dict[str, Rest] = seen.facts.get(WaitersLeft.name) or {}
         more = {

@@ -71,8 +71,8 @@ class KindsGrow(Detector):
     def fact(self, run: Run) -> dict[str, tuple[int, str]]:
         return self._kinds
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         was: dict[str, tuple[int, str]] = clean.facts.get(KindsGrow.name) or {}
         now: dict[str, tuple[int, str]] = seen.facts.get(KindsGrow.name) or {}
         grown = {

@@ -10,9 +10,8 @@ import selectors
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from rescind.check.detectors.base import Detector
-from rescind.check.detectors.compare import more_than
-from rescind.check.record import Record, Symptom, shown
+from rescind.check.detectors.compare import More
+from rescind.check.record import shown
 
 if TYPE_CHECKING:
     from rescind.check.run import Run
@@ -20,11 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["GeneratorsLeft", "TimersLeft", "WatchedLeft"]
 
 
-class TimersLeft(Detector):
+class TimersLeft(More):
     """Timers that nobody canceled: they keep what they refer to, and fire into the void."""
 
     name = "timers left"
     severity = "hint"
+    one = "1 timer is still set"
+    several = "{} timers are still set"
+    once = True
+    remedy = "cancel the handle of call_later in a finally"
 
     def __init__(self) -> None:
         self._left: list[str] = []
@@ -40,23 +43,14 @@ class TimersLeft(Detector):
     def fact(self, run: Run) -> list[str]:
         return self._left
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
-        name = TimersLeft.name
-        extra = more_than(seen.facts.get(name) or (), clean.facts.get(name) or ())
-        if extra:
-            yield Symptom(
-                f"{len(extra)} timer(s) are still set",
-                expected="as many as without a cancellation",
-                seen=", ".join(dict.fromkeys(extra)),
-                remedy="cancel the handle of call_later in a finally",
-            )
 
-
-class GeneratorsLeft(Detector):
+class GeneratorsLeft(More):
     """Async generators that were begun, and neither ended nor closed."""
 
     name = "generators left"
+    one = "1 async generator was never closed"
+    several = "{} async generators were never closed"
+    remedy = "iterate inside 'async with contextlib.aclosing(generator)'"
 
     def __init__(self) -> None:
         self._left: list[str] = []
@@ -72,24 +66,16 @@ class GeneratorsLeft(Detector):
     def fact(self, run: Run) -> list[str]:
         return self._left
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
-        name = GeneratorsLeft.name
-        extra = more_than(seen.facts.get(name) or (), clean.facts.get(name) or ())
-        if extra:
-            yield Symptom(
-                f"{len(extra)} async generator(s) were never closed",
-                expected="as many as without a cancellation",
-                seen=", ".join(extra),
-                remedy="iterate inside 'async with contextlib.aclosing(generator)'",
-            )
 
-
-class WatchedLeft(Detector):
+class WatchedLeft(More):
     """Connections that the loop still watches for input, or for room to write."""
 
     name = "watched left"
     severity = "hint"
+    one = "1 more reader or writer is watched"
+    several = "{} more readers or writers are watched"
+    once = True
+    remedy = "remove_reader and remove_writer in a finally; close the transport"
 
     def __init__(self) -> None:
         self._left: list[str] = []
@@ -112,18 +98,6 @@ class WatchedLeft(Detector):
 
     def fact(self, run: Run) -> list[str]:
         return sorted(self._left)
-
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
-        name = WatchedLeft.name
-        extra = more_than(seen.facts.get(name) or (), clean.facts.get(name) or ())
-        if extra:
-            yield Symptom(
-                f"{len(extra)} more reader(s) or writer(s) are watched",
-                expected="as many as without a cancellation",
-                seen=", ".join(dict.fromkeys(extra)),
-                remedy="remove_reader and remove_writer in a finally; close the transport",
-            )
 
 
 def _is_pair(data: object) -> TypeGuard[tuple[Any, Any]]:

@@ -5,13 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from rescind.check.detectors.base import Detector
-from rescind.check.detectors.compare import more_than
+from rescind.check.detectors.compare import More
 from rescind.check.detectors.listening import Heard, listen, what_was_heard
-from rescind.check.record import Record, Symptom
 
 if TYPE_CHECKING:
     from rescind.check.run import Run
@@ -19,7 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["NeverAwaited", "NeverRetrieved", "Noise", "Unclosed"]
 
 
-class _Listens(Detector):
+class _Listens(More):
+    expected = "as quiet as without a cancellation"
+    between = "; "
+    once = True
+
     def begin(self, run: Run) -> None:
         listen(run)
 
@@ -35,84 +36,42 @@ class Unclosed(_Listens):
     """Sockets, files, transports that were left to the garbage collector."""
 
     name = "unclosed"
+    one = "something is closed by the garbage collector alone"
+    remedy = "close what was opened in a finally, also if opening it is canceled"
 
     def part(self, heard: Heard) -> list[str]:
         return heard.unclosed
-
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
-        return _more(
-            Unclosed.name,
-            seen,
-            clean,
-            "something is closed by the garbage collector alone",
-            "close what was opened in a finally, also if opening it is canceled",
-        )
 
 
 class NeverAwaited(_Listens):
     """Coroutines that were made and never awaited."""
 
     name = "never awaited"
+    one = "a coroutine is never awaited"
+    several = "{} coroutines are never awaited"
+    remedy = "make coroutines where they are awaited; close those that are given up"
 
     def part(self, heard: Heard) -> list[str]:
         return heard.unawaited
-
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
-        return _more(
-            NeverAwaited.name,
-            seen,
-            clean,
-            "a coroutine is never awaited",
-            "make coroutines where they are awaited; close those that are given up",
-        )
 
 
 class NeverRetrieved(_Listens):
     """Tasks and futures that failed, and nobody asked how they ended."""
 
     name = "never retrieved"
+    one = "something fails, and nobody is told"
+    remedy = "await the tasks that you cancel, and look at what they raise"
 
     def part(self, heard: Heard) -> list[str]:
         return heard.unretrieved
-
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
-        return _more(
-            NeverRetrieved.name,
-            seen,
-            clean,
-            "something fails, and nobody is told",
-            "await the tasks that you cancel, and look at what they raise",
-        )
 
 
 class Noise(_Listens):
     """Failed callbacks, error logs, exceptions in finalizers: all that was not there before."""
 
     name = "noise"
+    one = "something went wrong that nobody was told of"
+    remedy = "a callback has to expect that what it serves is gone"
 
     def part(self, heard: Heard) -> list[str]:
         return heard.other
-
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
-        return _more(
-            Noise.name,
-            seen,
-            clean,
-            "something went wrong that nobody was told of",
-            "a callback has to expect that what it serves is gone",
-        )
-
-
-def _more(name: str, seen: Record, clean: Record, sentence: str, remedy: str) -> Iterable[Symptom]:
-    extra = more_than(seen.facts.get(name) or (), clean.facts.get(name) or ())
-    if extra:
-        yield Symptom(
-            sentence,
-            expected="as quiet as without a cancellation",
-            seen="; ".join(dict.fromkeys(extra)),
-            remedy=remedy,
-        )

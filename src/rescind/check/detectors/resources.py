@@ -12,11 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rescind.check.detectors.base import Detector
-from rescind.check.detectors.compare import more_than
+from rescind.check.detectors.compare import More
 from rescind.check.detectors.garbage import collect
 from rescind.check.detectors.listening import listen, what_was_heard
-from rescind.check.record import Record, Symptom
+from rescind.check.record import Record
 
 if TYPE_CHECKING:
     from rescind.check.run import Run
@@ -27,10 +26,13 @@ _FDS = next((path for path in ("/proc/self/fd", "/dev/fd") if os.path.isdir(path
 _TASKS = Path("/proc/self/task")
 
 
-class ResourcesLeft(Detector):
+class ResourcesLeft(More):
     """Sockets and files that are still open after teardown."""
 
     name = "resources left"
+    one = "1 resource is left after teardown"
+    several = "{} resources are left after teardown"
+    remedy = "close what was opened in a finally, also if opening it is canceled"
 
     def __init__(self) -> None:
         self._fds: set[str] = set()
@@ -52,40 +54,27 @@ class ResourcesLeft(Detector):
     def _left(self) -> list[str]:
         return sorted(filter(None, (_kind(fd) for fd in _descriptors() - self._fds)))
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
-        name = ResourcesLeft.name
-        extra = more_than(seen.facts.get(name) or (), clean.facts.get(name) or ())
-        if extra:
-            yield Symptom(
-                f"{len(extra)} resource(s) are left after teardown",
-                expected="as many as without a cancellation",
-                seen=", ".join(extra),
-                remedy="close what was opened in a finally, also if opening it is canceled",
-            )
 
-
-class ThreadsLeft(Detector):
+class ThreadsLeft(More):
     """Threads that the run has started, and that go on."""
 
     name = "threads left"
+    one = "1 thread goes on"
+    several = "{} threads go on"
+    remedy = "a thread does not see a cancellation: tell it to end, in a finally"
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
-        extra = more_than(seen.threads, clean.threads)
-        if extra:
-            yield Symptom(
-                f"{len(extra)} thread(s) go on",
-                expected="as many as without a cancellation",
-                seen=", ".join(extra),
-                remedy="a thread does not see a cancellation: tell it to end, in a finally",
-            )
+    @classmethod
+    def noted(cls, record: Record) -> Iterable[str]:
+        return record.threads
 
 
-class ProcessesLeft(Detector):
+class ProcessesLeft(More):
     """Child processes that run on, or that have ended and nobody has waited for."""
 
     name = "processes left"
+    one = "1 child process is left"
+    several = "{} child processes are left"
+    remedy = "terminate the process and await its wait(), in a finally"
 
     def __init__(self) -> None:
         self._before: set[int] = set()
@@ -95,18 +84,6 @@ class ProcessesLeft(Detector):
 
     def fact(self, run: Run) -> list[str]:
         return sorted(filter(None, map(_process, _children() - self._before)))
-
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
-        name = ProcessesLeft.name
-        extra = more_than(seen.facts.get(name) or (), clean.facts.get(name) or ())
-        if extra:
-            yield Symptom(
-                f"{len(extra)} child process(es) are left",
-                expected="as many as without a cancellation",
-                seen=", ".join(extra),
-                remedy="terminate the process and await its wait(), in a finally",
-            )
 
 
 def _descriptors() -> set[str]:

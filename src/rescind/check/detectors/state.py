@@ -49,8 +49,8 @@ class StateDiffers(Detector):
     def fact(self, run: Run) -> dict[str, str]:
         return self._state
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         was: dict[str, str] = clean.facts.get(StateDiffers.name) or {}
         now: dict[str, str] = seen.facts.get(StateDiffers.name) or {}
         different = [

@@ -42,8 +42,8 @@ class Swallowed(Detector):
     def fact(self, run: Run) -> int:
         return self._requests
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         if not seen.struck or seen.body.kind != "returned":
             return
         requests = int(seen.facts.get(Swallowed.name) or 0)
@@ -70,8 +70,8 @@ class Replaced(Detector):
 
     name = "replaced"
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         if seen.struck and seen.body.kind == "raised":
             yield Symptom(
                 "the cancellation was replaced by another error",
@@ -87,8 +87,8 @@ class RanOn(Detector):
     name = "ran on"
     severity = "hint"
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         if not seen.thrown or seen.plan.mode not in _AT_ONCE or seen.body.kind != "canceled":
             return
         work = {point.stack for point, _ in clean.points}

@@ -64,8 +64,8 @@ class TasksLeft(_Looks):
         self.look(run)
         super().settled(run)
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         before: list[Where] = clean.facts.get(TasksLeft.name) or []
         now: list[Where] = seen.facts.get(TasksLeft.name) or []
         # A loop that goes on as it should may be at another await than it was.
@@ -73,7 +73,7 @@ class TasksLeft(_Looks):
         if extra:
             told = [f"{name} at {place}" for name, place in now if name in extra]
             yield Symptom(
-                f"{len(extra)} task(s) still run",
+                "1 task still runs" if len(extra) == 1 else f"{len(extra)} tasks still run",
                 expected="as many as when nothing is canceled",
                 seen=", ".join(told),
                 remedy="cancel and await the tasks that you start, in a finally or a TaskGroup",
@@ -94,8 +94,8 @@ class AliveAtEnd(_Looks):
         if run.plan.judge in _ALONE:
             self.look(run)
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         if seen.end.kind == "hung":
             return
         before: list[Where] = clean.facts.get(AliveAtEnd.name) or []
@@ -106,8 +106,9 @@ class AliveAtEnd(_Looks):
             (name for name, _ in now), [name for name, _ in before] + [name for name, _ in later]
         )
         if extra:
+            were = "1 task was" if len(extra) == 1 else f"{len(extra)} tasks were"
             yield Symptom(
-                f"{len(extra)} task(s) were still running when the scenario had ended",
+                f"{were} still running when the scenario had ended",
                 expected="what it starts has ended when it ends",
                 seen=", ".join(f"{name} at {place}" for name, place in now if name in extra),
                 remedy="await the tasks that you cancel",

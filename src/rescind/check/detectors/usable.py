@@ -44,8 +44,8 @@ class Usable(Detector):
     def fact(self, run: Run) -> dict[str, str]:
         return self._failed
 
-    @staticmethod
-    def judge(seen: Record, clean: Record) -> Iterable[Symptom]:
+    @classmethod
+    def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
         was: dict[str, str] = clean.facts.get(Usable.name) or {}
         now: dict[str, str] = seen.facts.get(Usable.name) or {}
         for name, failure in now.items():
