@@ -3,6 +3,7 @@
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.executor import Executor
 from rescind._core.grace import UNSET
+from rescind._core.hooks import Observer, actor, hooks
 from rescind._core.hostport import Host
 from rescind._core.into import as_future
 from rescind._core.phase import Phase
@@ -29,6 +30,7 @@ __all__ = [
     "IntoFuture",
     "ManualHost",
     "NoopWaker",
+    "Observer",
     "Leftover",
     "Pending",
     "Phase",
@@ -38,6 +40,8 @@ __all__ = [
     "WaitList",
     "Waiter",
     "Waker",
+    "actor",
     "as_future",
     "effective_deadline",
+    "hooks",
 ]

@@ -30,6 +30,7 @@ from .ending import ended_by
 from .errors import Abandoned, InternalError
 from .frames import strip
 from .grace import UNSET, Grace, Unset
+from .hooks import hooks
 from .outcome import Canceled, Completed, Error, Outcome, also_of, attach
 from .phase import TABLE, Action, Event, Phase
 from .poll import PENDING, Context, Future, Waker
@@ -141,6 +142,8 @@ class Cell(Waker, Generic[T]):
         self.dependents: list[Dependent] | None = None
         # Rings when the grace is over; None if none runs.
         self._grace_timer: Timer | None = None
+        if hooks.spawned is not None:
+            hooks.spawned(self)
 
     # -- for subclasses ---------------------------------------------------------------------------
 
@@ -172,6 +175,8 @@ class Cell(Waker, Generic[T]):
         self.phase = entry[0]
         if entry[1] == _ENQUEUE:
             self._enqueue()
+            if hooks.woken is not None:
+                hooks.woken(self)
 
     def step(self) -> None:
         """Do what is due: poll the future, cancel it or drop it. Called once per queue entry."""
@@ -188,6 +193,8 @@ class Cell(Waker, Generic[T]):
         future, context = self.future, self.context
         assert future is not None and context is not None
         outcome: Outcome[T] | None = None  # None: it is pending
+        if hooks.polled is not None:
+            hooks.polled(self)
         try:
             if action == _POLL:
                 self.started = True
@@ -221,6 +228,8 @@ class Cell(Waker, Generic[T]):
         entry = TABLE[self.phase][_PENDING]
         assert entry is not None
         self.phase = entry[0]
+        if hooks.parked is not None:
+            hooks.parked(self)
         if entry[1] == _ENQUEUE:
             self._enqueue()
         elif entry[1] == _DROP:
@@ -253,6 +262,8 @@ class Cell(Waker, Generic[T]):
             shortened = request.grace_at is not None
         else:
             shortened = self.request.merge(request)
+        if hooks.requested is not None:
+            hooks.requested(self, request.reason)
         self._apply(Event.REQUEST)
         for dependent in self.dependents or ():
             dependent.asked(self)
@@ -342,6 +353,8 @@ class Cell(Waker, Generic[T]):
         """Become DONE, let go of everything (L3), tell those who wait."""
         self._apply(Event.END)
         self.ended = outcome
+        if hooks.ended is not None:
+            hooks.ended(self, outcome)
         self.future = None
         self.context = None
         # The context refers to the cell: without this, every cell would be a reference cycle.

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from .current import local
 from .frames import keep_for_ever
 from .grace import UNSET, Grace
+from .hooks import hooks
 from .outcome import Completed, Error, Outcome
 from .overrun import Overrun
 from .poll import Future, Waker
@@ -156,6 +157,8 @@ class Executor:
 
     def note_overrun(self, overrun: Overrun) -> None:
         """Record a cleanup that overran its grace."""
+        if hooks.overran is not None:
+            hooks.overran(overrun)
         overruns = self.overruns
         if self.closed is None and len(overruns) >= _OVERRUNS_KEPT:
             del overruns[0]  # a server lives long
@@ -171,6 +174,8 @@ class Executor:
             return False
         error.kept = True
         self.abandoned.append(error)
+        if hooks.abandoned is not None:
+            hooks.abandoned(error)
         for coroutine in error.coroutines:
             keep_for_ever(coroutine)
         return True

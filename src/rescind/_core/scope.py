@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .current import Region, foreign, local
 from .ending import split_cancellation
 from .errors import Cancellation, UsageError
+from .hooks import hooks
 from .poll import Future, Waker
 from .reason import CancelRequest
 
@@ -142,6 +143,8 @@ class ScopeStack(Region):
 
     def mark_delivered(self, request: CancelRequest) -> None:
         """Note that ``request`` is raised now: protect its cleanup (C2)."""
+        if hooks.delivered is not None:
+            hooks.delivered(self, request)
         if request is self.request:
             self.unwinding = True
             self.floor = len(self.scopes)

@@ -81,11 +81,12 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         context: contextvars.Context | None = None,
         grace: Grace = UNSET,
     ) -> None:
-        super().__init__(future, executor, context=context, grace=checked_grace(grace))
+        # Before the cell is, which says that it was made: whoever is told of it asks for its name.
         self.id = next(_ids)
         self.created_at = executor.now()
         self._executor = executor
         self._name = name
+        super().__init__(future, executor, context=context, grace=checked_grace(grace))
         # Who waits for the end; made when the first one comes.
         self._joiners: WaitList | None = None
         # Callbacks for the end; made when the first one comes.

@@ -105,13 +105,13 @@ class Child(Cell[Any]):
     def __init__(
         self, owner: Owner, index: int, future: Future[Any], cx: Context, key: object = None
     ) -> None:
-        super().__init__(
-            future, cx.executor, parent=cx.cell, grace=owner.grace, deadline_at=cx.deadline_at
-        )
         # None once it has ended: the owner holds its children, and this would close the circle.
         self._owner: Owner | None = owner
         self.index = index
         self.key = key
+        super().__init__(
+            future, cx.executor, parent=cx.cell, grace=owner.grace, deadline_at=cx.deadline_at
+        )
 
     @property
     def name(self) -> str:

@@ -40,6 +40,7 @@ from rescind._core.ending import closing, split_cancellation
 from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
 from rescind._core.grace import UNSET, Grace, Unset, checked_grace
+from rescind._core.hooks import hooks
 from rescind._core.outcome import Outcome, attach
 from rescind._core.poll import Future
 from rescind._core.reason import Cancelable, CancelReason, CancelRequest, make_reason
@@ -228,6 +229,8 @@ class TaskGroup(GroupCore, Cancelable):
             )
         self._block, self._executor = begin_block(self)
         self._state = State.OPEN
+        if hooks.group_opened is not None:
+            hooks.group_opened(self)
         return self
 
     async def __aexit__(

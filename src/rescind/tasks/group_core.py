@@ -18,6 +18,7 @@ from rescind._core.ending import raise_all, split_cancellation
 from rescind._core.errors import RescindError, TaskCanceled, UsageError
 from rescind._core.executor import Executor
 from rescind._core.grace import UNSET, Grace, Unset, checked_grace
+from rescind._core.hooks import hooks
 from rescind._core.outcome import Canceled, Error, Outcome
 from rescind._core.poll import Waker
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
@@ -142,6 +143,8 @@ class GroupCore(Parent):
             return
         if self._reason is None:
             self._reason, self._told = reason, told
+            if hooks.group_canceled is not None:
+                hooks.group_canceled(self, reason)
         for task in self._tally.tasks():
             self._ask(task, told, grace)
         if self._state is State.OPEN and self._block is not None:
@@ -355,6 +358,8 @@ class GroupCore(Parent):
     def close(self) -> None:
         """Note that the block is left; let go of what would keep frames alive."""
         self._state = State.CLOSED
+        if hooks.group_closed is not None:
+            hooks.group_closed(self)
         self._waker = None
         self._causes = {}
         if self._block is not None:

@@ -39,6 +39,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Final
 
 from rescind._core.frames import strip
+from rescind._core.hooks import hooks
 from rescind._core.poll import Waker
 from rescind._core.reason import CancelKind, CancelReason
 from rescind._core.waitlist import Waiter
@@ -112,9 +113,11 @@ class Call:
 class Marking:
     """What one cancellation has marked, and whom it has to tell when the lock is free."""
 
-    __slots__ = ("_alarms", "_calls", "_kept", "_wakers")
+    __slots__ = ("_alarms", "_calls", "_kept", "_marked", "_wakers")
 
     def __init__(self) -> None:
+        # The nodes, and why; empty if nobody wants to know.
+        self._marked: deque[tuple[Node, CancelReason]] = deque()
         self._alarms: deque[Alarm] = deque()
         self._wakers: deque[Waker] = deque()
         self._calls: deque[tuple[Call, CancelReason]] = deque()
@@ -129,6 +132,8 @@ class Marking:
             if node._reasons is not None:
                 continue  # and so is all that depends on it (K1)
             node._reasons = [reason]
+            if hooks.token_canceled is not None:
+                self._marked.append((node, reason))
             self._take(node, reason)
             # As a list, in one operation: entries of dead ones go at any time (K4).
             children = list(node._children)
@@ -163,6 +168,10 @@ class Marking:
         """Wake and call everybody, outside the section; return what they raised, in order (K2)."""
         errors: list[BaseException] = []
         self._kept.clear()
+        while self._marked:
+            marked = self._marked.popleft()
+            if hooks.token_canceled is not None:
+                hooks.token_canceled(*marked)
         # Emptied, since frames of what is raised refer back to this one (``f_back``).
         while self._alarms:
             self._alarms.popleft().stop()
