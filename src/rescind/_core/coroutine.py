@@ -296,7 +296,7 @@ class CoroutineFuture(Future[T], ScopeStack):
             try:
                 self._leaf = leaf = self._adopt(yielded, cx)
                 self._fresh = True
-            except TypeError as exc:
+            except (TypeError, UsageError) as exc:
                 leaf, error = None, exc
 
     def _settle(self, outcome: Outcome[Any]) -> tuple[Any, BaseException | None]:

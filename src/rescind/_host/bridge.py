@@ -3,6 +3,7 @@
 *What it is.* `drive` lets any future be awaited in a coroutine that a stock ``asyncio.Task``
 drives (R31): the future is polled there, and parks on an ``asyncio.Future``. A cancellation by
 asyncio becomes ``poll_cancel`` with a reason of kind ``FOREIGN``; it is drained, and propagates.
+What a task of trio's awaits is handed on to `trio_drive`, imported when trio runs.
 
 *What it is not.* A runtime: nothing is spawned. Timers need an executor; each loop gets one when it
 is first needed, and its runtime's if it has one.
@@ -14,22 +15,23 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import sys
 from collections.abc import Generator
 from threading import get_ident
 from typing import Any, TypeVar, cast
 
-from rescind._core.cell import Cell
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import Region, foreign, local
 from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
-from rescind._core.outcome import Canceled, Completed, Error, Outcome
+from rescind._core.outcome import Canceled, Completed, Error, Outcome, attach
 from rescind._core.phase import Phase
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
 from rescind._host.asyncio import AsyncioHost
+from rescind._host.driven import ForeignCell, grace_at
 
-__all__ = ["ThreadFuture", "drive", "executor_here", "install"]
+__all__ = ["ThreadFuture", "drive", "executor_here", "install", "stock_task_here"]
 
 T = TypeVar("T")
 
@@ -41,6 +43,10 @@ def executor_here() -> Executor | None:
     """Return the executor of this thread: the runtime's, or the implicit one of its loop."""
     if local.executor is not None:
         return local.executor
+    if "trio" in sys.modules and _trio_task() is not None:
+        from rescind._host.trio import executor_of_run
+
+        return executor_of_run()
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
@@ -55,25 +61,40 @@ def executor_here() -> Executor | None:
     return executor
 
 
-class _ForeignCell(Cell[T]):
+def stock_task_here() -> Any:
+    """Return the task of asyncio's or trio's that runs now; None outside of both."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+    return _trio_task() if task is None else task
+
+
+def _trio_task() -> Any:
+    """Return trio's current task, if it is trio that runs the code here.
+
+    Both may run on a thread: trio as a guest of asyncio's loop, which has no current task then; or
+    asyncio's loop inside a task of trio's, as trio-asyncio has it.
+    """
+    lowlevel = getattr(sys.modules.get("trio"), "lowlevel", None)
+    if lowlevel is None or not lowlevel.in_trio_task():
+        return None
+    try:
+        if asyncio.current_task() is not None:
+            return None
+    except RuntimeError:
+        pass
+    return lowlevel.current_task()
+
+
+class _AsyncioCell(ForeignCell[T]):
     """A future that a stock asyncio task polls; its ready queue is an asyncio future."""
 
-    __slots__ = ("executor", "queued", "stock_task", "waiter")
+    __slots__ = ("waiter",)
 
     def __init__(self, future: Future[T], executor: Executor, task: asyncio.Task[Any]) -> None:
-        super().__init__(future, executor)
-        self.executor = executor
-        # The stock task: in a child's poll another identity is the current one.
-        self.stock_task = task
-        # Is a step due? Its task may be resumed for other reasons.
-        self.queued = True
+        super().__init__(future, executor, task)
         self.waiter: asyncio.Future[None] | None = None
-
-    def run(self) -> None:
-        """Take the step that is due."""
-        self.queued = False
-        self.executor.refill()
-        self.step()
 
     def _enqueue(self) -> None:
         self.queued = True
@@ -88,10 +109,14 @@ def drive(future: Future[T]) -> Generator[Any, Any, T]:
         task = asyncio.current_task()
     except RuntimeError:
         pass
+    if task is None and local.executor is None and _trio_task() is not None:
+        from rescind._host.trio_drive import drive as drive_in_trio
+
+        return (yield from drive_in_trio(future).__await__())
     executor = executor_here()
     if task is None or executor is None or not isinstance(executor.host, AsyncioHost):
         raise UsageError(f"{future!r} was awaited where no runtime runs; use rescind.run(...)")
-    cell = _ForeignCell(future, executor, task)
+    cell = _AsyncioCell(future, executor, task)
     canceled: asyncio.CancelledError | None = None
     loop = executor.host.loop
     try:
@@ -115,7 +140,7 @@ def drive(future: Future[T]) -> Generator[Any, Any, T]:
                     reason = CancelReason(
                         CancelKind.FOREIGN, str(exc) or None, task.get_name(), None, executor.now()
                     )
-                    cell.ask(CancelRequest(reason, grace_at=_grace_at(executor)))
+                    cell.ask(CancelRequest(reason, grace_at=grace_at(executor)))
         return _settle(cell.ended, canceled, task)
     finally:
         canceled = None
@@ -123,10 +148,6 @@ def drive(future: Future[T]) -> Generator[Any, Any, T]:
             cell.drop_now(CancelRequest(CancelReason(CancelKind.FOREIGN, "closed by its driver")))
         # A traceback keeps this frame: what it refers to would be a cycle.
         del cell, future
-
-
-def _grace_at(executor: Executor) -> float | None:
-    return None if executor.grace is None else executor.now() + executor.grace
 
 
 def _settle(
@@ -139,9 +160,14 @@ def _settle(
         return outcome.value
     if isinstance(outcome, Error):
         raise outcome.exception
-    if canceled is not None:
+    if canceled is None:
+        canceled = asyncio.CancelledError(outcome.reason.line())
+    for error in outcome.also:
+        attach(canceled, error, "while cleaning up")
+    try:
         raise canceled
-    raise asyncio.CancelledError(outcome.reason.line())
+    finally:
+        del canceled  # a traceback keeps this frame
 
 
 def _put_back(task: asyncio.Task[Any], canceled: asyncio.CancelledError) -> None:

@@ -12,13 +12,13 @@ or a cleanup that was detached. What it holds it may release there.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, cast
 
 from rescind._core.cell import Cell
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import Region, foreign, local
 from rescind._core.task import Task
+from rescind._host.bridge import stock_task_here
 
 __all__ = ["Holder", "closing", "holder_here"]
 
@@ -27,7 +27,7 @@ class Holder:
     """Somebody who holds a lock, once: two of them are never equal.
 
     Attributes:
-        task: the task, rescind's or asyncio's; None for code outside every task.
+        task: the task, rescind's, asyncio's or trio's; None for code outside every task.
         branch: the branch of a combinator that it is, or else the task again; None outside.
         coroutine: stands for the coroutine that it is a part of, if rescind drives one.
         frame: stands for the frame whose ``async with`` holds it, if one does.
@@ -59,7 +59,8 @@ class Holder:
         if isinstance(task, Task):
             named = f"task {task.id} {task.name!r}"
         else:
-            named = f"asyncio task {task.get_name()!r}"
+            asyncios = hasattr(task, "get_name")
+            named = f"asyncio task {task.get_name()!r}" if asyncios else f"trio task {task.name!r}"
         branch = self.branch
         if branch is not task and isinstance(branch, Cell) and branch.name is not None:
             named += f", {branch.name}"
@@ -84,7 +85,7 @@ def holder_here() -> Holder:
     cell = None if region is None or region.cx is None else region.cx.cell
     branch: Any = cell
     if task is None:
-        task = _asyncio_task(cell)
+        task = _stock_task(cell)
     if branch is None or getattr(branch, "stock_task", None) is not None:
         branch = task
     return Holder(task, branch, _coroutine(region))
@@ -99,14 +100,11 @@ def _coroutine(region: Region | None) -> int | None:
     return None
 
 
-def _asyncio_task(cell: Cell[Any] | None) -> Any:
-    """Return the asyncio task that runs now; in a branch of it the task, not the branch."""
+def _stock_task(cell: Cell[Any] | None) -> Any:
+    """Return asyncio's or trio's task that runs now; in a branch of it the task, not the branch."""
     while cell is not None:
         task = getattr(cell, "stock_task", None)
         if task is not None:
             return task
         cell = cell.parent
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None
+    return stock_task_here()
