@@ -1,15 +1,21 @@
 """``rescind check`` and its ``replay``, as processes: what they print, and their codes."""
 
+import io
+import itertools
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
+from rescind.check.sweep import Progress as Step
+from rescind.cli.check import _progress
 from tests.check.programs import LIBRARY, rescind_check, write
 
 SCENARIOS = """
@@ -109,10 +115,13 @@ def test_hint_alone_is_a_line_and_a_whole_one_if_asked_for(folder: Path) -> None
 
 
 def test_several_targets_are_checked_and_the_worst_decides(folder: Path) -> None:
-    """One that cannot be checked is told, and the others are checked all the same."""
-    ended = rescind_check(folder, "cases.py::careful", "cases.py::fails", "cases.py::careful")
+    """One that cannot be checked is told, and the others are checked all the same, each once."""
+    ended = rescind_check(
+        folder, "cases.py::careful", "cases.py::fails", "cases:careful", "cases.py::careful"
+    )
     assert 2 == ended.code
     assert 2 == ended.out.count("careful: clean")
+    assert ended.out.endswith("\n3 targets: 1 not checked, 2 clean\n")
     assert "cases.py::fails, not canceled: the scenario raised ValueError('no')" in ended.err
 
     few = rescind_check(folder, "cases.py::careful", "--max-runs", "2")
@@ -144,7 +153,6 @@ def test_several_targets_are_checked_and_the_worst_decides(folder: Path) -> None
         (["cases.py", "--html", "."], "it is a directory"),
         (["cases.py", "--regressions", "."], "it is a directory"),
         (["cases.py", "--regressions", "nowhere/x"], "there is no directory 'nowhere'"),
-        (["cases.py", "cases:careful", "--json", "x.json"], "name one target"),
         (["replay"], "Missing argument 'TOKEN'"),
         (["replay", "nonsense"], "a replay token begins with 'rc1-'"),
         (["replay", "rc1-nonsense"], "this replay token cannot be read"),
@@ -342,3 +350,34 @@ def test_progress_is_shown_on_a_terminal_alone(folder: Path) -> None:
     assert "runs" in shown
     assert "BROKEN" in done.stdout
     assert "\x1b" not in done.stdout
+
+
+def test_progress_is_drawn_between_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By no thread of its own, whose objects would count with what runs leave."""
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    before = threading.active_count()
+    with _progress(quiet=False) as show:
+        assert show is not None
+        first = screen.getvalue()
+        assert "first without a cancellation" in first
+        assert before == threading.active_count()
+        now = itertools.count(monotonic() + 1)
+        monkeypatch.setattr("rescind.cli.check.monotonic", lambda: next(now))
+        show(Step(7, 30, "parked at app.py:3 in f", 1))
+        assert "7/30 runs" in screen.getvalue()[len(first) :]
+        assert "1 broken" in screen.getvalue()
+
+
+def test_nothing_is_drawn_if_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither where standard error is no terminal, nor when it is asked to be quiet."""
+    screen = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with _progress(quiet=False) as show:
+        assert show is None
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    with _progress(quiet=True) as show:
+        assert show is None
+    assert "" == screen.getvalue()

@@ -150,7 +150,7 @@ def test_page_tells_all_of_the_report(report: Report) -> None:
     assert ["follow-up", "tasks left"] == [one["detector"] for one in first["findings"]]
     assert ["", "own", "here"] == [one["kind"] for one in first["findings"][0]["stack"]]
     assert "return await self.queue.get()" == first["findings"][0]["stack"][1]["source"]
-    row = data["matrix"]["rows"][0]
+    row = next(one for one in data["matrix"]["rows"] if one["place"] == first["place"])
     columns = [(one["mode"], one["instant"]) for one in data["matrix"]["columns"]]
     parked = columns.index((Mode.ASYNCIO.value, Instant.PARKED.value))
     told = [data["matrix"]["notes"][number] for number in row["cells"][parked][1:]]
@@ -288,9 +288,15 @@ document.body.append(out);
 
 def browse(page: str, folder: Path, width: int = 1200) -> tuple[dict[str, Any], str]:
     """Open a page in a browser and use it; return what was seen, and what the console said."""
+    dom, console = see(page, folder, USE, width)
+    return json.loads(read_loosely(dom)), console
+
+
+def see(page: str, folder: Path, use: str, width: int) -> tuple[str, str]:
+    """Open a page in a browser with a script; return the page after it, and the console."""
     assert CHROMIUM is not None
     file = folder / "page.html"
-    page = page.replace("<title>", f"{LISTEN}<title>", 1).replace("</body>", f"{USE}</body>", 1)
+    page = page.replace("<title>", f"{LISTEN}<title>", 1).replace("</body>", f"{use}</body>", 1)
     file.write_text(page, encoding="utf-8", errors="backslashreplace")
     flags = "headless no-sandbox disable-gpu disable-quic no-first-run disable-sync"
     done = subprocess.run(
@@ -298,16 +304,16 @@ def browse(page: str, folder: Path, width: int = 1200) -> tuple[dict[str, Any], 
             *(CHROMIUM, *(f"--{flag}" for flag in flags.split())),
             *("--disable-background-networking", "--disable-component-update"),
             *(f"--user-data-dir={folder / 'profile'}", f"--window-size={width},900"),
-            *("--enable-logging=stderr", "--dump-dom", file.as_uri()),
+            *("--enable-logging=stderr", "--virtual-time-budget=5000"),
+            *("--dump-dom", file.as_uri()),
         ],
         capture_output=True,
         encoding="utf-8",
         timeout=50,
         check=False,
     )
-    reader = read_loosely(done.stdout)
     console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    return json.loads(reader), "\n".join(console)
+    return done.stdout, "\n".join(console)
 
 
 def read_loosely(dom: str) -> str:
@@ -337,8 +343,8 @@ def test_page_works_in_a_browser(report: Report, tmp_path: Path) -> None:
         "chosen": "1:lib/q.py:4 in Queue.get under asyncio",
         "sound": 0,
         "all": "2:0",
-        "down": "the start of root/1; asyncio, before the first poll: survived",
-        "end": "the start of root/1; timeout, parked: not tried",
+        "down": "app.py:14 in scenario; asyncio, before the first poll: not tried",
+        "end": "app.py:14 in scenario; timeout, parked: not tried",
         "slash": "search",
         "themes": True,
         "wide": True,

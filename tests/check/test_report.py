@@ -101,9 +101,9 @@ def test_matrix_has_a_row_for_each_place_and_a_sign_for_each_instant(report: Rep
     """The worst of all visits is shown, parked first, then woken; what was not tried is a dot."""
     expected = """\
 place                    asyncio  timeout
-lib/q.py:4 in Queue.get  ✗?       ✗·
 the start of root/1      ✓        ·
 app.py:14 in scenario    ✓·       ··
+lib/q.py:4 in Queue.get  ✗?       ✗·
 parked, then woken: ✓ survived  ✗ broken  ? unresolved  · not tried"""
 
     assert expected == "\n".join(map(plain, matrix_lines(report)))

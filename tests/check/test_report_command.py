@@ -32,6 +32,9 @@ async def leaks(env):
     await asyncio.sleep(0.01)
     env.free += 1
     return env.free
+
+async def nothing_async():
+    raise ValueError("no")
 """
 
 
@@ -60,7 +63,7 @@ def test_clean_check_exits_with_0(command: Command) -> None:
     code, out, err = command("fine")
 
     assert (0, "") == (code, err)
-    assert "reported_case.py:7 in fine" in out.splitlines()[1]
+    assert "reported_case.py:7 in fine" in out.splitlines()[2]
     assert "reported_case.py::fine: clean (" in out
     assert "\x1b" not in out
 
@@ -85,6 +88,31 @@ def test_files_are_written(command: Command, tmp_path: Path) -> None:
     assert (1, "broken") == (code, data["verdict"])
     assert "<!doctype html>" in (tmp_path / "out/r.html").read_text(encoding="utf-8")
     assert "DA:15,1\n" in (tmp_path / "out/r.info").read_text(encoding="utf-8")
+
+
+def test_files_of_several_targets_tell_of_all_of_them(command: Command, tmp_path: Path) -> None:
+    """One file each; coverage, and what is asked of it, is that of all together."""
+    code, out, err = command(
+        *("fine", "reported_case.py::never", "reported_case.py::nothing_async"),
+        *("--json", "r.json", "--html", "r.html", "--lcov", "r.info"),
+        *("--coverage", "--fail-under", "60"),
+    )
+
+    data = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert (2, "unresolved", "") == (code, data["verdict"], err.partition("rescind: error: ")[0])
+    assert ["fine", "never"] == [one["target"].partition("::")[2] for one in data["reports"]]
+    (left,) = data["left"]
+    assert "reported_case.py::nothing_async" == left["target"]
+    assert "ValueError('no')" in left["why"]
+    assert 66.67 == data["coverage"]["percent"]
+    assert "reported_case.py       3       67%         0       0  15" in out
+    assert 1 == out.count("missing")
+    assert "3 targets: 1 not checked, 2 clean" in out
+    assert "<!doctype html>" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert {"DA:7,1", "DA:11,1", "DA:15,0"} <= {
+        *(tmp_path / "r.info").read_text(encoding="utf-8").splitlines()
+    }
+    assert 1 == command("fine", "reported_case.py::never", "--fail-under", "70")[0]
 
 
 @pytest.mark.parametrize("option", ["--json", "--html", "--lcov", "--coverage-file"])

@@ -12,15 +12,18 @@ from typing import Any
 from rescind._version import __version__
 from rescind.check.coverage import FileCoverage, Mark, State, percent_of
 from rescind.check.groups import Group, broken_modes, groups
-from rescind.check.places import label, own_place, shown_place
+from rescind.check.places import in_source, in_turn, label, own_place, shown_place
 from rescind.check.points import Instant, Mode, Point, RunPlan
 from rescind.check.record import Finding
-from rescind.check.report import Report
+from rescind.check.report import Report, Verdict
 from rescind.check.token import encode
 
-__all__ = ["as_dict"]
+__all__ = ["FORMAT", "as_dict", "coverage_dict"]
 
-_FORMAT = 1
+#: Of what `as_dict` returns: within one, keys are only added.
+FORMAT = 1
+_INSTANTS = {instant: number for number, instant in enumerate(Instant)}
+_MODES = {mode: number for number, mode in enumerate(Mode)}
 
 
 def as_dict(report: Report, files: Sequence[FileCoverage] | None = None) -> dict[str, Any]:
@@ -38,7 +41,7 @@ def as_dict(report: Report, files: Sequence[FileCoverage] | None = None) -> dict
     findings = [finding for group in found for finding in (group.lead, *group.also)]
     shows = _shows(report)
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "rescind": __version__,
         "python": platform.python_version(),
         "target": report.name,
@@ -54,11 +57,11 @@ def as_dict(report: Report, files: Sequence[FileCoverage] | None = None) -> dict
                 "verdict": verdict.value,
                 "broke": shows.get((point, instant, mode), []),
             }
-            for (point, instant, mode), verdict in report.matrix.items()
+            for (point, instant, mode), verdict in sorted(report.matrix.items(), key=_in_order)
         ],
         "unresolved": [{**_plan(plan), "why": why} for plan, why in report.unresolved.items()],
         "set_aside": dict(report.set_aside),
-        "coverage": _coverage(report.coverage.files() if files is None else files),
+        "coverage": coverage_dict(report.coverage.files() if files is None else files),
         "totals": {
             "points": len({point for point, _, _ in report.matrix}),
             "runs": report.runs,
@@ -68,6 +71,11 @@ def as_dict(report: Report, files: Sequence[FileCoverage] | None = None) -> dict
             "untried": report.untried,
         },
     }
+
+
+def _in_order(cell: tuple[tuple[Point, Instant, Mode], Verdict]) -> tuple[Any, ...]:
+    (point, instant, mode), _ = cell
+    return in_source(label(point, instant)), in_turn(point), _INSTANTS[instant], _MODES[mode]
 
 
 def _groups(report: Report, found: Sequence[Group]) -> list[dict[str, Any]]:
@@ -106,7 +114,8 @@ def _shows(report: Report) -> dict[tuple[Point, Instant, Mode], list[dict[str, A
     return {cell: list(said.values()) for cell, said in told.items()}
 
 
-def _coverage(files: Sequence[FileCoverage]) -> dict[str, Any]:
+def coverage_dict(files: Sequence[FileCoverage]) -> dict[str, Any]:
+    """Return the coverage of files."""
     return {
         "awaits": sum(len(file.awaits) for file in files),
         "percent": round(percent_of(files), 2),

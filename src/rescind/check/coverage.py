@@ -175,6 +175,15 @@ class Coverage:
             return False  # a value that comes before the next poll wins, which looks the same
         return not record.landed or record.landed[0].stack != struck.stack
 
+    def blame(self, points: Iterable[Point]) -> None:
+        """Count as broken what is parked at these points alone: all else has been acquitted."""
+        for lines in self.marks.values():
+            for line, mark in lines.items():
+                lines[line] = mark & ~Mark.BROKEN
+        self._noted.clear()
+        for point in points:
+            self._mark(point.stack, Mark.SEEN | Mark.BROKEN)
+
     def exempt(self, *steps: object) -> None:
         """Leave out the awaits of these functions: setup, teardown and invariants."""
         for step in steps:

@@ -18,7 +18,7 @@ from typing import Any
 from rescind._core.errors import UsageError
 from rescind.check.coverage import Coverage, Mark
 
-__all__ = ["COVERAGE_FILE", "BadCoverage", "add_coverage", "as_data", "load_coverage"]
+__all__ = ["COVERAGE_FILE", "BadCoverage", "add_coverage", "as_data", "load_coverage", "of_data"]
 
 COVERAGE_FILE = ".rescind-coverage.json"
 _FORMAT = 1
@@ -39,17 +39,7 @@ def load_coverage(path: str | os.PathLike[str]) -> Coverage:
     except FileNotFoundError:
         return Coverage()
     try:
-        data = json.loads(text)
-        if data["format"] != _FORMAT:
-            raise ValueError(f"format {data['format']!r}")
-        return Coverage(
-            {
-                (str(file), str(digest)): {int(line): Mark(mark) for line, mark in lines.items()}
-                for file, versions in data["files"].items()
-                for digest, lines in versions.items()
-            },
-            {(str(file), str(function)) for file, function in data["exempted"]},
-        )
+        return of_data(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise BadCoverage(
             f"{os.fspath(path)!r} is no coverage file of this version ({exc!r}): delete it, or "
@@ -84,6 +74,24 @@ def as_data(coverage: Coverage) -> dict[str, Any]:
         files.setdefault(file, {})[digest] = marks
     exempted = [list(one) for one in sorted(coverage.exempted)]
     return {"format": _FORMAT, "files": files, "exempted": exempted}
+
+
+def of_data(data: Any) -> Coverage:
+    """Return the coverage that `as_data` has described.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: it describes something else.
+    """
+    if data["format"] != _FORMAT:
+        raise ValueError(f"format {data['format']!r}")
+    return Coverage(
+        {
+            (str(file), str(digest)): {int(line): Mark(mark) for line, mark in lines.items()}
+            for file, versions in data["files"].items()
+            for digest, lines in versions.items()
+        },
+        {(str(file), str(function)) for file, function in data["exempted"]},
+    )
 
 
 @contextlib.contextmanager

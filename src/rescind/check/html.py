@@ -16,7 +16,7 @@ import json
 import os
 import platform
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files as resources
 from typing import Any
@@ -25,11 +25,20 @@ from rescind._core.frames import from_library, shortened
 from rescind._version import __version__
 from rescind.check.awaits import source_of
 from rescind.check.contrast import condensed, word_contrast
-from rescind.check.coverage import FileCoverage, Mark, State, percent_of
+from rescind.check.coverage import Coverage, FileCoverage, Mark, State, percent_of
 from rescind.check.groups import Group, broken_modes, groups, titles
 from rescind.check.layout import how, set_aside, totals, visible
 from rescind.check.listing import excerpts, highlight
-from rescind.check.places import brief, label, moment, own_place, parts_of, shown_place
+from rescind.check.places import (
+    brief,
+    in_source,
+    in_turn,
+    label,
+    moment,
+    own_place,
+    parts_of,
+    shown_place,
+)
 from rescind.check.plan import USUAL_MODES
 from rescind.check.points import ROOT, Instant, Mode, Point
 from rescind.check.record import Finding
@@ -37,7 +46,7 @@ from rescind.check.report import Report, Verdict
 from rescind.check.text import lines_of
 from rescind.check.token import encode
 
-__all__ = ["as_html", "page_data"]
+__all__ = ["as_html", "coverage_data", "library_files", "page_data", "page_of", "report_data"]
 
 _LETTERS = {Verdict.SURVIVED: "s", Verdict.BROKEN: "b", Verdict.UNRESOLVED: "u"}
 _INSTANTS = (Instant.UNSTARTED, Instant.PARKED, Instant.WOKEN, Instant.CALLBACK)
@@ -51,12 +60,18 @@ def as_html(report: Report, files: Sequence[FileCoverage] | None = None) -> str:
         files: the coverage to tell; by default the report's own of the user's files.
     """
     covered = report.coverage.files() if files is None else files
+    text = "\n".join(lines_of(report, matrix=True, verbose=True))
+    return page_of(page_data(report, covered), report.name, text)
+
+
+def page_of(data: Mapping[str, Any], title: str, text: str) -> str:
+    """Return the page that shows ``data``; ``text`` is what a reader without scripts gets."""
     parts = {
-        "title": escape(visible(f"{report.name} — rescind check")),
+        "title": escape(visible(f"{title} — rescind check")),
         "style": _part("page.css"),
         "script": _part("page.js"),
-        "data": _embedded(page_data(report, covered)),
-        "text": escape("\n".join(lines_of(report, matrix=True, verbose=True))),
+        "data": _embedded(data),
+        "text": escape(text),
     }
     page = _part("page.html")
     before, *rest = page.split("{{")
@@ -71,7 +86,7 @@ def _part(name: str) -> str:
     return resources("rescind.check").joinpath("page", name).read_text(encoding="utf-8")
 
 
-def _embedded(data: dict[str, Any]) -> str:
+def _embedded(data: Mapping[str, Any]) -> str:
     """Return JSON that a script element can hold (H1)."""
     text = json.dumps(data, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
@@ -79,6 +94,14 @@ def _embedded(data: dict[str, Any]) -> str:
 
 def page_data(report: Report, covered: Sequence[FileCoverage]) -> dict[str, Any]:
     """Return what the page shows."""
+    return {
+        **report_data(report),
+        **coverage_data(report.coverage, covered, library_files(report)),
+    }
+
+
+def report_data(report: Report) -> dict[str, Any]:
+    """Return what the page shows of one target, but for its coverage."""
     found = groups(report.confirmed)
     broken = sum(group.broken for group in found)
     cells = Counter(_LETTERS[verdict] for verdict in report.matrix.values())
@@ -87,18 +110,50 @@ def page_data(report: Report, covered: Sequence[FileCoverage]) -> dict[str, Any]
         "verdict": report.verdict,
         "broken": broken,
         "hints": len(found) - broken,
+        "runs": report.runs,
+        "seconds": round(report.seconds, 1),
         "totals": totals(report),
         "tally": {letter: cells[letter] for letter in "sbu"},
-        "made": f"rescind {__version__}, Python {platform.python_version()}",
         "groups": [_group(report, group) for group in found],
         "matrix": _matrix(report),
         "aside": [visible(text) for text in set_aside(report)],
         "unresolved": list(_unresolved(report)),
+    }
+
+
+def coverage_data(
+    coverage: Coverage, covered: Sequence[FileCoverage], library: Iterable[str]
+) -> dict[str, Any]:
+    """Return what the page shows of the coverage, and what it was made with.
+
+    Args:
+        coverage: of all targets.
+        covered: the files that count.
+        library: other files to show, as far as runs came by.
+    """
+    known = {file.file for file in covered}
+    others = [coverage.file(file) for file in dict.fromkeys(library) if file not in known]
+    return {
+        "made": f"rescind {__version__}, Python {platform.python_version()}",
         "percent": round(percent_of(covered), 1),
         "awaits": sum(len(file.awaits) for file in covered),
         "files": [_file(file, own=True) for file in covered]
-        + [_file(file, own=False) for file in _others(report, covered)],
+        + [
+            _file(FileCoverage(one.file, tuple(a for a in one.awaits if a.marks)), own=False)
+            for one in others
+        ],
     }
+
+
+def library_files(report: Report) -> list[str]:
+    """Return the files of others in which something broke."""
+    places = [group.lead.plan.point for group in groups(report.confirmed) if group.broken]
+    files = [
+        os.path.abspath(parts_of(shown_place(point))[0])
+        for point in places
+        if point is not None and point.stack
+    ]
+    return [one for one in dict.fromkeys(files) if from_library(one) and source_of(one).text]
 
 
 # -- findings -------------------------------------------------------------------------------------
@@ -171,11 +226,16 @@ def _matrix(report: Report) -> dict[str, Any]:
         row = rows.setdefault((label(point, instant), point), [None] * len(columns))
         said = told.get((point, instant, mode), [])
         row[place[mode, instant]] = [_LETTERS[verdict], *said]
+    order = sorted(rows, key=lambda row: (in_source(row[0]), in_turn(row[1])))
     return {
         "columns": [{"mode": mode.value, "instant": at.value} for mode, at in columns],
         "rows": [
-            {"place": _shown(known.get(name, name)), "point": _point(point), "cells": cells}
-            for (name, point), cells in rows.items()
+            {
+                "place": _shown(known.get(name, name)),
+                "point": _point(point),
+                "cells": rows[name, point],
+            }
+            for name, point in order
         ],
         "notes": list(notes),
     }
@@ -215,20 +275,6 @@ def _unresolved(report: Report) -> Iterator[dict[str, Any]]:
 
 
 # -- coverage -------------------------------------------------------------------------------------
-
-
-def _others(report: Report, covered: Sequence[FileCoverage]) -> Iterator[FileCoverage]:
-    """Yield what is known of the other files in which something broke, which are not the user's."""
-    known = {file.file for file in covered}
-    for group in groups(report.confirmed):
-        point = group.lead.plan.point
-        assert point is not None
-        file = os.path.abspath(parts_of(shown_place(point))[0]) if point.stack else ""
-        listed = file and file not in known and from_library(file) and source_of(file).text
-        if group.broken and listed:
-            known.add(file)
-            awaits = report.coverage.file(file).awaits
-            yield FileCoverage(file, tuple(one for one in awaits if one.marks))
 
 
 def _file(file: FileCoverage, *, own: bool) -> dict[str, Any]:

@@ -12,9 +12,19 @@ from functools import lru_cache
 from rescind._core.frames import from_library
 from rescind.check.points import ROOT, Instant, Point
 
-__all__ = ["brief", "label", "moment", "own_place", "parts_of", "shown_place"]
+__all__ = [
+    "brief",
+    "in_source",
+    "in_turn",
+    "label",
+    "moment",
+    "own_place",
+    "parts_of",
+    "shown_place",
+]
 
 _STDLIB = os.path.join(os.path.dirname(os.__file__), "")
+_START = "the start of "
 # A whole path up to the last directory into which packages are installed.
 _INSTALLED = re.compile(r"[^\s'\",;()]*[/\\](?:site|dist)-packages[/\\]")
 
@@ -32,8 +42,35 @@ def label(point: Point, instant: Instant) -> str:
     if instant is Instant.CALLBACK:
         return "between the loop's callbacks"
     if not point.stack:
-        return "the start of the scenario" if point.task == ROOT else f"the start of {point.task}"
+        return f"{_START}{'the scenario' if point.task == ROOT else point.task}"
     return shown_place(point)
+
+
+def in_source(place: str) -> tuple[int, bool, str, int, tuple[int, ...], str]:
+    """Return a key that sorts the labels of places as one reads: starts, then files by line.
+
+    The user's own files come before those of others, and what is at no line comes last.
+
+    Example:
+        >>> from rescind.check.places import in_source
+        >>> places = ["b.py:9 in g", "a.py:20 in f", "a.py:3 in f", "the start of the scenario"]
+        >>> sorted(places, key=in_source)
+        ['the start of the scenario', 'a.py:3 in f', 'a.py:20 in f', 'b.py:9 in g']
+    """
+    file, line, _ = parts_of(place)
+    if file:
+        return 1, from_library(file), file, line, (), place
+    path = place.removeprefix(_START)
+    return (0 if path != place else 2), False, "", 0, _numbers(path), place
+
+
+def in_turn(point: Point) -> tuple[tuple[int, ...], str, int]:
+    """Return a key that sorts the points of a place: by task, as these were made, then by visit."""
+    return _numbers(point.task), point.task, point.visit
+
+
+def _numbers(path: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in path.split("/") if part.isdecimal())
 
 
 def moment(point: Point, instant: Instant) -> str:

@@ -13,7 +13,7 @@ from rescind._core.frames import shortened
 from rescind.check.coverage import FileCoverage, State, percent_of
 from rescind.check.groups import titles
 from rescind.check.layout import Line, Span, visible
-from rescind.check.places import brief, label
+from rescind.check.places import brief, in_source, label
 from rescind.check.plan import USUAL_MODES
 from rescind.check.points import Instant, Mode
 from rescind.check.report import Report, Verdict
@@ -80,7 +80,7 @@ def _rows(report: Report) -> dict[str, _Cells]:
         known = cells.get((mode, instant))
         if known is None or _RANK[verdict] > _RANK[known]:
             cells[mode, instant] = verdict
-    return rows
+    return {place: rows[place] for place in sorted(rows, key=in_source)}
 
 
 def _cell(cells: _Cells, mode: Mode) -> list[Span]:

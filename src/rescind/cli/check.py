@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from time import monotonic
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -36,6 +37,8 @@ __all__ = ["Checking", "check", "replay"]
 
 _INTERRUPTED = 130
 _BROKEN = 1
+#: Seconds between two pictures of the progress.
+_REDRAW = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +69,27 @@ def check(targets: Sequence[str], how: Checking) -> int:
         Refused: a target, or an output, is not as it should be; nothing has been run.
     """
     how.outputs.check()
-    if len(targets) > 1 and (how.outputs.json or how.outputs.html or how.outputs.lcov):
-        raise Refused("--json, --html and --lcov write one report: name one target with them")
     known = _Known(how.regressions)
-    scenarios = [_load(target, invariants=how.invariants) for target in targets]
-    codes: list[int] = []
+    scenarios = [_load(target, invariants=how.invariants) for target in dict.fromkeys(targets)]
+    reports: list[Report] = []
+    left: dict[str, str] = {}
+    interrupted = False
     for number, scenario in enumerate(scenarios):
         if number:
-            print()
+            print(flush=True)
         try:
             report, interrupted = _one(scenario, how, known)
         except Refused as exc:
-            say.error(exc.format_message())
-            codes.append(exc.exit_code)
+            left[scenario.name] = exc.format_message()
+            say.error(left[scenario.name])
             continue
-        code = how.outputs.write(report)
-        codes.append(_INTERRUPTED if interrupted else code)
+        reports.append(report)
+        how.outputs.show(report)
         if interrupted:
             break
+    code = how.outputs.finish(reports, left, several=len(scenarios) > 1)
     known.save()
-    return _ended(_worst(codes))
+    return _ended(_INTERRUPTED if interrupted else code)
 
 
 def _one(scenario: Scenario, how: Checking, known: _Known) -> tuple[Report, bool]:
@@ -227,10 +231,19 @@ def _progress(*, quiet: bool) -> Generator[Callable[[Step], None] | None, None, 
         TimeElapsedColumn(),
         TextColumn("{task.fields[trying]}", markup=False),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    # Without a thread that draws: what it made would be counted with what a run leaves, and
+    # processes are forked from this one. So it is drawn between runs.
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as bar:
         task = bar.add_task("", total=None, broken="", trying="first without a cancellation")
+        bar.refresh()
+        drawn = monotonic()
 
         def show(step: Step) -> None:
+            nonlocal drawn
+            now = monotonic()
+            if now - drawn < _REDRAW:
+                return
+            drawn = now
             broken = f"[bold red]{step.broken} broken[/]" if step.broken else ""
             room = max(10, console.width - 60)
             trying = step.trying if len(step.trying) <= room else f"…{step.trying[1 - room :]}"
@@ -240,17 +253,13 @@ def _progress(*, quiet: bool) -> Generator[Callable[[Step], None] | None, None, 
                 total=max(step.planned, step.done),
                 broken=broken,
                 trying=trying,
+                refresh=True,
             )
 
         yield show
 
 
 # -- the end --------------------------------------------------------------------------------------
-
-
-def _worst(codes: Sequence[int]) -> int:
-    """Return the code that says most: interrupted, broken, unresolved, clean."""
-    return next((code for code in (_INTERRUPTED, _BROKEN, 2) if code in codes), 0)
 
 
 def _ended(code: int) -> int:

@@ -130,7 +130,7 @@ def check_command(targets: tuple[str, ...], **given: Any) -> int:
 
 
 def _checking(given: dict[str, Any]) -> Checking:
-    from rescind.check.plan import Options
+    from rescind.check.plan import Options, available_modes
     from rescind.check.points import Instant
     from rescind.cli.check import Checking
     from rescind.cli.outputs import Outputs
@@ -139,7 +139,8 @@ def _checking(given: dict[str, Any]) -> Checking:
     modes = tuple(dict.fromkeys(mode for some in given["modes"] for mode in some))
     return Checking(
         Options(
-            modes=modes or usual.modes,
+            # What is not installed cannot be what cancels the program, unless somebody asks for it.
+            modes=modes or available_modes(usual.modes),
             judges=tuple(dict.fromkeys(given["judges"])) or usual.judges,
             instants=(*usual.instants, Instant.CALLBACK) if given["thorough"] else usual.instants,
             children=given["children"],

@@ -5,24 +5,31 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 from rich.console import Console
+from rich.text import Text
 
 from rescind.check.as_json import as_dict
-from rescind.check.coverage import Coverage, percent_of
+from rescind.check.coverage import Coverage, FileCoverage, percent_of
 from rescind.check.coverage_file import BadCoverage, add_coverage
 from rescind.check.html import as_html
 from rescind.check.lcov import as_lcov
 from rescind.check.report import Report
-from rescind.check.terminal import draw, draw_coverage
+from rescind.check.several import Several, told
+from rescind.check.terminal import STYLES, draw, draw_coverage
 from rescind.cli import say
 from rescind.cli.target import Refused
 
 __all__ = ["Outputs"]
 
-_WIDTH = 100
+_WIDTH: Final = 100
+_BROKEN: Final = 1
+_UNRESOLVED: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +74,76 @@ class Outputs:
             if not os.path.exists(source):
                 raise Refused(f"there is no {source!r} to take as a source; check the path")
 
-    def write(self, report: Report) -> int:
-        """Write everything; return the exit code."""
-        coverage = self._coverage(report.coverage)
+    def show(self, report: Report) -> None:
+        """Write a report to the terminal."""
+        draw(report, self._console(), verbose=self.verbose)
+
+    def finish(self, reports: Sequence[Report], left: Mapping[str, str], *, several: bool) -> int:
+        """Write the files, and what is told of all targets together; return the exit code.
+
+        Args:
+            reports: of the targets that were checked.
+            left: why the others were not.
+            several: were several targets named? Then the files tell of several, however many could
+                be checked.
+        """
+        if not reports and not several:
+            return _UNRESOLVED
+        union = Coverage()
+        for report in reports:
+            union = union.merge(report.coverage)
+        coverage = self._coverage(union)
         files = coverage.files(self.sources)
+        if several:
+            together = Several(left=dict(left))
+            for report in reports:
+                together.add(told(report))
+            together.coverage = coverage
+            self._write_files(
+                lambda: together.as_dict(files),
+                lambda: together.as_html(files, f"{len(reports) + len(left)} targets"),
+                files,
+            )
+        else:
+            report = reports[0]
+            self._write_files(lambda: as_dict(report, files), lambda: as_html(report, files), files)
+        if self.coverage:
+            draw_coverage(files, self._console())
+        if several:
+            self._console().print(Text.assemble("\n", *_sum(reports, left)), soft_wrap=True)
+        return self._code(reports, left, percent_of(files))
+
+    def _write_files(
+        self,
+        data: Callable[[], dict[str, Any]],
+        page: Callable[[], str],
+        files: Sequence[FileCoverage],
+    ) -> None:
         if self.json is not None:
-            data = json.dumps(as_dict(report, files), indent=1, ensure_ascii=False)
-            _write(self.json, data + "\n")
+            _write(self.json, json.dumps(data(), indent=1, ensure_ascii=False) + "\n")
         if self.html is not None:
-            _write(self.html, as_html(report, files))
+            _write(self.html, page())
         if self.lcov is not None:
             _write(self.lcov, as_lcov(files))
+
+    def _code(self, reports: Sequence[Report], left: Mapping[str, str], percent: float) -> int:
+        codes = [report.exit_code for report in reports] + [_UNRESOLVED for _ in left]
+        code = next((one for one in (_BROKEN, _UNRESOLVED) if one in codes), 0)
+        if self.fail_under is None or percent >= self.fail_under:
+            return code
+        say.error(
+            f"{percent:.1f} % of the awaits were canceled, which is less than the "
+            f"{self.fail_under:g} % asked for"
+        )
+        return code or _BROKEN
+
+    def _console(self) -> Console:
         console = Console(
             file=sys.stdout, color_system="auto" if self.color else None, highlight=False
         )
         if not console.is_terminal:
             console.width = _WIDTH
-        draw(report, console, verbose=self.verbose)
-        if self.coverage:
-            draw_coverage(files, console)
-        percent = percent_of(files)
-        if self.fail_under is None or percent >= self.fail_under:
-            return report.exit_code
-        say.error(
-            f"{percent:.1f} % of the awaits were canceled, which is less than the "
-            f"{self.fail_under:g} % asked for"
-        )
-        return report.exit_code or 1
+        return console
 
     def _coverage(self, coverage: Coverage) -> Coverage:
         if self.coverage_file is None:
@@ -104,6 +154,22 @@ class Outputs:
             raise Refused(str(exc)) from exc
         except OSError as exc:
             raise Refused(f"cannot write {self.coverage_file!r}: {exc.strerror}") from exc
+
+
+def _sum(reports: Sequence[Report], left: Mapping[str, str]) -> Iterator[str | tuple[str, str]]:
+    """Yield one line about all targets."""
+    yield f"{len(reports) + len(left)} targets"
+    verdicts = Counter(report.verdict for report in reports)
+    verdicts.update(["not checked"] * len(left))
+    between = ": "
+    for verdict, style in (
+        *(("broken", "bad"), ("unresolved", "warn")),
+        *(("not checked", "warn"), ("clean", "good")),
+    ):
+        if verdicts[verdict]:
+            yield between
+            yield f"{verdicts[verdict]} {verdict}", STYLES[style]
+            between = ", "
 
 
 def _write(file: str, text: str) -> None:

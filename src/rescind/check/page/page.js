@@ -1,6 +1,8 @@
 "use strict";
 (() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
+  const page = JSON.parse(document.getElementById("data").textContent);
+  // Of several targets, `data` is the one that is shown; null: all of them.
+  let data = page.reports ? null : page;
   const main = document.getElementById("main");
   const WORDS = { s: "survived", b: "broken", u: "unresolved", n: "not tried" };
   const SHORT = { "before the first poll": "start", "parked": "park", "woken, not resumed": "woke", "between callbacks": "call" };
@@ -38,27 +40,101 @@
       : data.verdict === "clean"
         ? ["Every cancellation that was tried was survived", data.aside.length || data.unresolved.length || data.totals.some((text) => text.includes("not made")) ? "; not all was tried, as is told below." : "."]
         : ["No run could be used; the reasons are below."];
-    const { s, b, u } = data.tally;
-    const bar = h("div", { class: "tally", "aria-hidden": "true" },
-      [["b", b], ["u", u], ["s", s]].filter(([, count]) => count).map(([kind, count]) => {
-        const part = h("i", { class: kind });
-        part.style.flex = String(count);
-        return part;
-      }));
-    const legend = h("div", { class: "legend" },
-      h("span", {}, h("b", {}, String(b)), " broken"),
-      h("span", {}, h("b", {}, String(u)), " unresolved"),
-      h("span", {}, h("b", {}, String(s)), " survived"),
-      h("span", {}, "of every point, instant and mode that was tried"));
     return h("div", { class: "hero" },
+      page.reports ? h("a", { class: "back", href: "#all" }, `all ${plural(page.reports.length, "target")}`) : null,
       h("div", { class: "target mono" }, data.target),
       h("h1", { class: data.verdict }, title),
       h("p", { class: "lede" }, lede),
       h("ul", { class: "stats" }, data.totals.map((text) => h("li", { class: /unresolved|not made/.test(text) ? "warn" : "" }, text)),
         data.awaits ? h("li", {}, `${data.percent} % of ${plural(data.awaits, "await")} canceled`) : null,
-        h("li", {}, data.made)),
-      bar, legend);
+        h("li", {}, page.made)),
+      tally(data.tally, "survived", "of every point, instant and mode that was tried"));
   }
+
+  /** Show how many there are of each kind, as a bar and in words. */
+  function tally({ s, b, u }, good, of) {
+    return [
+      h("div", { class: "tally", "aria-hidden": "true" },
+        [["b", b], ["u", u], ["s", s]].filter(([, count]) => count).map(([kind, count]) => {
+          const part = h("i", { class: kind });
+          part.style.flex = String(count);
+          return part;
+        })),
+      h("div", { class: "legend" },
+        h("span", {}, h("b", {}, String(b)), " broken"),
+        h("span", {}, h("b", {}, String(u)), " unresolved"),
+        h("span", {}, h("b", {}, String(s)), ` ${good}`),
+        h("span", {}, of))];
+  }
+
+  // -- several targets ----------------------------------------------------------------------------
+
+  const KINDS = { broken: "b", unresolved: "u", clean: "s" };
+  const WORST = ["broken", "unresolved", "clean"];
+
+  function everything() {
+    const counts = { b: 0, u: page.left.length, s: 0 };
+    for (const one of page.reports) counts[KINDS[one.verdict]] += 1;
+    const title = counts.b ? `${counts.b} of ${plural(page.reports.length + page.left.length, "target")} broken` : page.verdict === "clean" ? "Nothing broke" : "Unresolved";
+    const sum = (key) => page.reports.reduce((all, one) => all + one[key], 0);
+    const lede = counts.b
+      ? `${plural(sum("broken"), "place")} where a cancellation breaks something.`
+      : page.verdict === "clean" ? "Every cancellation that was tried was survived." : "Not all could be checked; the reasons are below.";
+    return h("div", { class: "hero" },
+      h("div", { class: "target mono" }, page.title),
+      h("h1", { class: page.verdict }, title),
+      h("p", { class: "lede" }, lede),
+      h("ul", { class: "stats" },
+        h("li", {}, plural(sum("runs"), "run")), h("li", {}, `${sum("seconds").toFixed(1)} s`),
+        page.awaits ? h("li", {}, `${page.percent} % of ${plural(page.awaits, "await")} canceled`) : null,
+        h("li", {}, page.made)),
+      tally(counts, "clean", "of all targets"));
+  }
+
+  function targets() {
+    const order = page.reports.map((one, index) => [one, index]).sort(([one], [other]) =>
+      WORST.indexOf(one.verdict) - WORST.indexOf(other.verdict) || other.broken - one.broken);
+    const lines = order.map(([one, index]) => {
+      const first = one.groups.find((group) => group.kind === "broken");
+      const said = first ? [h("code", {}, first.place), `: ${first.findings[0].sentence}`, one.broken > 1 ? h("small", {}, `and ${plural(one.broken - 1, "more place")}`) : null]
+        : one.verdict === "clean" ? (one.hints ? plural(one.hints, "hint") : "") : "no run could be used";
+      const line = h("tr", { class: one.verdict },
+        h("td", {}, h("span", { class: `cell ${KINDS[one.verdict]}`, role: "img", "aria-label": one.verdict })),
+        h("th", { scope: "row" }, h("a", { href: `#report-${index}` }, one.target), h("div", { class: "said" }, said)),
+        h("td", { class: "no" }, String(one.runs)), h("td", { class: "no" }, `${one.seconds.toFixed(1)} s`));
+      line.addEventListener("click", (event) => { if (!event.target.closest("a") && !String(getSelection())) location.hash = `#report-${index}`; });
+      line.search = line.textContent.toLowerCase();
+      return line;
+    });
+    targets.update = () => { for (const line of lines) line.hidden = Boolean(filter.text) && !line.search.includes(filter.text); };
+    return h("section", { id: "targets", tabindex: "-1" }, h("h2", {}, "Targets"),
+      h("p", { class: "about" }, "The worst first. Choose one to see its findings, and its matrix."),
+      h("div", { class: "grid" }, h("table", { class: "targets" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }), h("th", { scope: "col" }, "target"), h("th", { scope: "col", class: "no" }, "runs"), h("th", { scope: "col", class: "no" }, "time"))), h("tbody", {}, lines))));
+  }
+
+  function left() {
+    if (!page.left.length) return null;
+    return h("section", { id: "left" }, h("h2", {}, "Not checked"),
+      h("p", { class: "about" }, "The verdict says nothing about these."),
+      h("ul", { class: "aside" }, page.left.map((one) => h("li", {}, h("code", {}, one.target), h("small", {}, one.why)))));
+  }
+
+  /** Show the target that the address names; without one, all of them. */
+  function route() {
+    const named = /^#report-(\d+)$/.exec(location.hash);
+    const one = named && page.reports[Number(named[1])];
+    if (!one && location.hash && location.hash !== "#all") return; // a section of what is shown
+    filter.place = filter.mode = null;
+    data = one || null;
+    render();
+    scrollTo(0, 0);
+    if (chosen) {
+      const [place, mode] = chosen;
+      chosen = null;
+      choose(place, mode, true);
+    }
+  }
+  let chosen = null;
 
   // -- findings ---------------------------------------------------------------------------------
 
@@ -173,6 +249,14 @@
 
   /** Show one place, or one place under one mode, alone; null: all. */
   function choose(place, mode, go) {
+    if (!data) {
+      const index = page.reports.findIndex((one) => one.groups.some((group) => group.place === place));
+      if (index >= 0) {
+        chosen = [place, mode];
+        location.hash = `#report-${index}`;
+      }
+      return;
+    }
     filter.place = place;
     filter.mode = mode;
     for (const cell of document.querySelectorAll(".cell.chosen")) cell.classList.remove("chosen");
@@ -345,7 +429,7 @@
         if (known) {
           const also = [known.cleanup && "in cleanup too", known.shielded && known.state !== "shielded" && "shielded at times"].filter(Boolean);
           const word = [known.state, ...also].join(", ");
-          const one = known.state === "broken" && data.groups.find((one) => one.findings.some((finding) => finding.stack.some((frame) => frame.place.startsWith(`${file.name}:${number} `))));
+          const one = known.state === "broken" && (data ? [data] : page.reports).flatMap((report) => report.groups).find((one) => one.findings.some((finding) => finding.stack.some((frame) => frame.place.startsWith(`${file.name}:${number} `))));
           state = one ? h("button", { type: "button", title: "Show what broke here", onclick: () => choose(one.place, null, true) }, word) : word;
         }
         lines.push(h("tr", { class: known ? CLASS[known.state] : "" }, h("td", { class: "no" }, String(number)),
@@ -358,8 +442,8 @@
   }
 
   function coverage() {
-    if (!data.files.length) return null;
-    const cards = data.files.map((file, index) => {
+    if (!page.files.length) return null;
+    const cards = page.files.map((file, index) => {
       const all = Object.values(file.counts).reduce((one, other) => one + other, 0) || 1;
       const meter = h("span", { class: "meter", "aria-hidden": "true" }, ["broken", "survived", "shielded", "not canceled"].map((state) => {
         const part = h("i", { class: CLASS[state] });
@@ -367,7 +451,7 @@
         return part;
       }));
       const said = Object.entries(file.counts).filter(([, count]) => count).map(([state, count]) => `${count} ${state}`);
-      const card = h("details", { class: "file", open: index === 0 || data.files.length < 4 }, h("summary", {},
+      const card = h("details", { class: "file", open: index === 0 || page.files.length < 4 }, h("summary", {},
         h("code", {}, file.name), file.own ? null : h("span", { class: "tag" }, "library"), h("span", { class: "legend" }, said.join(" · ")),
         meter, h("span", { class: "pc" }, file.own ? `${file.percent} %` : "")));
       card.search = [file.name, ...file.parts.flatMap((part) => part.lines.map((line) => line.map((span) => span[1]).join("")))].join("\n").toLowerCase();
@@ -393,7 +477,7 @@
   // -- the page ---------------------------------------------------------------------------------
 
   function update() {
-    for (const part of [findings, matrix, coverage]) part.update?.();
+    for (const part of [findings, matrix, coverage, targets]) part.update?.();
   }
 
   function theme() {
@@ -408,12 +492,25 @@
     });
   }
 
+  function render() {
+    for (const part of [findings, matrix, coverage, targets]) part.update = null;
+    tell.hidden = true;
+    const parts = data ? [findings, matrix, ...(page.reports ? [] : [coverage]), aside] : [targets, coverage, left];
+    const sections = parts.map((part) => part()).filter(Boolean);
+    main.replaceChildren(data ? summary() : everything(), ...sections);
+    const counts = data
+      ? { findings: data.groups.length, matrix: data.matrix.rows.length, aside: data.aside.length + data.unresolved.length }
+      : { targets: page.reports.length, left: page.left.length };
+    counts.coverage = page.files.length;
+    document.getElementById("nav").replaceChildren(
+      ...(data && page.reports ? [h("a", { href: "#all" }, "Targets", h("span", {}, String(page.reports.length)))] : []),
+      ...sections.map((section) => h("a", { href: `#${section.id}` }, section.querySelector("h2").textContent, h("span", {}, String(counts[section.id])))));
+    document.querySelector(".skip").href = `#${sections[0].id}`;
+    update();
+  }
+
   theme();
-  const sections = [findings(), matrix(), coverage(), aside()].filter(Boolean);
-  main.append(summary(), ...sections);
   document.body.append(tell);
-  const counts = { findings: data.groups.length, matrix: data.matrix.rows.length, coverage: data.files.length, aside: data.aside.length + data.unresolved.length };
-  document.getElementById("nav").append(...sections.map((section) => h("a", { href: `#${section.id}` }, section.querySelector("h2").textContent, h("span", {}, String(counts[section.id])))));
   document.getElementById("foot").append("Keys: ", h("kbd", {}, "/"), " search, ", h("kbd", {}, "Esc"), " show all, arrows walk the matrix, ", h("kbd", {}, "Enter"), " opens what is chosen.");
   const search = document.getElementById("search");
   search.addEventListener("input", () => { filter.text = search.value.trim().toLowerCase(); update(); });
@@ -424,8 +521,13 @@
     } else if (event.key === "Escape") {
       search.value = "";
       filter.text = "";
-      choose(null, null);
+      if (data) choose(null, null);
+      else update();
     }
   });
-  update();
+  render();
+  if (page.reports) {
+    addEventListener("hashchange", route);
+    if (location.hash) route();
+  }
 })();
