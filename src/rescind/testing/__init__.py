@@ -1,6 +1,52 @@
-"""For tests: a virtual clock, and helpers to poll by hand."""
+"""For tests: a virtual clock, a lab for schedules and cancellations, and polling by hand."""
 
 from rescind.testing.hand import CountingWaker, context, poll_cancel_once, poll_once
+from rescind.testing.lab import (
+    Choice,
+    Deviate,
+    Exhaustive,
+    Failure,
+    FailureKind,
+    Fifo,
+    Injection,
+    Instant,
+    Kind,
+    Lab,
+    Leftovers,
+    Livelock,
+    Pct,
+    RandomOrder,
+    Replay,
+    Run,
+    Schedule,
+    Spot,
+    Step,
+)
 from rescind.testing.virtual import run_virtual
 
-__all__ = ["CountingWaker", "context", "poll_cancel_once", "poll_once", "run_virtual"]
+__all__ = [
+    "Choice",
+    "CountingWaker",
+    "Deviate",
+    "Exhaustive",
+    "Failure",
+    "FailureKind",
+    "Fifo",
+    "Injection",
+    "Instant",
+    "Kind",
+    "Lab",
+    "Leftovers",
+    "Livelock",
+    "Pct",
+    "RandomOrder",
+    "Replay",
+    "Run",
+    "Schedule",
+    "Spot",
+    "Step",
+    "context",
+    "poll_cancel_once",
+    "poll_once",
+    "run_virtual",
+]

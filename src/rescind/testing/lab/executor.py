@@ -1,0 +1,368 @@
+"""`LabExecutor`: an executor whose order is chosen, and whose steps are counted.
+
+*What it is.* The loop of a run. It takes one thing at a time, a task that is ready or a timer that
+is due, as the schedule says; notes each choice and each point it comes by; and has the injections
+strike. Everything else is the runtime's own code.
+
+*Order.* As on every host, a turn begins by waking who had yielded, then fires the timers that are
+due, then steps who is ready, till nobody is. Only then may the clock move on. The schedule chooses
+among what a turn has at the moment, timers first; when only timers are left, who has yielded may
+come before them, as if a timer were late.
+
+*Invariants.*
+ X1  With `Fifo` the run is, step by step, that of the manual host.
+ X2  What happens depends on main, the schedule and the injections: no clock, no id, no hash of an
+     object is looked at. The collector is held off by whoever makes the run.
+ X3  Choices and points are numbered in one sequence: two runs with the same choices and injections
+     up to a number are the same up to there.
+
+*Threads.* One.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import heapq
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+from rescind._core.errors import Deadlock
+from rescind._core.executor import Executor
+from rescind._core.grace import UNSET, Grace
+from rescind._core.outcome import Outcome
+from rescind._core.phase import Phase
+from rescind._core.poll import Future, Waker
+from rescind._core.task import Task
+from rescind._core.timers import Timer, Timers
+from rescind.testing.lab.errors import Livelock
+from rescind.testing.lab.host import LabHost
+from rescind.testing.lab.injection import ROOT, Instant
+from rescind.testing.lab.outside import Outside
+from rescind.testing.lab.places import Place, place_of_park
+from rescind.testing.lab.schedule import Choice, Fifo, Schedule
+from rescind.testing.lab.task import LabTask
+from rescind.testing.lab.waits import who_waits
+
+if TYPE_CHECKING:
+    from rescind.testing.lab.recorder import Recorder
+
+__all__ = ["Decision", "LabExecutor", "Passed", "Strike"]
+
+T = TypeVar("T")
+
+#: Called to strike: with the task at the point.
+Strike = Callable[["LabTask[Any]"], object]
+
+#: How many of the last steps a livelock is described by.
+_LAST = 200
+
+
+class Decision(NamedTuple):
+    """One choice that was made.
+
+    Attributes:
+        event: its number in the sequence of choices and points (X3).
+        offered: how many options there were.
+        taken: the index that was chosen.
+    """
+
+    event: int
+    offered: int
+    taken: int
+
+
+class Passed(NamedTuple):
+    """One point that the run came by.
+
+    Attributes:
+        event: its number in the sequence of choices and points (X3).
+        task: the path.
+        place: where; None before the first poll.
+        visit: for which time.
+        instant: when.
+    """
+
+    event: int
+    task: str
+    place: Place | None
+    visit: int
+    instant: Instant
+
+
+class _Due:
+    """A timer that is due, as an option."""
+
+    __slots__ = ("timer",)
+    path = "timer"
+
+    def __init__(self, timer: Timer) -> None:
+        self.timer = timer
+
+
+class _Turn:
+    """To begin the next turn though a timer is due in this one, as an option."""
+
+    __slots__ = ()
+    path = "turn"
+
+
+class _LabTimers(Timers):
+    """Timers that are handed out when they are due, instead of fired."""
+
+    __slots__ = ()
+
+    def due(self, now: float) -> list[Timer]:
+        """Take out what is due, in order of time, then of making."""
+        found: list[Timer] = []
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            timer = heapq.heappop(heap)[2]
+            if timer.waker is not None:
+                found.append(timer)
+        return found
+
+
+_TURN: Final = _Turn()
+
+
+class LabExecutor(Executor):
+    """The executor of one run.
+
+    Args:
+        outside: what refuses the world outside.
+        schedule: chooses.
+        strikes: what strikes where: by path, place, visit and instant.
+        max_steps: after so many steps and timers it is a livelock.
+        grace: default for cleanups, in seconds.
+        recorder: told of everything; None: nothing is recorded.
+
+    Attributes:
+        made: every task, in the order of spawning.
+        decisions: every choice.
+        passed: every point.
+        taken: steps and timers so far.
+        recorder: as given.
+    """
+
+    host: LabHost
+
+    def __init__(
+        self,
+        outside: Outside,
+        schedule: Schedule,
+        strikes: Mapping[tuple[str, str, int, Instant], Strike],
+        *,
+        max_steps: int,
+        grace: float | None,
+        recorder: Recorder | None,
+    ) -> None:
+        super().__init__(LabHost(outside), grace=grace, name="the lab")
+        self.made: list[LabTask[Any]] = []
+        self.decisions: list[Decision] = []
+        self.passed: list[Passed] = []
+        self.taken = 0
+        self.recorder = recorder
+        self._outside = outside
+        self._schedule = schedule
+        self._strikes: Mapping[tuple[str, str, int, Instant], Strike] = strikes
+        self._max_steps = max_steps
+        self._timers: _LabTimers = _LabTimers()
+        self._due: list[_Due] = []
+        self._order: list[LabTask[Any]] = []
+        self._event = 0
+        self._last: deque[tuple[str, Place | None]] = deque(maxlen=_LAST)
+        self._turning = True  # `turn` does nothing, and the host is never asked for anything
+        self.thread = get_ident()
+
+    # -- Executor ---------------------------------------------------------------------------------
+
+    @property
+    def owner(self) -> Any:
+        """Refuse: there is no `Runtime`."""
+        self._outside.refuse(
+            "the Runtime was asked for, by current_runtime() or by work in threads and processes"
+        )
+
+    @owner.setter
+    def owner(self, owner: Any) -> None:
+        raise NotImplementedError
+
+    def spawn(
+        self,
+        future: Future[T],
+        *,
+        name: str | None = None,
+        grace: Grace = UNSET,
+        context: contextvars.Context | None = None,
+        cleanup: bool = False,
+    ) -> Task[T]:
+        if get_ident() != self.thread:
+            future.drop()
+            self._outside.refuse("a task was spawned from another thread")
+        parent = self.current
+        if isinstance(parent, LabTask):
+            parent.spawned += 1
+            path = f"{parent.path}/{parent.spawned}"
+        else:
+            path = ROOT
+        task: LabTask[T] = LabTask(
+            future, self, path, len(self.made), name=name, context=context, grace=grace
+        )
+        self.made.append(task)
+        if self.recorder is not None:
+            self.recorder.spawned(task, parent)
+        self.admit(task, cleanup=cleanup)
+        return task
+
+    def enqueue(self, task: Task[Any]) -> None:
+        assert isinstance(task, LabTask)
+        self._order.append(task)
+        if self.recorder is not None:
+            self.recorder.queued(task)
+
+    def post(self, call: Callable[[], object]) -> None:
+        if get_ident() != self.thread:
+            self.host.call_soon_threadsafe(call)
+            return
+        self._inbox.append(call)
+
+    def ended(self, task: LabTask[Any], outcome: Outcome[Any]) -> None:
+        """Note that a task has ended."""
+        if self.recorder is not None:
+            self.recorder.ended(task, outcome)
+
+    # -- driving ----------------------------------------------------------------------------------
+
+    def drive(self, until: Callable[[], bool]) -> None:
+        """Run until ``until()``.
+
+        Raises:
+            Deadlock: nothing can run any more.
+            Livelock: the steps are used up.
+            UsageError: something reached for the world outside.
+        """
+        order, schedule, recorder = self._order, self._schedule, self.recorder
+        while not until():
+            if self._inbox:
+                self.drain()
+            due = self._due
+            options: Sequence[Choice] = order
+            if due:
+                options = [*due, *order] if order or not self._deferred else [*due, _TURN]
+            count = len(options)
+            if count == 0:
+                self._begin_turn()
+                continue
+            index = 0
+            if count > 1:
+                index = schedule.choose(options)
+                self.decisions.append(Decision(self._event, count, index))
+                self._event += 1
+            if self.taken >= self._max_steps:
+                raise Livelock(self._repeating())
+            self.taken += 1
+            if index < len(due):
+                self._fire(due.pop(index).timer)
+                continue
+            if not order:
+                self._wake_deferred()
+                continue
+            task = order.pop(index - len(due))
+            if task.phase == Phase.READY and task.place is not None:
+                self._pass(task, task.place, task.visit, Instant.WOKEN)
+            elif task.phase == Phase.NEW:
+                self._pass(task, None, 0, Instant.UNSTARTED)
+            self.current = task
+            self.budget = self._budget
+            if recorder is not None:
+                recorder.begin(task)
+            try:
+                task.step()
+            finally:
+                self.current = None
+            if task.ended is None:
+                self._note_place(task)
+            if recorder is not None:
+                recorder.end(task)
+            if task.phase == Phase.PARKED:
+                self._pass(task, task.place, task.visit, Instant.PARKED)
+            elif task.phase == Phase.CLEANING:
+                self._pass(task, task.place, task.visit, Instant.CLEANUP)
+            self._last.append((task.path, task.place))
+            if self.outside or self._outside.touched is not None:
+                self._outside.refuse(
+                    self._outside.touched or "work was given to a thread or a process"
+                )
+
+    def _note_place(self, task: LabTask[Any]) -> None:
+        place = place_of_park(task.future)
+        visit = task.visits.get(place, 0) + 1
+        task.visits[place] = task.visit = visit
+        task.place = place
+
+    def _pass(self, task: LabTask[Any], place: Place | None, visit: int, instant: Instant) -> None:
+        """Note a point, and strike if that was asked for."""
+        self.passed.append(Passed(self._event, task.path, place, visit, instant))
+        self._event += 1
+        if self._strikes:
+            key = "" if place is None else place.key
+            strike = self._strikes.get((task.path, key, visit, instant))
+            if strike is not None:
+                strike(task)
+
+    def _begin_turn(self) -> None:
+        """Wake who had yielded, find what is due; move the clock if there is nothing."""
+        self._wake_deferred()
+        self._find_due()
+        if self._order or self._due:
+            return
+        at = self._timers.next_at()
+        if at is None or at == float("inf"):
+            raise Deadlock(who_waits(self.tasks.values(), self.host.time))
+        self.host.time = at
+        self._find_due()
+
+    def _wake_deferred(self) -> None:
+        deferred, self._deferred = self._deferred, []
+        for waker in deferred:
+            waker.wake()
+
+    def _find_due(self) -> None:
+        self._due = [_Due(timer) for timer in self._timers.due(self.host.time)]
+
+    def _fire(self, timer: Timer) -> None:
+        waker: Waker | None = timer.waker
+        if waker is None:
+            return  # canceled since
+        timer.cancel()
+        timer.fired = True
+        if self.recorder is not None:
+            self.recorder.fired()
+        waker.wake()
+        if self.recorder is not None:
+            self.recorder.quiet()
+
+    def _repeating(self) -> str:
+        counts = Counter(self._last)
+        lines = [
+            f"  {path} at {place}: {count} times" for (path, place), count in counts.most_common(5)
+        ]
+        return (
+            f"the run is not over after {self._max_steps} steps, at {self.host.time:g} s; of the "
+            f"last {len(self._last)}:\n" + "\n".join(lines)
+        )
+
+    # -- what is left -----------------------------------------------------------------------------
+
+    def forbear(self) -> None:
+        """Main has ended: choose, strike and record no more, and grant as many steps again."""
+        self._schedule = Fifo()
+        self._strikes = {}
+        self._max_steps += self.taken + 1000
+
+    @property
+    def timers(self) -> int:
+        """How many timers may still fire."""
+        return len(self._timers)

@@ -1,0 +1,215 @@
+"""`Lab`: one run of a program, in an order that is chosen, with cancellations that are injected.
+
+*What it is.* The runtime's own tasks and futures on an executor whose order is a parameter, in
+virtual time that moves only when nothing can run. The same schedule and injections give the same
+run.
+
+*What it is not.* A mock: no future knows that it is in the lab.
+
+*Threads.* The one that calls.
+
+*Source.* loom and shuttle for Rust; Lincheck, which cancels what is suspended.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from rescind._core.current import local
+from rescind._core.errors import Deadlock, UsageError
+from rescind._core.grace import checked_grace
+from rescind._core.into import as_future
+from rescind._core.outcome import Error
+from rescind._core.reason import CancelKind, CancelReason, CancelRequest
+from rescind._lifetime import refuse_to_block
+from rescind.testing.lab.errors import Livelock
+from rescind.testing.lab.executor import LabExecutor
+from rescind.testing.lab.injection import Injection
+from rescind.testing.lab.outside import Outside, refused
+from rescind.testing.lab.record import Leftovers, Run
+from rescind.testing.lab.recorder import Recorder
+from rescind.testing.lab.schedule import Fifo, Schedule
+from rescind.testing.lab.targets import strike
+from rescind.testing.lab.task import LabTask
+
+__all__ = ["Lab", "make_run"]
+
+T = TypeVar("T")
+
+_SHUTDOWN = CancelReason(CancelKind.SHUTDOWN, "main has ended")
+
+
+class Lab(Generic[T]):
+    """Runs a program once, in a chosen order and with chosen cancellations.
+
+    Args:
+        main: an async function without arguments; called for each run.
+        schedule: chooses what happens next; by default the runtime's own order. One that was used
+            goes on where it was: give each run its own.
+        injections: the cancellations; one whose point the run does not come by does not strike.
+        max_steps: after so many steps and timers the run is a `Livelock`.
+        grace: for the cleanup of canceled tasks, in seconds of the virtual clock.
+        trace: write down every step; costs about as much as the run itself.
+
+    Example:
+        >>> import rescind
+        >>> from rescind.testing import Lab
+        >>> async def main():
+        ...     await rescind.sleep(3600)
+        ...     return "done"
+        >>> run = Lab(main).run()
+        >>> run.unwrap(), run.time, run.steps
+        ('done', 3600.0, 3)
+    """
+
+    def __init__(
+        self,
+        main: Callable[[], Coroutine[Any, Any, T] | Awaitable[T]],
+        *,
+        schedule: Schedule | None = None,
+        injections: Sequence[Injection] = (),
+        max_steps: int = 10_000,
+        grace: float | None = 30.0,
+        trace: bool = True,
+    ) -> None:
+        if not callable(main):
+            raise TypeError(
+                f"the lab needs an async function that it can call for each run, not {main!r}"
+            )
+        if max_steps < 1:
+            raise ValueError(f"max_steps must be at least 1, not {max_steps}")
+        checked_grace(grace)
+        self.main = main
+        self.schedule: Schedule = Fifo() if schedule is None else schedule
+        self.injections = tuple(injections)
+        self.max_steps = max_steps
+        self.grace = grace
+        self.trace = trace
+
+    def run(self) -> Run[T]:
+        """Make the run.
+
+        Returns:
+            What it was. A hang, and a run that does not end, are in its ``error``.
+
+        Raises:
+            UsageError: the program reached for the world outside; or a loop or a runtime runs here.
+        """
+        refuse_to_block("the lab")
+        outside = Outside()
+        with outside.shut():
+            return make_run(self, outside)
+
+
+def make_run(lab: Lab[T], outside: Outside) -> Run[T]:
+    """Make a run of ``lab`` inside of ``outside.shut()``."""
+    recorder = Recorder() if lab.trace else None
+    struck: list[Injection] = []
+    strikes = {
+        (one.spot.task, one.spot.place, one.spot.visit, one.spot.instant): partial(
+            _strike, one, struck
+        )
+        for one in lab.injections
+    }
+    executor = LabExecutor(
+        outside,
+        lab.schedule,
+        strikes,
+        max_steps=lab.max_steps,
+        grace=lab.grace,
+        recorder=recorder,
+    )
+    if recorder is not None:
+        recorder.executor = executor
+    outside.touched = None
+    outside.unawaited.clear()
+    collecting = gc.isenabled()
+    gc.disable()  # X2: finalizers run where references end, not where the collector happens to
+    local.executor = executor
+    try:
+        return _run(lab, executor, outside, struck)
+    finally:
+        local.executor = None
+        if collecting:
+            gc.enable()
+
+
+def _strike(injection: Injection, struck: list[Injection], task: LabTask[Any]) -> None:
+    recorder = task.lab.recorder
+    if recorder is not None:
+        recorder.strikes(injection)
+    if strike(task, injection.kind):
+        struck.append(injection)
+    if recorder is not None:
+        recorder.struck(task)
+
+
+def _run(lab: Lab[T], executor: LabExecutor, outside: Outside, struck: list[Injection]) -> Run[T]:
+    error: BaseException | None = None
+    misuse: UsageError | None = None
+    root = executor.spawn(as_future(lab.main()), name="main")
+    try:
+        executor.drive(root.done)
+    except (Deadlock, Livelock) as exc:
+        error = exc
+    except UsageError as exc:
+        misuse = exc
+    outcome = root.outcome()
+    if isinstance(outcome, Error) and _reached_outside(outcome.exception):
+        misuse = refused(str(outcome.exception))
+    time, steps = executor.host.time, executor.taken
+    left = [task for task in executor.made if task.ended is None]
+    timers = 0 if left else executor.timers
+    decisions, passed = tuple(executor.decisions), tuple(executor.passed)
+    if left:
+        _end(executor, left, at_once=error is not None or misuse is not None)
+    if misuse is not None or outside.touched is not None:
+        raise misuse or refused(outside.touched or "")
+    failed = [(task.path, task.unseen()) for task in executor.made]
+    unseen = [(path, unseen) for path, unseen in failed if unseen is not None]
+    names = {task.path: task.name for task in executor.made}
+    executor.made.clear()
+    leftovers = Leftovers(
+        tuple(f"{task.path} {task.name!r}" for task in left) if error is None else (),
+        timers,
+        tuple(outside.unawaited),
+    )
+    return Run(
+        outcome if error is None else None,
+        error,
+        time,
+        steps,
+        () if executor.recorder is None else tuple(executor.recorder.steps),
+        decisions,
+        passed,
+        tuple(struck),
+        leftovers,
+        tuple(unseen),
+        names,
+    )
+
+
+def _end(executor: LabExecutor, left: list[LabTask[Any]], *, at_once: bool) -> None:
+    """End the tasks that are left, as the shutdown of a runtime would."""
+    executor.close(_SHUTDOWN)
+    executor.forbear()
+    if not at_once:
+        grace = executor.grace
+        for task in left:
+            request = CancelRequest(_SHUTDOWN)
+            request.shorten(None if grace is None else executor.now() + grace)
+            task.ask(request)
+        try:
+            executor.drive(lambda: all(task.ended is not None for task in left))
+        except (Deadlock, Livelock):
+            pass  # it hangs in its cleanup: dropped, as at the end of the grace
+    for task in left:
+        if task.ended is None:
+            task.drop_now(CancelRequest(_SHUTDOWN))
+
+
+def _reached_outside(exc: BaseException) -> bool:
+    return isinstance(exc, RuntimeError) and str(exc) == "no running event loop"

@@ -1,0 +1,144 @@
+"""Places: where a task is parked, as a line of the program, found quickly and named stably.
+
+*What it is.* The innermost frame of the program's own code on the way from a task to what it waits
+for, through combinators to their first child that has not ended. A place knows its line within its
+function too: that is what tokens name, so that edits elsewhere in the file change nothing.
+
+*What it is not.* A stack. For that, see `rescind._core.waiting`.
+
+*Threads.* The lab's.
+"""
+
+from __future__ import annotations
+
+from types import CodeType, CoroutineType, GeneratorType
+from typing import Any, cast
+
+from rescind._core.coroutine import CoroutineFuture
+from rescind._core.frames import from_library, shortened
+
+__all__ = ["Place", "place_of_park"]
+
+_OURS = __name__.partition(".")[0]
+
+
+class Place:
+    """A line of the program, or, where there is none, what is waited for. Made once: `is` compares.
+
+    Attributes:
+        file: the file's name as the interpreter knows it; empty if there is no line.
+        line: counted from 1 in the file; 0 if there is none.
+        function: the qualified name of the function.
+        offset: the line counted from that of the function's ``def``, which has 0.
+    """
+
+    __slots__ = ("file", "function", "line", "offset")
+
+    def __init__(self, file: str, line: int, function: str, offset: int) -> None:
+        self.file = file
+        self.line = line
+        self.function = function
+        self.offset = offset
+
+    @property
+    def key(self) -> str:
+        """What it is called in tokens: stable under edits outside of the function."""
+        return f"{self.function}+{self.offset}"
+
+    @property
+    def where(self) -> str:
+        """``file:line``, relative to the current directory; or what is waited for."""
+        return shortened(f"{self.file}:{self.line}") if self.line else self.function
+
+    def __str__(self) -> str:
+        return f"{self.where} in {self.function}" if self.line else self.function
+
+    def __repr__(self) -> str:
+        return f"<Place {self}>"
+
+
+# Both grow with the program's code, not with its runs.
+_places: dict[tuple[str, int, str], Place] = {}
+_at: dict[tuple[CodeType, int], Place | None] = {}
+# How to go on from a future of this type: by its children, its inner future, or not at all.
+_ways: dict[type[object], tuple[bool, bool]] = {}
+
+
+def place_of_park(future: Any) -> Place:
+    """Return where ``future`` is parked."""
+    found: Place | None = None
+    current: Any = future
+    last: Any = future
+    while current is not None:
+        last = current
+        if isinstance(current, CoroutineFuture):
+            driver = cast("CoroutineFuture[object]", current)
+            found = _innermost(driver.coroutine) or found
+            current = driver.leaf
+            continue
+        kind = cast("type[object]", type(current))
+        ways = _ways.get(kind)
+        if ways is None:
+            ways = (hasattr(kind, "_children"), hasattr(kind, "inner"))  # slots
+            if hasattr(current, "__dict__"):
+                ways = (ways[0], ways[1] or hasattr(current, "inner"))
+            else:
+                _ways[kind] = ways
+        if ways[0]:
+            children = getattr(current, "_children", None)
+            current = None if children is None else _first_alive(children.cells)
+        elif ways[1]:
+            current = getattr(current, "inner", None)
+        else:
+            break
+    return found or _place("", 0, type(last).__name__.lower(), 0)
+
+
+def _first_alive(cells: Any) -> Any:
+    for cell in cells:
+        if cell.ended is None:
+            return cell.future
+    return None
+
+
+def _innermost(coro: Any) -> Place | None:
+    """Return the innermost place of the program's own code in a suspended coroutine."""
+    found: Place | None = None
+    current = coro
+    while current is not None:
+        kind = cast("type[object]", type(current))
+        if kind is CoroutineType:
+            frame, current = current.cr_frame, current.cr_await
+        elif kind is GeneratorType:
+            frame, current = current.gi_frame, current.gi_yieldfrom
+        else:
+            frame = getattr(current, "ag_frame", None)
+            current = getattr(current, "ag_await", None)
+        if frame is None:
+            continue
+        key = (frame.f_code, frame.f_lasti)
+        try:
+            place = _at[key]
+        except KeyError:
+            place = _at[key] = _seen(frame)
+        found = place or found
+    return found
+
+
+def _seen(frame: Any) -> Place | None:
+    """Return the place of a frame that is seen for the first time; None if it is a library's."""
+    code: CodeType = frame.f_code
+    module: str = frame.f_globals.get("__name__", "")
+    ours = module == _OURS or module.startswith(_OURS + ".")
+    if ours or from_library(code.co_filename):
+        return None
+    line: int = frame.f_lineno or 0
+    return _place(code.co_filename, line, code.co_qualname, line - code.co_firstlineno)
+
+
+def _place(file: str, line: int, function: str, offset: int) -> Place:
+    key = (file, line, function)
+    place = _places.get(key)
+    if place is None:
+        place = _places[key] = Place(file, line, function, offset)
+    return place

@@ -1,0 +1,155 @@
+"""What an injection of each kind does to a task at its point.
+
+*What it is.* A group, a token or a deadline is found from the task: the group that it is a child of
+or whose block it is parked in, the innermost guard or deadline on the way to what it waits for.
+
+*Threads.* The lab's.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from rescind._core.coroutine import CoroutineFuture
+from rescind._core.deadline import Deadline
+from rescind._core.phase import Phase
+from rescind._core.reason import CancelKind, CancelReason
+from rescind.combinators.timeout import Timeout
+from rescind.tasks.block import OwnBlock
+from rescind.tasks.group import TaskGroup
+from rescind.tasks.token import CancellationToken
+from rescind.testing.lab.injection import Instant, Kind
+
+if TYPE_CHECKING:
+    from rescind.testing.lab.task import LabTask
+
+__all__ = ["kinds_at", "strike"]
+
+
+def kinds_at(task: LabTask[Any], instant: Instant) -> tuple[Kind, ...]:
+    """Return which kinds would do something to ``task`` at this instant."""
+    if instant is Instant.CLEANUP:
+        return (Kind.SECOND, Kind.GRACE)
+    kinds = [Kind.TASK]
+    if _parent(task) is not None:
+        kinds.append(Kind.PARENT)
+    if _group(task) is not None:
+        kinds.append(Kind.GROUP)
+    if _token(task) is not None:
+        kinds.append(Kind.TOKEN)
+    if _deadline(task) is not None:
+        kinds.append(Kind.DEADLINE)
+    if task.request is not None:
+        kinds += [Kind.SECOND, Kind.GRACE]
+    return tuple(kinds)
+
+
+def strike(task: LabTask[Any], kind: Kind) -> bool:
+    """Cancel; return False if there is nothing of that kind around the task."""
+    if kind is Kind.TASK or kind is Kind.SECOND:
+        task.cancel(_reason(task, "injected"))
+    elif kind is Kind.GRACE:
+        task.cancel(_reason(task, "injected: no grace is left"), grace=0)
+    elif kind is Kind.PARENT:
+        parent = _parent(task)
+        if parent is None:
+            return False
+        parent.cancel(_reason(task, "injected into the parent"))
+    elif kind is Kind.GROUP:
+        group = _group(task)
+        if group is None:
+            return False
+        group.cancel(_reason(task, "injected into the group"))
+    elif kind is Kind.TOKEN:
+        token = _token(task)
+        if token is None:
+            return False
+        token.cancel(_reason(task, "injected into the token"))
+    else:
+        return _expire(task)
+    return True
+
+
+def _reason(task: LabTask[Any], words: str) -> CancelReason:
+    return CancelReason(CancelKind.EXPLICIT, words, "the lab", None, task.lab.host.time)
+
+
+def _parent(task: LabTask[Any]) -> LabTask[Any] | None:
+    path = task.path.rpartition("/")[0]
+    for other in task.lab.made:
+        if other.path == path and other.ended is None:
+            return other
+    return None
+
+
+def _group(task: LabTask[Any]) -> TaskGroup | None:
+    """Return the group whose block the task is in, or else that it is a child of, while open."""
+    for found in reversed(_way(task)):
+        if isinstance(found, OwnBlock):
+            group = found._parent
+            if isinstance(group, TaskGroup) and not group.closed:
+                return group
+    for callback in task._on_end or ():
+        if isinstance(callback, partial):
+            owner: object = getattr(callback.func, "__self__", None)
+            if isinstance(owner, TaskGroup) and not owner.closed:
+                return owner
+    return None
+
+
+def _token(task: LabTask[Any]) -> CancellationToken | None:
+    for found in reversed(_way(task)):
+        token = getattr(found, "_token", None)
+        if isinstance(token, CancellationToken) and not token.canceled:
+            return token
+    return None
+
+
+def _deadline(task: LabTask[Any]) -> Any:
+    for found in reversed(_way(task)):
+        if isinstance(found, Deadline) and found.request is None:
+            return found
+        if isinstance(found, Timeout):
+            waiting = cast("Timeout[object]", found)
+            if waiting._request is None and waiting._timer is not None:
+                return waiting
+    return None
+
+
+def _expire(task: LabTask[Any]) -> bool:
+    """Let the innermost deadline pass now."""
+    found = _deadline(task)
+    if isinstance(found, Deadline):
+        found.wake()
+        return True
+    if not isinstance(found, Timeout):
+        return False
+    timer = cast("Timeout[object]", found)._timer
+    waker = None if timer is None else timer.waker
+    if timer is None or waker is None:
+        return False
+    timer.cancel()
+    timer.fired = True
+    waker.wake()
+    return True
+
+
+def _way(task: LabTask[Any]) -> list[Any]:
+    """Return what lies between the task and what it waits for, outermost first."""
+    way: list[Any] = []
+    if task.phase == Phase.NEW:
+        return way
+    current: Any = task.future
+    while current is not None:
+        way.append(current)
+        if isinstance(current, CoroutineFuture):
+            driver = cast("CoroutineFuture[object]", current)
+            way += driver.scopes
+            current = driver.leaf
+            continue
+        children = getattr(current, "_children", None)
+        cells: list[Any] = [] if children is None else children.cells
+        alive = [cell.future for cell in cells if cell.ended is None]
+        current = alive[0] if alive else getattr(current, "inner", None)
+    return way

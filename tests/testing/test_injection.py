@@ -1,0 +1,199 @@
+"""Injected cancellations: each strikes at its point, in its way, and nowhere else."""
+
+from typing import Any
+
+import pytest
+
+import rescind
+from rescind.testing import Injection, Instant, Kind, Lab, Run, Spot
+from tests.testing.programs import run, three
+
+log: list[str] = []
+
+
+async def _worker() -> str:
+    try:
+        await rescind.sleep(1)
+        log.append("slept")
+        await rescind.sleep(1)
+        return "done"
+    except rescind.Cancellation as exc:
+        log.append(f"canceled: {exc.reason.message}")
+        await rescind.sleep(5)
+        log.append("cleaned")
+        raise
+
+
+async def _main() -> str:
+    log.clear()
+    outcome = await rescind.spawn(_worker(), name="worker").join()
+    return type(outcome).__name__
+
+
+def _struck(
+    instant: Instant, place: str, visit: int, kind: Kind = Kind.TASK, **more: Any
+) -> Run[str]:
+    return Lab(
+        _main, injections=[Injection(Spot("root/1", place, visit, instant), kind)], **more
+    ).run()
+
+
+def test_before_the_first_poll_nothing_of_the_body_runs() -> None:
+    """The task is canceled unstarted (R5)."""
+    made = _struck(Instant.UNSTARTED, "", 0)
+
+    assert "Canceled" == made.unwrap()
+    assert [] == log
+    assert 1 == len(made.struck)
+
+
+def test_parked_is_canceled_at_its_await() -> None:
+    """The cancellation arrives where it is parked, and the cleanup runs."""
+    made = _struck(Instant.PARKED, "_worker+2", 1)
+
+    assert "Canceled" == made.unwrap()
+    assert ["canceled: injected", "cleaned"] == log
+    assert 5.0 == made.time
+
+
+def test_woken_not_resumed_gets_its_value_first() -> None:
+    """The sleep is over: that is delivered, and the cancellation comes at the next park (R7)."""
+    made = _struck(Instant.WOKEN, "_worker+2", 1)
+
+    assert "Canceled" == made.unwrap()
+    assert ["slept", "canceled: injected", "cleaned"] == log
+    assert 6.0 == made.time
+
+
+def test_a_second_request_in_the_cleanup_changes_nothing() -> None:
+    """Two injections: the second one meets the cleanup, which goes on (R9)."""
+    first = Injection(Spot("root/1", "_worker+2", 1, Instant.PARKED))
+    second = Injection(Spot("root/1", "_worker+8", 1, Instant.CLEANUP), Kind.SECOND)
+    made = run(_main, injections=[first, second])
+
+    assert ["canceled: injected", "cleaned"] == log
+    assert (first, second) == made.struck
+
+
+def test_a_grace_that_is_over_drops_the_cleanup() -> None:
+    """The cleanup is cut where it is parked (R10)."""
+    first = Injection(Spot("root/1", "_worker+2", 1, Instant.PARKED))
+    second = Injection(Spot("root/1", "_worker+8", 1, Instant.CLEANUP), Kind.GRACE)
+    made = run(_main, injections=[first, second])
+
+    assert ["canceled: injected"] == log
+    assert 0.0 == made.time
+
+
+def test_the_parent_is_canceled_for_its_child() -> None:
+    """Kind PARENT cancels the spawner."""
+    made = _struck(Instant.PARKED, "_worker+2", 1, Kind.PARENT)
+
+    assert isinstance(made.outcome, rescind.Canceled)
+    assert ("root/1 'worker'",) == made.leftovers.tasks
+
+
+def test_a_group_is_canceled_as_a_whole() -> None:
+    """Kind GROUP cancels the group of the task: its siblings end too."""
+    ended: list[str] = []
+
+    async def child(name: str) -> None:
+        try:
+            await rescind.never()
+        finally:
+            ended.append(name)
+
+    async def parent() -> str:
+        async with rescind.task_group() as g:
+            g.spawn(child("a"))
+            g.spawn(child("b"))
+        return "after"
+
+    (spot,) = [
+        Spot(task, place, visit, Instant.PARKED)
+        for task, place, visit, instant in run(parent).points
+        if task == "root/2" and instant == Instant.PARKED.value
+    ]
+    made = run(parent, injections=[Injection(spot, Kind.GROUP)])
+
+    assert "after" == made.unwrap()
+    assert ["a", "b"] == sorted(ended[-2:])
+
+
+def test_a_group_is_found_from_its_block() -> None:
+    """A task parked in the block of its own group has that group canceled."""
+
+    async def parent() -> str:
+        async with rescind.task_group():
+            await rescind.never()
+        return "after"
+
+    spot = Spot("root", f"{parent.__qualname__}+2", 1, Instant.PARKED)
+
+    assert "after" == run(parent, injections=[Injection(spot, Kind.GROUP)]).unwrap()
+
+
+def test_a_token_is_canceled_around_what_it_guards() -> None:
+    """Kind TOKEN cancels the token whose guard the task is parked in."""
+
+    async def guarded() -> str:
+        try:
+            await rescind.CancellationToken().guard(rescind.never())
+        except rescind.TaskCanceled as exc:
+            return str(exc.reason.message)
+        return "not reached"
+
+    spot = Spot("root", f"{guarded.__qualname__}+2", 1, Instant.PARKED)
+
+    assert (
+        "injected into the token" == run(guarded, injections=[Injection(spot, Kind.TOKEN)]).unwrap()
+    )
+
+
+@pytest.mark.parametrize("form", ["timeout", "deadline"])
+def test_a_deadline_expires_before_its_time(form: str) -> None:
+    """Kind DEADLINE lets the innermost timeout or deadline pass now."""
+
+    async def limited() -> float:
+        try:
+            if form == "timeout":
+                await rescind.timeout(rescind.never(), 100)
+            else:
+                async with rescind.deadline(100):
+                    await rescind.never()
+        except rescind.TimedOut:
+            return rescind.now()
+        return -1.0
+
+    (point,) = {point for point in run(limited).points if point[3] == Instant.PARKED.value}
+    spot = Spot(point[0], point[1], point[2], Instant.PARKED)
+
+    assert 0.0 == run(limited, injections=[Injection(spot, Kind.DEADLINE)]).unwrap()
+
+
+def test_what_is_not_there_does_not_strike() -> None:
+    """An injection whose kind has no object, or whose point is not passed, changes nothing."""
+    plain = run(three())
+    nowhere = Injection(Spot("root/9", "x+1", 1, Instant.PARKED))
+    no_token = Injection(Spot("root/1", "", 0, Instant.UNSTARTED), Kind.TOKEN)
+    made = run(three(), injections=[nowhere, no_token])
+
+    assert () == made.struck
+    assert plain.signature() == made.signature()
+
+
+def test_an_empty_injection_is_a_plain_run() -> None:
+    """P76: with no injection the run is that without the machinery."""
+    assert run(three(3)).trace == run(three(3), injections=[]).trace
+
+
+def test_a_strike_is_a_line_of_the_trace() -> None:
+    """It says what was injected, when and where."""
+    made = _struck(Instant.PARKED, "_worker+2", 1)
+    (step,) = [step for step in made.trace if step.did == "injected"]
+
+    assert "worker" == step.name
+    assert "INJECTED task cancel, parked" == step.notes[0]
+    arrived = made.trace[step.number + 0]
+    assert "canceled" == arrived.did
+    assert "the cancellation arrives" in arrived.notes

@@ -1,0 +1,156 @@
+"""Schedules: what is chosen, and which orders are reached."""
+
+import itertools
+from collections.abc import Sequence
+
+import pytest
+
+import rescind
+from rescind.testing import (
+    Choice,
+    Deviate,
+    Exhaustive,
+    Fifo,
+    Lab,
+    Pct,
+    RandomOrder,
+    Replay,
+    run_virtual,
+)
+from tests.testing.programs import run, three
+
+
+def test_fifo_is_the_order_of_the_runtime() -> None:
+    """With `Fifo` a program says what it says on the manual host (X1)."""
+    assert run_virtual(three(3)).unwrap() == run(three(3), schedule=Fifo()).unwrap()
+
+
+def test_timers_fire_before_tasks_run_in_fifo_order() -> None:
+    """Timers that are due at once fire in order, and only then is who they wake stepped."""
+    order: list[str] = []
+
+    async def sleeper(name: str) -> None:
+        await rescind.sleep(1)
+        order.append(name)
+        await rescind.yield_now()
+        order.append(name)
+
+    async def main() -> None:
+        async with rescind.task_group() as g:
+            for name in "abc":
+                g.spawn(sleeper(name))
+
+    run(main)
+
+    assert list("abcabc") == order
+
+
+def test_a_timer_that_is_due_may_come_after_a_task_that_is_ready() -> None:
+    """A deviation lets the first sleeper run before the timer of the second fires."""
+    orders: set[str] = set()
+    said: list[str] = []
+
+    async def sleeper(name: str) -> None:
+        await rescind.sleep(1)
+        said.append(name)
+        await rescind.yield_now()
+        said.append(name)
+
+    async def main() -> str:
+        said.clear()
+        async with rescind.task_group() as g:
+            g.spawn(sleeper("a"))
+            g.spawn(sleeper("b"))
+        return "".join(said)
+
+    for schedule in Exhaustive(2):
+        orders.add(Lab(main, schedule=schedule).run().unwrap())
+
+    assert {"abab", "baba", "aabb"} <= orders
+
+
+def test_every_order_is_reached_without_a_bound() -> None:
+    """Three tasks of two steps each interleave in ninety ways; each is made."""
+    said = {Lab(three(2), schedule=s, trace=False).run().unwrap() for s in Exhaustive(None)}
+
+    # A task that yields runs after the others of its turn: two turns of three, in any order.
+    assert 36 == len(said)
+
+
+@pytest.mark.parametrize(("bound", "expected"), [(0, 1), (1, 4), (2, 6)])
+def test_deviations_are_bounded(bound: int, expected: int) -> None:
+    """With a bound, only so many choices differ from the runtime's."""
+    said = {Lab(three(), schedule=schedule).run().unwrap() for schedule in Exhaustive(bound)}
+
+    assert expected == len(said)
+
+
+def test_no_schedule_is_made_twice() -> None:
+    """Each set of deviations is tried once."""
+    tried = [Lab(three(), schedule=schedule).run().choices for schedule in Exhaustive(None)]
+
+    assert len(tried) == len(set(tried)) == 6
+
+
+def test_random_orders_depend_on_the_seed_alone() -> None:
+    """The same seed gives the same choices; other seeds give other orders."""
+
+    def order(seed: int) -> str:
+        said: str = run(three(3), schedule=RandomOrder(seed)).unwrap()
+        return said
+
+    assert [order(seed) for seed in range(8)] == [order(seed) for seed in range(8)]
+    assert len({order(seed) for seed in range(8)}) > 4
+
+
+class _Option:
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+
+def _options(*paths: str) -> Sequence[Choice]:
+    return [_Option(path) for path in paths]
+
+
+def test_pct_of_depth_one_never_changes_its_mind() -> None:
+    """Without change points the same task stays the first."""
+    schedule = Pct(1, seed=3)
+    options = _options("root/1", "root/2", "root/3")
+
+    assert 1 == len({schedule.choose(options) for _ in range(50)})
+
+
+def test_pct_lowers_the_highest_at_a_change_point() -> None:
+    """With one change point among the choices, the order changes once, and for good."""
+    schedule = Pct(2, seed=5, steps=20)
+    options = _options("root/1", "root/2")
+    chosen = [schedule.choose(options) for _ in range(20)]
+
+    assert {0, 1} == set(chosen)
+    assert 1 == sum(before != after for before, after in itertools.pairwise(chosen))
+
+
+def test_pct_needs_a_depth() -> None:
+    """A depth below 1 is refused."""
+    with pytest.raises(ValueError, match="depth must be at least 1, not 0"):
+        Pct(0, seed=1)
+
+
+def test_choices_of_a_run_replay_it() -> None:
+    """What a run chose, given to `Replay`, makes the same run."""
+    first = run(three(3), schedule=RandomOrder(11))
+    again = run(three(3), schedule=Replay(first.choices))
+
+    assert first.signature() == again.signature()
+    assert first.trace == again.trace
+
+
+def test_a_replay_that_does_not_fit_is_refused() -> None:
+    """A choice that is not offered says that the program has changed."""
+    with pytest.raises(rescind.UsageError, match="choice 0 of this replay takes option 7"):
+        run(three(), schedule=Replay([7]))
+
+
+def test_a_deviation_that_is_not_offered_is_none() -> None:
+    """`Deviate` takes what there is: it is for shrinking."""
+    assert "abc" == run(three(), schedule=Deviate({0: 9})).unwrap()
