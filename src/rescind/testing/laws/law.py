@@ -1,0 +1,137 @@
+"""What a law is: a number, a statement, and a function that checks it on what it is given.
+
+*What it is.* ``@law(16)`` enters a function into `LAWS`. The names of its parameters say what
+they are given: ``x``, ``y``, ``z``: programs; ``f``, ``h``: finalizers; ``on``: a setting, without or
+with cancellations from outside; ``quiet``: one without; ``struck``: one with; ``choices``: an order;
+``a``, ``b``: seconds; ``at``: a time between those of programs. A function without parameters is
+a program of its own, and is called once.
+
+*Threads.* One.
+
+*Source.* cats-effect's ``laws`` module: laws are named functions, checked by whoever likes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from rescind.testing.laws import strategies
+from rescind.testing.laws.strategies import hypothesis_or_error
+
+__all__ = ["LAWS", "Law", "law", "laws_of"]
+
+C = TypeVar("C", bound=Callable[..., object])
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Law:
+    """A law.
+
+    Attributes:
+        number: ``16`` for P16.
+        check: the function; it raises `AssertionError` where the law does not hold.
+        examples: how many programs it is checked on, unless told otherwise.
+        options: for the strategies of its programs, by parameter.
+    """
+
+    number: int
+    check: Callable[..., object]
+    examples: int = 40
+    options: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+
+    @property
+    def name(self) -> str:
+        """Its name, such as ``P16 opened_shield_is_nothing``."""
+        return f"P{self.number} {self.check.__name__}"
+
+    @property
+    def statement(self) -> str:
+        """What it says."""
+        return inspect.getdoc(self.check) or ""
+
+    @property
+    def group(self) -> str:
+        """The heading under which it stands: the name of its module."""
+        return self.check.__module__.rpartition(".")[2]
+
+    def run(self, examples: int | None = None) -> None:
+        """Check it, on that many programs; the first that breaks it is shrunk and shown.
+
+        Raises:
+            AssertionError: it does not hold.
+            UsageError: hypothesis is needed and not installed.
+        """
+        parameters = list(inspect.signature(self.check).parameters)
+        try:
+            if not parameters:
+                self.check()
+            else:
+                self._run_generated(parameters, examples or self.examples)
+        except AssertionError as exc:
+            exc.add_note(f"{self.name} does not hold: {self.statement}")
+            raise
+
+    def _run_generated(self, parameters: list[str], examples: int) -> None:
+        hypothesis = hypothesis_or_error()
+        made = {name: _strategy(name, self.options.get(name, {})) for name in parameters}
+        phases = [one for one in hypothesis.Phase if one.name != "explain"]
+        settings = hypothesis.settings(
+            max_examples=examples,
+            deadline=None,
+            phases=phases,
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
+
+        def checked(**arguments: Any) -> None:
+            self.check(**arguments)
+
+        # Under this name hypothesis seeds, and keeps what it found.
+        checked.__name__ = checked.__qualname__ = self.check.__name__
+        settings(hypothesis.given(**made)(checked))()
+
+
+LAWS: list[Law] = []
+
+
+def law(number: int, *, examples: int = 40, **options: dict[str, Any]) -> Callable[[C], C]:
+    """Enter a function into `LAWS`.
+
+    Args:
+        number: of which law it is a part; several functions may share one.
+        examples: how many programs it is checked on.
+        options: for the strategies, by the name of the parameter: ``x={"size": 4}``.
+    """
+
+    def enter(check: C) -> C:
+        LAWS.append(Law(number, check, examples, options))
+        return check
+
+    return enter
+
+
+def laws_of(group: str) -> list[Law]:
+    """Return the laws of one heading, in order."""
+    return [one for one in LAWS if one.group == group]
+
+
+def _strategy(name: str, options: dict[str, Any]) -> Any:
+    import hypothesis.strategies as st
+
+    if name in ("x", "y", "z"):
+        return strategies.prog(**options)
+    if name in ("f", "h"):
+        return strategies.fin(**options)
+    if name in ("a", "b"):
+        return st.sampled_from((0, 0.5, 1, 1.5, 2, 3))
+    if name == "at":
+        return st.sampled_from((0.25, 0.75, 1.25, 1.75, 2.25, 3.25))
+    if name == "choices":
+        return strategies.sched()
+    injected = {"on": None, "quiet": False, "struck": True}
+    return strategies.settings(injected=injected[name], **options)

@@ -1,0 +1,434 @@
+"""Outcomes and tasks, and requests for cancellation: P1 to P15."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from collections.abc import Awaitable
+from typing import Any
+
+import rescind
+from rescind._core.errors import Deadlock, TaskCanceled
+from rescind._core.into import as_future
+from rescind._core.outcome import Canceled, Completed, Error, Outcome
+from rescind._core.poll import PENDING, Context, Future, Pending
+from rescind._core.reason import CancelKind, CancelRequest
+from rescind.sync import oneshot
+from rescind.testing.laws.equiv import same, schedules
+from rescind.testing.laws.interpret import Boom, Machine
+from rescind.testing.laws.law import law
+from rescind.testing.laws.program import (
+    Catch,
+    Fail,
+    Finalize,
+    ForceThen,
+    OnCancel,
+    Program,
+    SelfCancel,
+    Seq,
+    Sleep,
+    Value,
+    nodes,
+)
+from rescind.testing.laws.stage import Injection, Setting, Stage, play, told
+from rescind.testing.virtual import run_virtual
+
+__all__ = ["Witness"]
+
+
+# ---------------------------------------------------------------------------------------- outcomes
+
+
+@law(1)
+def join_of_a_task_is_its_outcome(x: Program, quiet: Setting) -> None:
+    """join(spawn(x)) = Completed(v) or Error(e), with the identity of e kept."""
+
+    async def main(world: Machine) -> Any:
+        task = rescind.spawn(world.run(x))
+        outcome = await task.join()
+        if isinstance(outcome, Completed):
+            assert (await task) == outcome.value
+        elif isinstance(outcome, Error):
+            try:
+                await task
+            except BaseException as exc:
+                assert exc is outcome.exception, "the exception is another one"
+        return outcome
+
+    run = play(main, quiet)
+    if isinstance(run.outcome, Completed):
+        inner = run.outcome.value
+        if isinstance(inner, Error) and isinstance(inner.exception, Boom):
+            assert any(inner.exception is boom for boom in run.machine.raised)
+    spawned, alone = play(main), play(x)
+    if not alone.stuck:
+        assert isinstance(spawned.outcome, Completed)
+        assert told(spawned.outcome.value) == alone.ended, (spawned.outcome, alone.ended)
+
+
+@law(2)
+def join_after_cancel_is_canceled_with_that_reason() -> None:
+    """join after a cancel of never, or after self_cancel, = Canceled(r) with exactly that r."""
+    reason = rescind.CancelReason(CancelKind.EXPLICIT, "exactly this")
+
+    async def itself() -> None:
+        await rescind.self_cancel(reason)
+
+    async def main() -> None:
+        task = rescind.spawn(rescind.never())
+        await rescind.yield_now()
+        task.cancel(reason)
+        assert await task.join() == Canceled(reason)
+        assert await rescind.spawn(itself()).join() == Canceled(reason)
+
+    run_virtual(main).unwrap()
+
+
+@law(3)
+def what_never_ends_is_a_deadlock(x: Program, quiet: Setting) -> None:
+    """join(spawn(never)) is reported as a deadlock; spawn itself returns; nothing after it runs."""
+    spawned: list[str] = []
+
+    async def main(world: Machine) -> None:
+        task = rescind.spawn(rescind.never())
+        spawned.append("returned")
+        await task.join()
+        await world.run(x)
+
+    run = play(main, quiet, unstick=False)
+    assert spawned == ["returned"]
+    assert run.stuck and run.trace == []
+    try:
+        run_virtual(lambda: main(Machine()))
+    except Deadlock as exc:
+        assert "join" in str(exc)
+    else:
+        raise AssertionError("run_virtual returned")
+
+
+@law(4)
+def what_nobody_awaits_has_no_effect(x: Program) -> None:
+    """Creating a future has no effect, nor has dropping it; a bare coroutine is reported by Python."""
+    world = Machine()
+    as_future(world.run(x)).drop()
+    rescind.shield(world.run(x)).drop()
+    rescind.race(world.run(x), world.run(x)).drop()
+    rescind.timeout(world.run(x), 1).drop()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        coroutine: Any = world.run(x)
+        del coroutine
+        gc.collect(0)
+    assert world.trace == [] and world.open == {}
+    assert [one.category for one in caught] == [RuntimeWarning], "Python did not report it"
+
+
+@law(5)
+def every_joiner_gets_the_same_outcome(x: Program, on: Setting) -> None:
+    """An Outcome never changes; all joiners, before or after the end, get an equal one."""
+    seen: list[Outcome[Any]] = []
+
+    async def joiner(task: rescind.Task[Any]) -> None:
+        seen.append(await task.join())
+
+    async def main(world: Machine) -> Any:
+        task = rescind.spawn(world.run(x))
+        early = [rescind.spawn(joiner(task)) for _ in range(2)]
+        outcome = await task.join()
+        for one in early:
+            await one.join()
+        assert task.cancel("late").accepted is False
+        seen.append(await task.join())
+        assert task.outcome() is outcome
+        return outcome
+
+    run = play(main, on)
+    if isinstance(run.outcome, Completed):
+        assert all(one == run.outcome.value for one in seen), seen
+
+
+@law(6)
+def nothing_that_fails_is_lost(f: Program, h: Program, a: float, at: float) -> None:
+    """One thing is primary; `also` has every other failure of the task once, in order."""
+    body = OnCancel(Finalize(Sleep(a), Seq(Value(1), f)), h)
+    with Stage() as stage:
+        world = Machine()
+        task = stage.spawn(world.run(Finalize(body, Fail("last"))))
+        stage.host.call_at(at, lambda: _ignore(task.cancel("r")))
+        stage.finish()
+        outcome = task.outcome()
+    assert outcome is not None
+    uncaught = [boom for boom in world.raised if boom in _failures(outcome)]
+    ran = [one for one in world.finalizers if one.begun]
+    assert isinstance(outcome, Error | Canceled), outcome
+    failures = _failures(outcome)
+    assert len({id(one) for one in failures}) == len(failures), "a failure is told twice"
+    order = [world.raised.index(one) for one in failures if isinstance(one, Boom)]
+    assert order == sorted(order), f"not in order: {failures}"
+    assert world.raised[-1] in failures and uncaught, "the last finalizer's failure is lost"
+    assert all(one.ended == 1 for one in ran)
+
+
+def _failures(outcome: Outcome[Any]) -> list[BaseException]:
+    if isinstance(outcome, Error):
+        return [outcome.exception, *outcome.also]
+    return list(outcome.also) if isinstance(outcome, Canceled) else []
+
+
+def _ignore(_request: CancelRequest) -> None:
+    """Take what nobody waits for."""
+
+
+@law(7)
+def whose_cancellation(x: Program, at: float) -> None:
+    """A canceled joiner does not cancel the joined; a canceled child does not cancel its joiner."""
+    alone = play(lambda world: _joined(world, x, None))
+    disturbed = play(lambda world: _joined(world, x, at))
+    assert alone.stuck or alone.seen() == disturbed.seen()
+
+    async def main() -> str:
+        child = rescind.spawn(rescind.never())
+        await rescind.yield_now()
+        child.cancel("child")
+        try:
+            await child
+        except TaskCanceled as exc:
+            return f"{exc.reason.message}, and I go on"
+        return "no"
+
+    assert run_virtual(main) == Completed("child, and I go on")
+
+
+async def _joined(world: Machine, x: Program, at: float | None) -> Any:
+    task = rescind.spawn(world.run(x))
+
+    async def join() -> None:
+        await task.join()
+
+    joiner = rescind.spawn(join())
+    if at is not None:
+        rescind.spawn(_cancel_at(joiner, at))
+    return told(await task.join())
+
+
+async def _cancel_at(task: rescind.Task[Any], at: float) -> None:
+    await rescind.sleep(at)
+    task.cancel("at a time")
+
+
+class Witness(Future[Any]):
+    """Passes everything on, and notes what is done to a future that has ended, or never ends."""
+
+    def __init__(self, inner: Future[Any], faults: list[str], open_: list[str]) -> None:
+        self.inner = inner
+        self.faults = faults
+        self.open = open_
+        self.state = "new"
+
+    def poll(self, cx: Context) -> Any:
+        if self.state in ("ended", "canceling"):
+            self.faults.append(f"{self.inner!r} was polled when {self.state}")
+        if self.state == "new":
+            self.state = "started"
+            self.open.append(repr(self.inner))
+        try:
+            value = self.inner.poll(cx)
+        except BaseException:
+            self._end()
+            raise
+        if not isinstance(value, Pending):
+            self._end()
+        return value
+
+    def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[Any] | Pending:
+        if self.state == "ended":
+            self.faults.append(f"{self.inner!r} was canceled when it had ended")
+        self.state = "canceling" if self.state != "new" else "new"
+        outcome = self.inner.poll_cancel(cx, request)
+        if outcome is not PENDING:
+            self._end()
+        elif self.state == "new":
+            self.state = "canceling"
+            self.open.append(repr(self.inner))
+        return outcome
+
+    def drop(self) -> None:
+        if self.state == "ended":
+            return
+        self._end()
+        self.inner.drop()
+
+    def _end(self) -> None:
+        if self.state in ("started", "canceling"):
+            name = repr(self.inner)
+            self.open[:] = self.open[:-1] if name not in self.open else _without(self.open, name)
+        self.state = "ended"
+
+
+def _without(names: list[str], name: str) -> list[str]:
+    index = names.index(name)
+    return names[:index] + names[index + 1 :]
+
+
+class _Witnessed(Machine):
+    """A machine that puts a witness around every program's future."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults: list[str] = []
+        self.watched: list[str] = []
+
+    async def run(self, program: Program, *place: Any) -> Any:
+        fut: Awaitable[Any] = super().run(program, *place)
+        return await Witness(as_future(fut), self.faults, self.watched)
+
+
+@law(8, x={"without": ("Masked", "Open")})
+def every_start_has_one_end(x: Program, on: Setting) -> None:
+    """No future is polled after it was ready; each that starts has one end."""
+    machine = _Witnessed()
+    run = play(x, on, machine=machine)
+    assert machine.faults == [], machine.faults
+    assert machine.open == {}, f"without an end: {machine.open}"
+    assert machine.watched == [], f"without an end: {machine.watched}"
+    assert run.hung or run.left == {"timers": 0, "ready": 0, "abandoned": 0}, run.left
+
+
+# ---------------------------------------------------------------------------------------- requests
+
+
+@law(9, x={"without": ("shields", "tasks")}, examples=80)
+def nothing_new_after_the_request(x: Program, struck: Setting) -> None:
+    """After cancel(r), nothing but cleanup runs beyond the step in which a park delivers it."""
+    first: list[int] = []
+    with Stage(struck) as stage:
+        world = Machine()
+        world.steps = stage.steps
+        stage.on_strike = lambda _one: first.append(len(world.trace))
+        stage.spawn(world.run(x))
+        stage.finish()
+    if not first:
+        return
+    caught = any(isinstance(one, Catch | ForceThen | OnCancel) for one in nodes(x))
+    after = [
+        entry
+        for entry in world.trace[first[0] :]
+        if not entry.sheltered and not entry.what.endswith((": canceled", ": done"))
+    ]
+    steps = {entry.step for entry in after}
+    assert caught or len(steps) <= 1, f"it went on for {len(steps)} steps: {after}"
+
+
+@law(10)
+def self_cancel_ends_it(x: Program, on: Setting) -> None:
+    """self_cancel(); x outside a shield: x never runs."""
+    run = play(Seq(SelfCancel("r"), x), on)
+    assert {entry.what for entry in run.trace} <= {"self_cancel r", "self_cancel r: canceled"}
+    assert run.ended[0] == "canceled"
+
+
+@law(11)
+def more_requests_change_nothing(x: Program, struck: Setting) -> None:
+    """k cancels ≃ 1 cancel in trace and primary reason; all k requesters are in the record."""
+    first = struck.injections[0]
+    mine = Injection(0, first.step, first.when, "first")
+    more = tuple(Injection(0, first.step, first.when, word) for word in ("second", "third"))
+    once = play(x, Setting(struck.choices, (mine,)))
+    often = play(x, Setting(struck.choices, (mine, *more)))
+    assert once.seen() == often.seen()
+    if often.struck:
+        words = [reason.message for reason in often.reasons]
+        own = [word for word in words if word in ("first", "second", "third")]
+        assert own == ["first", "second", "third"], words
+
+
+@law(12, x={"without": ("SpawnJoin", "Cancel")})
+def who_cancels_waits_for_the_cleanup(x: Program, quiet: Setting, at: float) -> None:
+    """When `await task.cancel()` returns, all of the target has ended; for every canceller."""
+    target = Machine()
+    open_then: list[dict[int, Program]] = []
+
+    async def cancels(task: rescind.Task[Any]) -> None:
+        await rescind.sleep(at)
+        await task.cancel("r")
+        open_then.append(dict(target.open))
+
+    async def main(_world: Machine) -> None:
+        task = rescind.spawn(target.run(x))
+        cancellers = [rescind.spawn(cancels(task)) for _ in range(2)]
+        for one in cancellers:
+            await one.join()
+
+    run = play(main, quiet)
+    assert run.hung or run.stuck or open_then == [{}, {}], open_then
+
+
+@law(13)
+def cancel_of_what_has_ended_is_nothing(x: Program, quiet: Setting) -> None:
+    """Cancel of a finished task: not accepted, no trace, the outcome unchanged, no wait."""
+
+    async def main(world: Machine) -> None:
+        task = rescind.spawn(world.run(x))
+        outcome = await task.join()
+        trace, at = list(world.trace), rescind.now()
+        request = task.cancel("too late")
+        assert request.accepted is False
+        assert await request is outcome
+        assert task.outcome() is outcome and task.cancel_reasons in ((), task.cancel_reasons)
+        assert rescind.now() == at and world.trace == trace, "something ran"
+
+    run = play(main, quiet)
+    assert run.stuck or isinstance(run.outcome, Completed), run.outcome
+
+
+@law(14, x={"size": 4, "without": ("tasks",)}, y={"size": 4}, z={"size": 4})
+def force_then(x: Program, y: Program, z: Program, quiet: Setting) -> None:
+    """force_then(a, b) = b unless a was canceled; then b is not run; associative; never absorbs."""
+    same(ForceThen(ForceThen(x, y), z), ForceThen(x, ForceThen(y, z)), quiet)
+    first = play(x, quiet)
+    run = play(ForceThen(x, Value(99)), quiet)
+    if first.ended[0] == "canceled":
+        assert "value 99" not in [entry.what for entry in run.trace] and run.ended == first.ended
+    elif not first.stuck:
+        alone = play(Seq(Catch(x, Value(0)), Value(99)), quiet)
+        assert run.ended == alone.ended
+    same(ForceThen(Value(1), y), Seq(Value(1), y), quiet)
+    same(ForceThen(Fail("a"), y), Catch(Fail("a"), y), quiet)
+
+
+@law(15)
+def a_value_and_a_cancel_at_once() -> None:
+    """For every interleaving of a value and a cancel: delivered, or handed back; never neither."""
+    for choices in schedules(length=5, width=3):
+        undelivered: list[int] = []
+        got: list[int] = []
+
+        async def receive(receiver: Any, into: list[int]) -> None:
+            into.append(await receiver.recv())
+
+        async def main(
+            _world: Machine, back: list[int] = undelivered, into: list[int] = got
+        ) -> Any:
+            sender, receiver = oneshot[int](on_undelivered=back.append)
+            task = rescind.spawn(receive(receiver, into))
+
+            async def send() -> None:
+                sender.send(7)
+
+            async def cancel() -> None:
+                task.cancel("now")
+
+            spawned = [rescind.spawn(send()), rescind.spawn(cancel())]
+            outcome = await task.join()
+            for one in spawned:
+                await one.join()
+            receiver.drop()
+            return outcome
+
+        run = play(main, Setting(choices))
+        assert got + undelivered in ([7], []), f"both, or twice: {got} {undelivered} {choices}"
+        assert isinstance(run.outcome, Completed)
+        ended: Outcome[Any] = run.outcome.value
+        assert isinstance(ended, Completed if got else Canceled), (ended, got)
+        if not got:
+            assert undelivered == [7], f"lost, with choices {choices}"
