@@ -82,6 +82,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "_host": frozenset({"anyio", "trio", "uvloop"}),
     "check": frozenset({"_pytest", "anyio", "pytest", "rich"}),
     "cli": frozenset({"click", "rich"}),
+    "testing": frozenset({"hypothesis"}),
 }
 
 #: Parts whose third-party packages may be missing, so that each import has to be prepared for that.

@@ -331,10 +331,6 @@ class CoroutineFuture(Future[T], ScopeStack):
     def held(self) -> bool:
         return self._host is not None and self._host.shielded(self._identity)
 
-    def interrupts(self, leaf: Future[Any]) -> bool:
-        """Would a cancellation be delivered at once if ``leaf`` were pending now?"""
-        return self.attention and not self.held() and self.due(leaf) is not None
-
     def _adopt(self, yielded: object, cx: Context) -> Future[Any]:
         """Return the leaf for what the coroutine yielded; raise `TypeError` if it is none."""
         if isinstance(yielded, Future):

@@ -67,7 +67,9 @@ def ended_by(exc: BaseException, request: CancelRequest | None) -> Outcome[Any]:
     if request is not None:
         cancellation = _contexts(exc)
         if cancellation is not None:
-            return Canceled(request.reason, (*cancellation.also, exc))
+            also = cancellation.also
+            own = [one for one in (exc, *also_of(exc)) if not any(one is other for other in also)]
+            return Canceled(request.reason, (*also, *own))
     return Error(exc, also_of(exc))
 
 

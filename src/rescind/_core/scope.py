@@ -92,6 +92,11 @@ class ScopeStack(Region):
     company: list[Company] | None
     aside: int | None
 
+    @property
+    def leaf(self) -> Future[Any] | None:
+        """What the coroutine awaits; None if it awaits nothing."""
+        raise NotImplementedError
+
     def delivered(self) -> bool:
         return self.unwinding
 
@@ -100,7 +105,7 @@ class ScopeStack(Region):
         return False
 
     def holds(self) -> bool:
-        return self.floor > 0 or self.unwinding or self.masked(0, None)
+        return self.floor > 0 or self.unwinding or self.masked(0, self.leaf)
 
     def masked(self, base: int, leaf: Future[Any] | None) -> bool:
         """Is a cancellation with this base held back by a shield, with ``leaf`` awaited (C1)?"""
@@ -323,7 +328,9 @@ def pending_request(leaf: Future[Any] | None = None) -> CancelRequest | None:
             if cell.request is not None:
                 return None if cell.canceling else cell.request
             cell = cell.parent
-        region, leaf = outer, None
+        region = outer
+        # What the coroutine outside awaits may be a gate, which lets in what is due there (C1).
+        leaf = region.leaf if isinstance(region, ScopeStack) else None
     return _pending_of_task()
 
 

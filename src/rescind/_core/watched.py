@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from .errors import PolledAfterCompletion, UsageError
 from .frames import strip
-from .outcome import Canceled, Completed, Error, Outcome
+from .outcome import Canceled, Completed, Error, Outcome, attach
 from .poll import PENDING, Context, Future, Pending, Waker, polled_after_end, polled_inside
 from .reason import CancelRequest
 
@@ -116,6 +116,9 @@ class Watched(Future[T]):
                 f"{type(self.inner).__qualname__}.poll_cancel must return PENDING, Completed, "
                 f"Error or Canceled, not {outcome!r}"
             )
+        if isinstance(outcome, Error):
+            for other in outcome.also:  # with the exception, which is what is raised (R15)
+                attach(outcome.exception, other, "while cleaning up")
         return outcome
 
     def drop(self) -> None:

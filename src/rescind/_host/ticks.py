@@ -5,6 +5,7 @@ from __future__ import annotations
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import local
 from rescind._core.poll import PENDING, Context, Future, NoopWaker, Pending, Waker, polled_after_end
+from rescind._core.scope import pending_request
 
 __all__ = ["Tick"]
 
@@ -30,7 +31,11 @@ class Tick(Future[None], Waker):
             if self._given:
                 polled_after_end(self)
             region = local.region
-            if isinstance(region, CoroutineFuture) and region.interrupts(self):
+            if (
+                isinstance(region, CoroutineFuture)
+                and (region.attention or region.outer is not None)
+                and pending_request(self) is not None
+            ):
                 return PENDING  # there is no value to lose, so a cancellation need not wait
             self._given = True
             return None

@@ -97,8 +97,6 @@ class Finalize(Future[T], Region):
             return outcome.value
         if isinstance(outcome, Canceled):
             raise Cancellation(outcome.reason, outcome.also)
-        for other in outcome.also:
-            attach(outcome.exception, other, "its finalizer failed")
         raise outcome.exception
 
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
@@ -198,6 +196,8 @@ class Finalize(Future[T], Region):
                 outcome.reason, (*outcome.also, exc), outcome.dropped, outcome.abandoned
             )
         elif isinstance(outcome, Error):
+            # At once: whoever drives this may raise the exception without looking at the outcome.
+            attach(outcome.exception, exc, "its finalizer failed")
             self._outcome = Error(outcome.exception, (*outcome.also, exc))
         else:
             self._outcome = ended_by(exc, None)

@@ -27,8 +27,7 @@ def same(a: Program, b: Program, setting: Setting, *, what: str = "≃") -> tupl
     if left.seen() != right.seen():
         raise AssertionError(
             f"the two programs should do the same ({what}), but do not.\n"
-            f"in {setting!r}\n"
-            + "\n".join(difflib.ndiff(_lines(a, left), _lines(b, right)))
+            f"in {setting!r}\n" + "\n".join(difflib.ndiff(_lines(a, left), _lines(b, right)))
         )
     return left, right
 

@@ -131,6 +131,35 @@ class Machine:
 
     # -- the interpreter --------------------------------------------------------------------------
 
+    def future(self, program: Program, place: _Place = _TOP) -> Awaitable[Any]:
+        """Return a future of a program, without a coroutine around it where it is a gate.
+
+        A gate opens its shield only for what the shield's own coroutine awaits, so what is
+        around it has to be a future too.
+        """
+        match program:
+            case ast.Open(body, name):
+                gate = place.gate(name)
+                if gate is not None:
+                    inside = _Place(place.gates, sheltered=False)
+                    again = isinstance(body, ast.Open)
+                    return gate.open((self.future if again else self.run)(body, inside))
+            case ast.OnCancel(body, finalizer):
+                inner = self.future(body, place)
+                return rescind.on_cancel(inner, self.register(finalizer, place))
+            case ast.Finalize(body, finalizer):
+                inner = self.future(body, place)
+                return rescind.finalize(inner, self.register(finalizer, place))
+            case ast.CatchCancel(body):
+                return rescind.catch_cancel(self.future(body, place))
+            case ast.Shield(body):
+                return rescind.shield(self.future(body, _Place(place.gates, sheltered=True)))
+            case ast.Timeout(seconds, body):
+                return rescind.timeout(self.future(body, place), seconds)
+            case _:
+                pass
+        return self.run(program, place)
+
     async def run(self, program: Program, place: _Place = _TOP) -> Any:
         """Run a program; return its value."""
         self._begun += 1
@@ -204,27 +233,12 @@ class Machine:
                 except Exception:
                     pass
                 return await run(second, place)
-            case ast.OnCancel(body, finalizer):
-                return await rescind.on_cancel(run(body, place), self.register(finalizer, place))
-            case ast.Finalize(body, finalizer):
-                return await rescind.finalize(run(body, place), self.register(finalizer, place))
-            case ast.CatchCancel(body):
-                return await rescind.catch_cancel(run(body, place))
-            case ast.Shield(body):
-                return await rescind.shield(run(body, _Place(place.gates, sheltered=True)))
             case ast.Masked(body, name):
                 with rescind.shielded() as gate:
                     gates = (*place.gates, (name, gate))
                     return await run(body, _Place(gates, sheltered=True))
-            case ast.Open(body, name):
-                gate_or_none = place.gate(name)
-                if gate_or_none is None:
-                    return await run(body, place)
-                return await gate_or_none.open(run(body, _Place(place.gates, sheltered=False)))
             case ast.Bracket(acquire, use, release):
                 return await self._bracket(acquire, use, release, place)
-            case ast.Timeout(seconds, body):
-                return await rescind.timeout(run(body, place), seconds)
             case ast.Guard(seconds, body):
                 token = rescind.CancellationToken.after(seconds)
                 try:
@@ -237,8 +251,10 @@ class Machine:
             case ast.Permitted(body):
                 async with self.semaphore:
                     return await run(body, place)
+            case ast.Open(body, _) if not place.gate(program.gate):
+                return await run(body, place)
             case _:
-                raise TypeError(f"no program: {program!r}")
+                return await self.future(program, place)
 
     async def _bracket(
         self, acquire: Program, use: Program, release: Program, place: _Place

@@ -1,10 +1,10 @@
 """What a law is: a number, a statement, and a function that checks it on what it is given.
 
 *What it is.* ``@law(16)`` enters a function into `LAWS`. The names of its parameters say what
-they are given: ``x``, ``y``, ``z``: programs; ``f``, ``h``: finalizers; ``on``: a setting, without or
-with cancellations from outside; ``quiet``: one without; ``struck``: one with; ``choices``: an order;
-``a``, ``b``: seconds; ``at``: a time between those of programs. A function without parameters is
-a program of its own, and is called once.
+they are given. ``x``, ``y``, ``z``: programs; ``f``, ``h``: finalizers; ``on``: a setting, without
+or with cancellations from outside; ``quiet``: one without; ``struck``: one with; ``a``, ``b``:
+seconds; ``at``: a time between those of programs. A function without parameters is a program of its
+own, and is called once.
 
 *Threads.* One.
 
@@ -14,7 +14,6 @@ a program of its own, and is called once.
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -25,8 +24,6 @@ from rescind.testing.laws.strategies import hypothesis_or_error
 __all__ = ["LAWS", "Law", "law", "laws_of"]
 
 C = TypeVar("C", bound=Callable[..., object])
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -131,7 +128,5 @@ def _strategy(name: str, options: dict[str, Any]) -> Any:
         return st.sampled_from((0, 0.5, 1, 1.5, 2, 3))
     if name == "at":
         return st.sampled_from((0.25, 0.75, 1.25, 1.75, 2.25, 3.25))
-    if name == "choices":
-        return strategies.sched()
     injected = {"on": None, "quiet": False, "struck": True}
     return strategies.settings(injected=injected[name], **options)

@@ -1,8 +1,8 @@
 """Programs as data: what the laws are checked on.
 
-*What it is.* A program is a tree of frozen nodes. Its ``repr`` is the text that makes it again, with the
-names of this module, so a program that breaks a law can be copied into a test. `interpret.Machine`
-runs it.
+*What it is.* A program is a tree of frozen nodes. Its ``repr`` is the text that makes it again,
+with the names of this module, so one that breaks a law can be copied into a test.
+`interpret.Machine` runs it.
 
 *What it is not.* A language for users: each node stands for one thing of rescind's surface.
 
@@ -84,7 +84,7 @@ def size(program: Program) -> int:
     return sum(1 for _ in nodes(program))
 
 
-# -- leaves -------------------------------------------------------------------------------------------
+# -- leaves ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, repr=False)
@@ -137,7 +137,7 @@ class Receive(Program):
     """Receive from the world's channel."""
 
 
-# -- in one coroutine ---------------------------------------------------------------------------------
+# -- in one coroutine ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, repr=False)
@@ -249,7 +249,7 @@ class Permitted(Program):
     body: Program
 
 
-# -- several at a time --------------------------------------------------------------------------------
+# -- several at a time -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, repr=False)
@@ -293,7 +293,7 @@ class SpawnJoin(Program):
 
 @dataclass(frozen=True, repr=False)
 class Cancel(Program):
-    """Run ``body`` in a task of its own, cancel that after so many seconds, wait until it has ended."""
+    """Run ``body`` in a task of its own, cancel that after so many seconds, see it end."""
 
     seconds: Number
     body: Program

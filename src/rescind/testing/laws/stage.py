@@ -1,9 +1,9 @@
 """The stage: one deterministic run of a program, with a chosen order and injected cancellations.
 
-*What it is.* `play` runs a program on the manual host. Which of the ready tasks is next is a choice; the
-choices are data. So are the cancellations that come from outside: *before* the nth step of a task (it
-was woken, and has not run), or *after* it (it has just parked). The same arguments give the
-same run.
+*What it is.* `play` runs a program on the manual host. Which of the ready tasks is next is a
+choice; the choices are data. So are the cancellations that come from outside: *before* the nth step of a
+task (it was woken, and has not run), or *after* it (it has just parked). The same arguments give
+the same run.
 
 *What it is not.* A search: it makes the one run that it is told to make.
 
@@ -76,8 +76,8 @@ class Setting:
     """What a run depends on besides its program.
 
     Attributes:
-        choices: at each step with several ready tasks, which is next, counted from the oldest, modulo
-            their number; once they are used up, the oldest.
+        choices: at each step with several ready tasks, which is next, counted from the oldest,
+            modulo their number; once they are used up, the oldest.
         injections: the cancellations from outside.
     """
 
@@ -119,7 +119,8 @@ class Play:
     @property
     def ended(self) -> tuple[Any, ...]:
         """How it ended, in terms that can be compared between runs."""
-        return told(self.outcome)
+        ended: tuple[Any, ...] = told(self.outcome)
+        return ended
 
     def seen(self) -> tuple[Any, ...]:
         """Return what a user can see of the run."""

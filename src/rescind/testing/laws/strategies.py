@@ -77,8 +77,8 @@ def prog(
 
     Args:
         size: about how many leaves they have.
-        without: names of nodes that they do not have, or of kinds of such: ``branching``, ``tasks``,
-            ``shields``, ``shared``.
+        without: names of nodes that they do not have, or of kinds of such: ``branching``,
+            ``tasks``, ``shields``, ``shared``.
         finalizers: about how many leaves a finalizer has; 0: no finalizers.
     """
     st = _strategies()

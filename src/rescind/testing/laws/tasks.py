@@ -68,7 +68,7 @@ def join_of_a_task_is_its_outcome(x: Program, quiet: Setting) -> None:
 
 @law(2)
 def join_after_cancel_is_canceled_with_that_reason() -> None:
-    """join after a cancel of never, or after self_cancel, = Canceled(r) with exactly that r."""
+    """Join after a cancel of never, or after self_cancel, = Canceled(r) with exactly that r."""
     reason = rescind.CancelReason(CancelKind.EXPLICIT, "exactly this")
 
     async def itself() -> None:
@@ -108,7 +108,7 @@ def what_never_ends_is_a_deadlock(x: Program, quiet: Setting) -> None:
 
 @law(4)
 def what_nobody_awaits_has_no_effect(x: Program) -> None:
-    """Creating a future has no effect, nor has dropping it; a bare coroutine is reported by Python."""
+    """Creating a future has no effect, nor has dropping it; Python reports a bare coroutine."""
     world = Machine()
     as_future(world.run(x)).drop()
     rescind.shield(world.run(x)).drop()
@@ -329,7 +329,7 @@ def self_cancel_ends_it(x: Program, on: Setting) -> None:
 
 @law(11)
 def more_requests_change_nothing(x: Program, struck: Setting) -> None:
-    """k cancels ≃ 1 cancel in trace and primary reason; all k requesters are in the record."""
+    """K cancels ≃ 1 cancel in trace and primary reason; all k requesters are in the record."""
     first = struck.injections[0]
     mine = Injection(0, first.step, first.when, "first")
     more = tuple(Injection(0, first.step, first.when, word) for word in ("second", "third"))
