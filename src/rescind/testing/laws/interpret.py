@@ -26,7 +26,7 @@ from rescind.sync import Mutex, Semaphore, channel
 from rescind.testing.laws import program as ast
 from rescind.testing.laws.program import Program
 
-__all__ = ["Boom", "Entry", "Finalizer", "Machine"]
+__all__ = ["TOP", "Boom", "Entry", "Finalizer", "Machine"]
 
 
 class Boom(Exception):
@@ -77,7 +77,7 @@ class _Place:
         return None
 
 
-_TOP = _Place()
+TOP = _Place()
 
 
 class Machine:
@@ -107,7 +107,7 @@ class Machine:
 
     # -- what it notes ----------------------------------------------------------------------------
 
-    def note(self, what: str, place: _Place = _TOP) -> None:
+    def note(self, what: str, place: _Place = TOP) -> None:
         """Append to the trace."""
         task = rescind.current_task()
         step = 0 if self.steps is None else self.steps(task)
@@ -131,7 +131,7 @@ class Machine:
 
     # -- the interpreter --------------------------------------------------------------------------
 
-    def future(self, program: Program, place: _Place = _TOP) -> Awaitable[Any]:
+    def future(self, program: Program, place: _Place = TOP) -> Awaitable[Any]:
         """Return a future of a program, without a coroutine around it where it is a gate.
 
         A gate opens its shield only for what the shield's own coroutine awaits, so what is
@@ -160,7 +160,7 @@ class Machine:
                 pass
         return self.run(program, place)
 
-    async def run(self, program: Program, place: _Place = _TOP) -> Any:
+    async def run(self, program: Program, place: _Place = TOP) -> Any:
         """Run a program; return its value."""
         self._begun += 1
         number = self._begun

@@ -1,9 +1,9 @@
 """The stage: one deterministic run of a program, with a chosen order and injected cancellations.
 
 *What it is.* `play` runs a program on the manual host. Which of the ready tasks is next is a
-choice; the choices are data. So are the cancellations that come from outside: *before* the nth step of a
-task (it was woken, and has not run), or *after* it (it has just parked). The same arguments give
-the same run.
+choice; the choices are data. So are the cancellations that come from outside: *before* the nth step
+of a task (it was woken, and has not run), or *after* it (it has just parked). The same arguments
+give the same run.
 
 *What it is not.* A search: it makes the one run that it is told to make.
 
@@ -22,11 +22,11 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import get_ident
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from rescind._core.current import local
 from rescind._core.errors import InternalError, TaskCanceled
@@ -141,7 +141,7 @@ def told(value: Any) -> Any:
     if isinstance(value, CancelReason):
         return (value.kind.name, value.message)
     if isinstance(value, BaseExceptionGroup):
-        group: BaseExceptionGroup[Any] = value
+        group = cast("BaseExceptionGroup[Any]", value)
         return (type(group).__name__, tuple(told(one) for one in group.exceptions))
     if isinstance(value, TaskCanceled):
         return (type(value).__name__, told(value.reason))
@@ -150,7 +150,7 @@ def told(value: Any) -> Any:
     if isinstance(value, BaseException):
         return (type(value).__name__,)
     if isinstance(value, tuple | list):
-        items: tuple[Any, ...] = tuple(value)  # pyright: ignore[reportUnknownArgumentType]
+        items = cast("tuple[Any, ...]", value)
         return tuple(told(one) for one in items)
     return value
 
@@ -278,7 +278,7 @@ class Stage:
         return tuple(f"{task!r}" for task in self.runtime.tasks())
 
     @contextmanager
-    def inside(self) -> Iterator[None]:
+    def inside(self) -> Generator[None]:
         """During the block, be where the runtime's code runs, between two steps."""
         outer, local.executor = local.executor, self.executor
         try:

@@ -15,7 +15,7 @@ from rescind._core.poll import PENDING, Context, Future, Pending
 from rescind._core.reason import CancelKind, CancelRequest
 from rescind.sync import oneshot
 from rescind.testing.laws.equiv import same, schedules
-from rescind.testing.laws.interpret import Boom, Machine
+from rescind.testing.laws.interpret import TOP, Boom, Machine
 from rescind.testing.laws.law import law
 from rescind.testing.laws.program import (
     Catch,
@@ -278,8 +278,8 @@ class _Witnessed(Machine):
         self.faults: list[str] = []
         self.watched: list[str] = []
 
-    async def run(self, program: Program, *place: Any) -> Any:
-        fut: Awaitable[Any] = super().run(program, *place)
+    async def run(self, program: Program, place: Any = TOP) -> Any:
+        fut: Awaitable[Any] = super().run(program, place)
         return await Witness(as_future(fut), self.faults, self.watched)
 
 
