@@ -141,7 +141,7 @@ def told(value: Any) -> Any:
     if isinstance(value, CancelReason):
         return (value.kind.name, value.message)
     if isinstance(value, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[Any]", value)
+        group: Any = value
         return (type(group).__name__, tuple(told(one) for one in group.exceptions))
     if isinstance(value, TaskCanceled):
         return (type(value).__name__, told(value.reason))
