@@ -16,6 +16,7 @@ from rescind._core.errors import (
     WouldBlock,
 )
 from rescind._core.executor import RuntimeStatistics
+from rescind._core.explanation import Explanation
 from rescind._core.handle import CancellationHandle
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
@@ -55,6 +56,8 @@ from rescind.time import (
     sleep_until,
     yield_now,
 )
+from rescind.trace.dump import dump
+from rescind.trace.explain import explain
 
 __all__ = [
     "AbortHandle",
@@ -70,6 +73,7 @@ __all__ = [
     "Concurrently",
     "Deadlock",
     "Error",
+    "Explanation",
     "FutureSet",
     "FutureSetStatistics",
     "GroupPolicy",
@@ -106,6 +110,8 @@ __all__ = [
     "current_runtime",
     "current_task",
     "deadline",
+    "dump",
+    "explain",
     "finalize",
     "interval",
     "join",

@@ -22,6 +22,7 @@ LAYERS: dict[str, int] = {
     # The words: what ends, why, and how one polls (which needs to know who is being polled).
     "_core.current": 0,
     "_core.errors": 0,
+    "_core.explanation": 0,
     "_core.frames": 0,
     "_core.grace": 0,
     "_core.outcome": 0,

@@ -13,15 +13,16 @@ poll.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from .executor import Executor
     from .poll import Context, Future
     from .reason import CancelRequest
 
-__all__ = ["Local", "Region", "foreign", "local"]
+__all__ = ["Local", "Region", "executors", "foreign", "local"]
 
 
 class Region:
@@ -61,6 +62,9 @@ class Local(threading.local):
 
 
 local = Local()
+
+executors: Final[weakref.WeakSet[Executor]] = weakref.WeakSet()
+"""Every executor that somebody refers to, of all threads: for dumps."""
 
 
 class _Foreign:

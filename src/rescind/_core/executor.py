@@ -29,7 +29,7 @@ from contextlib import contextmanager, suppress
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from .current import local
+from .current import executors, local
 from .frames import keep_for_ever
 from .grace import UNSET, Grace
 from .hooks import hooks
@@ -114,6 +114,7 @@ class Executor:
         self._alarm_at = float("inf")
         counted = "spawned completed failed canceled dropped absorbed turns steps"
         self._counts = dict.fromkeys(counted.split(), 0)
+        executors.add(self)
 
     # -- for tasks and futures --------------------------------------------------------------------
 

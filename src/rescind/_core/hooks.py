@@ -33,12 +33,14 @@ from .current import local
 if TYPE_CHECKING:
     from .cell import Cell
     from .errors import Abandoned
+    from .explanation import Explanation
     from .outcome import Outcome
     from .overrun import Overrun
     from .reason import CancelReason, CancelRequest
     from .scope import ScopeStack
+    from .task import Task
 
-__all__ = ["EVENTS", "Hooks", "Observer", "actor", "hooks"]
+__all__ = ["EVENTS", "Hooks", "Observer", "actor", "explaining", "hooks"]
 
 _log = logging.getLogger("rescind")
 
@@ -177,6 +179,15 @@ def _hears(observer: Observer, event: str) -> bool:
 
 hooks: Final = Hooks()
 """The observers of this process."""
+
+
+class _Explaining:
+    """Where the layer that explains tasks is installed, for `Task.explain`."""
+
+    explain: Callable[[Task[Any]], Explanation]
+
+
+explaining: Final = _Explaining()
 
 
 def actor() -> Cell[Any] | None:

@@ -22,7 +22,7 @@ an unstarted future runs nothing, a second request continues the same cleanup.
 from __future__ import annotations
 
 import enum
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, TypeAlias, TypeVar
 
@@ -173,6 +173,13 @@ class Future(Generic[T_co]):
 
     def drop(self) -> None:
         """Release what the future holds, at once; called once, also if it was never polled."""
+
+    def blocked_by(self) -> Iterable[object]:
+        """Tell who has to act before a parked future can go on: tasks, or words; for `explain`.
+
+        Called between two polls, perhaps on another thread: it only looks.
+        """
+        return ()
 
     def __await__(self) -> Generator[Any, Any, T_co]:
         take(self, "awaited")

@@ -28,6 +28,7 @@ from .cell import Cell
 from .errors import TaskCanceled, UsageError
 from .grace import UNSET, Grace, Unset, checked_grace
 from .handle import CancellationHandle
+from .hooks import explaining
 from .outcome import Canceled, Completed, Error, Outcome
 from .phase import Phase
 from .poll import PENDING, Context, Future, IntoFuture, Pending, polled_after_end
@@ -36,6 +37,7 @@ from .waitlist import Waiter, WaitList
 
 if TYPE_CHECKING:
     from .executor import Executor
+    from .explanation import Explanation
 
 __all__ = ["Join", "Task"]
 
@@ -130,6 +132,10 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
 
     def __repr__(self) -> str:
         return f"<Task {self.id} {self.name!r} {self.phase.name.lower()}>"
+
+    def explain(self) -> Explanation:
+        """Say why it is still alive, why it was canceled, what it waits for; see `explain`."""
+        return explaining.explain(self)
 
     # -- cancellation -----------------------------------------------------------------------------
 
@@ -292,6 +298,9 @@ class Join(Future[Outcome[T]]):
         if waiter is not None:
             self._task.joiners().leave(waiter)
 
+    def blocked_by(self) -> tuple[object, ...]:
+        return (self._task,)
+
     def __repr__(self) -> str:
         return f"join of {self._task!r}"
 
@@ -314,6 +323,9 @@ class JoinValue(Future[T], Generic[T]):
 
     def drop(self) -> None:
         self._join.drop()
+
+    def blocked_by(self) -> tuple[object, ...]:
+        return (self._task,)
 
     def __repr__(self) -> str:
         return repr(self._join)

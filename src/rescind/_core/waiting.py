@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Wait",
+    "children_of",
     "describe_wait",
     "describe_waits",
     "found_at",
+    "parts_of",
     "place_in",
     "place_of",
     "stack_of",
@@ -183,9 +185,9 @@ def waits_of(
     elif not cell.started and cell.phase != Phase.PARKED:
         what, site = "its first poll", None
     elif children:
-        what = _line(repr(leaf).partition(",")[0])  # whom it waits for follows, line by line
+        what = _flat(repr(leaf).partition(",")[0])  # whom it waits for follows, line by line
     else:
-        what = _line(repr(leaf))
+        what = _flat(repr(leaf))
     cleaning = cell.phase in _CLEANING
     waits = [Wait(name, what, site, inside, depth, cleaning)]
     listed = {id(child) for _, child in children}
@@ -251,15 +253,19 @@ def _label(index: int, child: Cell[Any]) -> str:
     return f"{which}: " + _COROUTINE.sub(r"\1", " ".join(text.split()))
 
 
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
 def _line(text: str) -> str:
-    text = " ".join(text.split())
+    text = _flat(text)
     return text if len(text) <= _WHAT_WIDTH else text[: _WHAT_WIDTH - 1] + "…"
 
 
 def describe_wait(cell: Cell[Any]) -> str:
     """Return, on one line, what a cell waits for, and where."""
     wait = waits_of(cell, "")[0]
-    what = f"{wait.what}, in its cleanup" if wait.cleaning else wait.what
+    what = f"{_line(wait.what)}, in its cleanup" if wait.cleaning else _line(wait.what)
     return f"{what} {wait.place}".rstrip()
 
 
@@ -282,7 +288,7 @@ def describe_waits(tasks: Iterable[tuple[str, Cell[Any]]]) -> list[str]:
                 name = name[: _NAME_WIDTH - 1] + "…"
             if count > 1 and wait.depth == 0:
                 name += f" (and {count - 1} more)"
-            what = f"cleanup: {wait.what}" if wait.cleaning else wait.what
+            what = f"cleanup: {_line(wait.what)}" if wait.cleaning else _line(wait.what)
             rows.append((name, what, wait.place))
     return _table(rows)
 
@@ -295,3 +301,28 @@ def _table(rows: list[tuple[str, str, str]]) -> list[str]:
     if len(rows) > len(shown):
         lines.append(f"  … and {len(rows) - len(shown)} lines more")
     return lines
+
+
+def parts_of(future: Future[Any] | None) -> list[Any]:
+    """Return what a future goes through: coroutines, what they await, what that wraps, and so on.
+
+    Outermost first; it ends with what is waited for, or at a combinator, whose children are
+    `children_of`.
+    """
+    parts: list[Any] = []
+    current: Any = future
+    while current is not None and all(current is not part for part in parts):
+        parts.append(current)
+        if isinstance(current, CoroutineFuture):
+            current = cast("CoroutineFuture[object]", current).leaf
+        else:
+            current = getattr(current, "inner", None)
+    return parts
+
+
+def children_of(future: Future[Any] | None) -> list[tuple[str, Cell[Any]]]:
+    """Return the children that a future waits for, and those polled beside it, with their names."""
+    _, children = _leaf(future)
+    listed = {id(child) for _, child in children}
+    children += [(i, child) for i, child in _beside(future) if id(child) not in listed]
+    return [(_label(index, child), child) for index, child in children]

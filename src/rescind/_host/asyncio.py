@@ -269,6 +269,9 @@ class AsyncioFuture(Future[None]):
         else:
             cx.executor.wake_directly(cx.waker)
 
+    def blocked_by(self) -> tuple[object, ...]:
+        return (self.future,) if isinstance(self.future, asyncio.Task) else ()
+
     def __repr__(self) -> str:
         future = self.future
         if isinstance(future, asyncio.Task):

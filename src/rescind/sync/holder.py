@@ -52,6 +52,11 @@ class Holder:
         """Is the other in the same branch of the same task, so that it would wait for itself?"""
         return self.branch is not None and self.branch is other.branch
 
+    @property
+    def who(self) -> object:
+        """The task; or words, where there is none."""
+        return str(self) if self.task is None else self.task
+
     def __str__(self) -> str:
         task: Any = self.task
         if task is None:

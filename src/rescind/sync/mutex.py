@@ -328,6 +328,10 @@ class MutexAcquire(Operation[None]):
         if self._mutex._waiting.leave(waiter):
             self._mutex._pass_on()  # M2
 
+    def blocked_by(self) -> tuple[object, ...]:
+        owner = self._mutex._owner
+        return () if owner is None else (owner.who,)
+
     def __repr__(self) -> str:
         return f"acquire of {self._mutex!r}"
 

@@ -375,5 +375,10 @@ class _Acquire(Operation[Any]):
             block._holder = self._want.holder
         return block
 
+    def blocked_by(self) -> tuple[object, ...]:
+        lock = self._rwlock
+        holders = list(lock._readers) if lock._writer is None else [lock._writer]
+        return tuple(holder.who for holder in holders)
+
     def __repr__(self) -> str:
         return f"acquire_{'write' if self._want.write else 'read'} of {self._rwlock!r}"

@@ -32,7 +32,7 @@ from rescind._core.reason import CancelRequest
 from rescind._core.scope import CancelScope, Mask, ScopeStack
 from rescind._host.bridge import executor_here
 
-__all__ = ["Block", "Parent", "begin_block"]
+__all__ = ["Block", "Parent", "begin_block", "groups_of"]
 
 
 class Parent:
@@ -212,6 +212,10 @@ class OwnBlock(CancelScope, Block, Dependent):
             if index <= reach
         )
 
+    def directly_in(self, cell: Cell[Any]) -> bool:
+        """Is ``cell`` the innermost one that the block is a part of?"""
+        return bool(self._cells) and self._cells[0] is cell
+
     # -- Block ------------------------------------------------------------------------------------
 
     def driven(self) -> bool:
@@ -237,6 +241,13 @@ class OwnBlock(CancelScope, Block, Dependent):
                 cell.dependents.remove(self)
         self._cells = []
         self._regions = []
+
+
+def groups_of(cell: Cell[Any]) -> list[Parent]:
+    """Return the groups whose blocks are open in a cell itself, outermost first."""
+    dependents = list(cell.dependents or ())
+    blocks = [one for one in dependents if isinstance(one, OwnBlock) and one.directly_in(cell)]
+    return [block._parent for block in blocks if block._parent is not None]
 
 
 class StockBlock(Block):

@@ -70,6 +70,9 @@ class Drained(Future[None]):
             return PENDING
         return Canceled(request.reason) if group.told_by_parent else Completed(None)
 
+    def blocked_by(self) -> tuple[Task[Any], ...]:
+        return self._group.tasks
+
     def __repr__(self) -> str:
         tasks = self._group.tasks or self._waited
         names = ", ".join(task.name for task in tasks[:_SHOWN])
@@ -107,6 +110,9 @@ class GroupEnd(Future[Outcome[Any]]):
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
             self._group.enders.leave(waiter)
+
+    def blocked_by(self) -> tuple[Task[Any], ...]:
+        return self._group.tasks
 
     def __repr__(self) -> str:
         return f"the end of {self._group!r}"

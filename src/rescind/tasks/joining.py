@@ -51,6 +51,9 @@ class JoinOrCancel(Future[T]):
     def drop(self) -> None:
         self._join.drop()
 
+    def blocked_by(self) -> tuple[object, ...]:
+        return (self._task,)
+
     def __repr__(self) -> str:
         return f"join_or_cancel({self._task!r})"
 

@@ -1,0 +1,205 @@
+"""`Explanation`: why a task is alive, and what it waits for, as data and as an answer.
+
+*What it is.* Pictures of tasks and of what hangs on them (`CellInfo`), taken by
+`rescind.trace.explain`, and the text that reads like an answer. It holds no frame, no future and no
+task; it can be pickled, and made into JSON.
+
+*Threads.* Data; any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from .frames import Site, from_library, shortened
+from .reason import CancelReason
+
+__all__ = ["Blocker", "CellInfo", "Explanation", "GroupInfo", "plain_data", "reason_lines"]
+
+#: How many blockers are named, and how many frames are shown.
+_NAMED: Final = 4
+_FRAMES: Final = 6
+#: Below this many seconds they are told as milliseconds, from that many on as minutes.
+_MILLISECONDS: Final = 0.1
+_MINUTES: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """Somebody who has to act before a cell can go on.
+
+    Attributes:
+        label: such as ``task 9 'writer'``, or other words.
+        id: the task's id; None if it is none of rescind's.
+    """
+
+    label: str
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupInfo:
+    """A task group that is open in a cell.
+
+    Attributes:
+        name: its name.
+        reason: why it was canceled; None if it was not.
+        tasks: those of its tasks that have not ended, in the order of spawning.
+    """
+
+    name: str
+    reason: CancelReason | None
+    tasks: tuple[CellInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CellInfo:
+    """A task, or a child of a combinator. Times are in seconds.
+
+    Attributes:
+        label: how it is called in messages, such as ``task 3 'main'`` or ``child 0: fetch``.
+        id: the task's id; None for a child.
+        name: the task's name, or the label.
+        state: in words: ``waiting``, ``cleaning up``, ``shielded``, ``completed`` …
+        age: since it was made; None for a child, and for what has ended.
+        asked: since it was first asked to cancel; None if it was not.
+        reasons: why, the primary reason first.
+        shields: where the shields that hold cancellation back were entered, outermost first.
+        grace_left: until its cleanup is dropped; None if it was not asked, or has no limit.
+        deadline_left: until a deadline or timeout around what it awaits expires, or None.
+        waits_for: what it waits for, such as ``sleep(5)``; empty for what has ended.
+        stack: where, outermost frame first, libraries' frames included.
+        blocked_by: who has to act before it goes on; empty if that is no task.
+        children: those of the combinator that it awaits, and what is polled beside it.
+        groups: the task groups that are open in it, outermost first.
+    """
+
+    label: str
+    id: int | None
+    name: str
+    state: str
+    age: float | None = None
+    asked: float | None = None
+    reasons: tuple[CancelReason, ...] = ()
+    shields: tuple[str, ...] = ()
+    grace_left: float | None = None
+    deadline_left: float | None = None
+    waits_for: str = ""
+    place: str = ""
+    stack: tuple[Site, ...] = ()
+    blocked_by: tuple[Blocker, ...] = ()
+    children: tuple[CellInfo, ...] = ()
+    groups: tuple[GroupInfo, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a task is alive, and what it waits for. ``str()`` is the answer in words.
+
+    Attributes:
+        task: the task itself.
+        chain: those that it waits for, then those that these wait for, nearest first, each once.
+        cycle: the labels of tasks that wait for one another in a circle, with the first one at the
+            end again; empty if there is none. What waits for something else too, such as a timer,
+            may still get out of it.
+    """
+
+    task: CellInfo
+    chain: tuple[CellInfo, ...] = ()
+    cycle: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data, ready for JSON."""
+        plain: dict[str, Any] = plain_data(asdict(self))
+        return plain
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield _headline(self.task)
+        yield from (f"  {line}" for line in _details(self.task))
+        for info in self.chain:
+            yield ""
+            yield _headline(info)
+            yield from (f"  {line}" for line in _details(info))
+        if self.cycle:
+            yield ""
+            yield f"These wait for each other: {' → '.join(self.cycle)}"
+
+
+# ---------------------------------------------------------------------------------------- the words
+
+
+def _headline(info: CellInfo) -> str:
+    text = f"{info.label} {'is ' if info.age is not None else 'has ended: '}{info.state}"
+    if info.age is not None:
+        text += f", {_seconds(info.age)} old"
+    if info.id is None and info.age is None:
+        text = f"{info.label} is {info.state}"
+    return text
+
+
+def _details(info: CellInfo) -> Iterator[str]:
+    for index, reason in enumerate(info.reasons):
+        ago = f"{_seconds(info.asked)} ago, " if info.asked is not None and index == 0 else ""
+        first, *rest = reason_lines(reason)
+        yield f"{'canceled' if index == 0 else 'and then':<12}{ago}{first}"
+        yield from (f"{'':<14}{line}" for line in rest)
+    for index, place in enumerate(info.shields):
+        yield f"{'held back' if index == 0 else '':<12}by the shield at {place}"
+    if info.grace_left is not None:
+        left = f"{_seconds(info.grace_left)} of its grace left" if info.grace_left > 0 else "over"
+        yield f"{'grace':<12}{left}"
+    elif info.reasons and info.age is not None:
+        yield f"{'grace':<12}unlimited"
+    if info.deadline_left is not None:
+        yield f"{'deadline':<12}in {_seconds(info.deadline_left)}"
+    if info.waits_for:
+        yield f"{'waits for':<12}{info.waits_for}"
+    yield from _places(info.stack)
+    if info.blocked_by:
+        labels = [blocker.label for blocker in info.blocked_by]
+        more = f" and {len(labels) - _NAMED} more" if len(labels) > _NAMED else ""
+        yield f"{'blocked by':<12}{', '.join(labels[:_NAMED])}{more}"
+    for child in info.children:
+        yield f"{child.label}: {child.state}"
+        yield from (f"  {line}" for line in _details(child))
+    for group in info.groups:
+        why = f", canceled: {group.reason.line()}" if group.reason is not None else ""
+        yield f"{'group':<12}{group.name!r}, {len(group.tasks)} alive{why}"
+
+
+def _places(stack: tuple[Site, ...]) -> Iterator[str]:
+    """The stack, innermost first; of libraries' frames only the innermost ones."""
+    own = [site for site in stack if not from_library(site.file)] or list(stack)
+    shown = list(reversed(own))
+    if stack and stack[-1] is not shown[0]:
+        shown.insert(0, stack[-1])
+    for index, site in enumerate(shown[:_FRAMES]):
+        yield f"{'at' if index == 0 else '':<12}{shortened(str(site))} in {site.function}"
+    if len(shown) > _FRAMES:
+        yield f"{'':<12}… and {len(shown) - _FRAMES} frames further out"
+
+
+def reason_lines(reason: CancelReason) -> list[str]:
+    """Return the lines of a reason: itself, then what it follows from."""
+    own, *causes = reason.chain()
+    return [own.line(), *(f"because {cause.line()}" for cause in causes)]
+
+
+def _seconds(seconds: float) -> str:
+    if seconds < _MILLISECONDS:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < _MINUTES else f"{seconds / 60:.0f} min"
+
+
+def plain_data(value: Any) -> Any:
+    """Return what `dataclasses.asdict` made, ready for JSON: enums by their words."""
+    if isinstance(value, dict):
+        return {key: plain_data(one) for key, one in cast("dict[str, Any]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_data(one) for one in cast("list[Any]", value)]
+    return getattr(value, "value", value)

@@ -1,0 +1,17 @@
+"""Answers: who canceled this, why, and what is it still waiting for."""
+
+from rescind._core.explanation import Blocker, CellInfo, Explanation, GroupInfo
+from rescind.trace.dump import dump, dump_data
+from rescind.trace.explain import explain
+from rescind.trace.snapshot import info_of
+
+__all__ = [
+    "Blocker",
+    "CellInfo",
+    "Explanation",
+    "GroupInfo",
+    "dump",
+    "dump_data",
+    "explain",
+    "info_of",
+]

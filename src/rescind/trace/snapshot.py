@@ -1,0 +1,203 @@
+"""`info_of`: what can be said of a task or of a combinator's child now.
+
+*What it is.* It takes a picture of one cell and of what hangs on it, a `CellInfo`: its state in
+words, why it was canceled, what holds that back, what it waits for and where, and who has to act
+before it goes on.
+
+*What it is not.* A record of the past: all is read off the cells as they are, so it costs nothing
+while nobody asks.
+
+*Threads.* The executor's thread; or another one, or a signal handler, while that is stuck: what is
+read then may be a moment older in one place than in another.
+
+*Source.* ZIO's ``Fiber.dump`` (what it is blocked on, interruptible or not); Kotlin's
+``DebugProbes``; tokio-console, whose tasks have no state of being canceled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+from rescind._core.cell import Cell
+from rescind._core.coroutine import CoroutineFuture
+from rescind._core.explanation import Blocker, CellInfo, GroupInfo
+from rescind._core.frames import Site, await_stack, shortened
+from rescind._core.gate import Gate
+from rescind._core.outcome import Canceled, Completed
+from rescind._core.phase import Phase
+from rescind._core.reason import CancelReason
+from rescind._core.scope import CancelScope
+from rescind._core.task import Task
+from rescind._core.waiting import children_of, parts_of, stack_of, waits_of
+from rescind.combinators.shield import Shield
+from rescind.tasks.block import groups_of
+from rescind.tasks.group import TaskGroup
+
+__all__ = ["info_of", "label_of"]
+
+_STATES = {
+    Phase.NEW: "new",
+    Phase.READY: "ready",
+    Phase.RUNNING: "running",
+    Phase.RUNNING_WOKEN: "running",
+    Phase.RUNNING_REQUESTED: "running",
+    Phase.PARKED: "waiting",
+    Phase.REQUESTED: "to be canceled",
+    Phase.CANCELING: "cleaning up",
+    Phase.CANCELING_WOKEN: "cleaning up",
+    Phase.CLEANING: "cleaning up",
+    Phase.CLEANING_READY: "cleaning up",
+    Phase.OVERDUE: "to be dropped",
+    Phase.DOOMED: "to be dropped",
+    Phase.DROPPING: "being dropped",
+}
+_INFINITY = float("inf")
+
+
+def label_of(who: object) -> str:
+    """Return how a task, rescind's or asyncio's, or somebody else is called in messages."""
+    if isinstance(who, Task):
+        task = cast("Task[object]", who)
+        return f"task {task.id} {task.name!r}"
+    if isinstance(who, asyncio.Task):
+        return f"asyncio task {cast('asyncio.Task[object]', who).get_name()!r}"
+    return str(who)
+
+
+def info_of(cell: Cell[Any], label: str | None = None, *, whole: bool = True) -> CellInfo:
+    """Return what can be said of ``cell`` now.
+
+    Args:
+        cell: a task, or a child.
+        label: how it is called; by default its own name.
+        whole: with its children and groups.
+    """
+    return _info(cell, label, whole, ())
+
+
+def _info(
+    cell: Cell[Any], label: str | None, whole: bool, around: tuple[Cell[Any], ...]
+) -> CellInfo:
+    task = cast("Task[object]", cell) if isinstance(cell, Task) else None
+    label = label or (label_of(task) if task is not None else cell.name or repr(cell.future))
+    name = label if task is None else task.name
+    number = None if task is None else task.id
+    reasons = () if cell.request is None else cell.request.reasons
+    if cell.future is None:
+        return CellInfo(label, number, name, _ended(cell), reasons=reasons)
+    executor = cell.cx.executor
+    now = None if executor is None else executor.now()
+    shields = tuple(_shields(cell.future))
+    wait = waits_of(cell, label)[0]
+    return CellInfo(
+        label,
+        number,
+        name,
+        _state(cell, shields),
+        age=None if task is None or now is None else now - task.created_at,
+        asked=_since(reasons, now),
+        reasons=reasons,
+        shields=shields,
+        grace_left=_grace_left(cell, now),
+        deadline_left=_deadline_left(cell, now),
+        waits_for=wait.what,
+        place=wait.place,
+        stack=tuple(_stack(cell.future)),
+        blocked_by=tuple(dict.fromkeys(_blockers(cell.future))),
+        children=tuple(
+            _info(child, name, True, (*around, cell))
+            for name, child in children_of(cell.future)
+            if child is not cell and child not in around  # what is shared may wait for itself
+        )
+        if whole
+        else (),
+        groups=tuple(_group(group, (*around, cell)) for group in groups_of(cell)) if whole else (),
+    )
+
+
+def _group(group: Any, around: tuple[Cell[Any], ...]) -> GroupInfo:
+    assert isinstance(group, TaskGroup)
+    tasks = tuple(_info(task, None, True, around) for task in group.tasks if task not in around)
+    return GroupInfo(group.name, group.reason, tasks)
+
+
+def _ended(cell: Cell[Any]) -> str:
+    outcome = cell.ended
+    if isinstance(outcome, Completed):
+        return "completed, though canceled" if cell.absorbed else "completed"
+    if isinstance(outcome, Canceled):
+        return "abandoned" if outcome.abandoned else "dropped" if outcome.dropped else "canceled"
+    return "failed"
+
+
+def _state(cell: Cell[Any], shields: tuple[str, ...]) -> str:
+    state = _STATES[cell.phase]
+    driver = next(_drivers(cell.future), None)
+    if state == "cleaning up" and shields and (driver is None or not driver.unwinding):
+        return "shielded"  # the request has come, and is not delivered yet
+    return state
+
+
+def _since(reasons: tuple[CancelReason, ...], now: float | None) -> float | None:
+    at = reasons[0].at if reasons else None
+    return None if at is None or now is None else now - at
+
+
+def _grace_left(cell: Cell[Any], now: float | None) -> float | None:
+    at = None if cell.request is None else cell.request.grace_at
+    return None if at is None or now is None else at - now
+
+
+def _deadline_left(cell: Cell[Any], now: float | None) -> float | None:
+    if now is None:
+        return None
+    times = [cell.cx.deadline_at]
+    for driver in _drivers(cell.future):
+        times += [scope.at for scope in list(driver.scopes) if isinstance(scope, CancelScope)]
+    due = [at for at in times if at is not None and at != _INFINITY]
+    return min(due) - now if due else None
+
+
+def _drivers(future: Any) -> Iterator[CoroutineFuture[Any]]:
+    """The coroutines that a future goes through, outermost first."""
+    for part in parts_of(future):
+        if isinstance(part, CoroutineFuture):
+            yield cast("CoroutineFuture[object]", part)
+
+
+def _shields(future: Any) -> Iterator[str]:
+    """Where shields were entered that hold a cancellation of ``future`` back now."""
+    place = "before its first await"
+    for part in parts_of(future):
+        if isinstance(part, CoroutineFuture):
+            driver = cast("CoroutineFuture[object]", part)
+            for scope in list(driver.scopes):
+                if isinstance(scope, Gate) and not scope.opened_by(driver.leaf):
+                    yield shortened(scope.where or "an unknown place")
+            stack = await_stack(driver.coroutine)
+            place = shortened(str(stack[-1])) if stack else place
+        elif isinstance(part, Shield):
+            yield place
+
+
+def _stack(future: Any) -> Iterator[Site]:
+    """Where it waits, through a task of asyncio's too."""
+    yield from stack_of(future)
+    for part in parts_of(future):
+        awaited = getattr(part, "future", None)
+        if isinstance(awaited, asyncio.Task):
+            yield from await_stack(cast("asyncio.Task[object]", awaited).get_coro())
+
+
+def _blockers(future: Any) -> Iterator[Blocker]:
+    """Who has to act, through the children too."""
+    for part in parts_of(future):
+        blocked_by: Iterable[object] = part.blocked_by() if hasattr(part, "blocked_by") else ()
+        for who in list(blocked_by):
+            number = cast("Task[object]", who).id if isinstance(who, Task) else None
+            yield Blocker(label_of(cast("object", who)), number)
+    for _, child in children_of(future):
+        if child.future is not None and child.future is not future:
+            yield from _blockers(child.future)
