@@ -70,7 +70,7 @@ def explain(task: Task[Any] | int) -> Explanation:
 
 def _task(task: object) -> Task[Any]:
     if isinstance(task, Task):
-        return cast("Task[Any]", task)
+        return cast("Task[object]", task)
     if isinstance(task, bool) or not isinstance(task, int):
         raise TypeError(f"explain() takes a task or the id of one, not {task!r}")
     found = _find(task)

@@ -196,8 +196,8 @@ def _blockers(future: Any) -> Iterator[Blocker]:
     for part in parts_of(future):
         blocked_by: Iterable[object] = part.blocked_by() if hasattr(part, "blocked_by") else ()
         for who in list(blocked_by):
-            number = cast("Task[object]", who).id if isinstance(who, Task) else None
-            yield Blocker(label_of(cast("object", who)), number)
+            label = label_of(who)
+            yield Blocker(label, cast("Task[object]", who).id if isinstance(who, Task) else None)
     for _, child in children_of(future):
         if child.future is not None and child.future is not future:
             yield from _blockers(child.future)
