@@ -67,7 +67,7 @@ def test_a_shared_task_takes_the_neighbors_along(tmp_path: Path) -> None:
 
     place = f"{file}:{line_of(file, 'return await self.lookup(key)')} in Cache.get"
     assert (report["verdict"], code) == ("broken", 1)
-    assert broken(output) == [f"BROKEN  {place}: a neighbour that was not canceled noticed"]
+    assert broken(output) == [f"BROKEN  {place}: a neighbor that was not canceled noticed"]
 
 
 @pytest.mark.parametrize("name", ["pool", "crowd"])

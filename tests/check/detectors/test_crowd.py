@@ -68,5 +68,5 @@ def test_catches_a_turn_that_is_lost_with_its_waiter() -> None:
 
 
 def test_passes_a_turn_that_is_handed_on() -> None:
-    """The neighbour gets what the canceled one had been given."""
+    """The neighbor gets what the canceled one had been given."""
     assert not found(NAME, use_it_twice, setup=careful)

@@ -70,7 +70,7 @@ class CrowdDiffers(Detector):
         now = sorted((end.kind, end.shown) for end in seen.crowd)
         if was != now:
             yield Symptom(
-                "a neighbour that was not canceled noticed",
+                "a neighbor that was not canceled noticed",
                 expected="; ".join(map(str, clean.crowd)),
                 seen="; ".join(map(str, seen.crowd)),
                 remedy="hand on what a canceled waiter had been given; tell each waiter apart",

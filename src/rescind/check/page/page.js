@@ -41,7 +41,7 @@
         ? ["Every cancellation that was tried was survived", data.aside.length || data.unresolved.length || data.totals.some((text) => text.includes("not made")) ? "; not all was tried, as is told below." : "."]
         : ["No run could be used; the reasons are below."];
     return h("div", { class: "hero" },
-      page.reports ? h("a", { class: "back", href: "#all" }, `all ${plural(page.reports.length, "target")}`) : null,
+      page.reports ? h("a", { class: "back", href: "#all" }, `${page.title}`) : null,
       h("div", { class: "target mono" }, data.target),
       h("h1", { class: data.verdict }, title),
       h("p", { class: "lede" }, lede),
@@ -109,7 +109,7 @@
     targets.update = () => { for (const line of lines) line.hidden = Boolean(filter.text) && !line.search.includes(filter.text); };
     return h("section", { id: "targets", tabindex: "-1" }, h("h2", {}, "Targets"),
       h("p", { class: "about" }, "The worst first. Choose one to see its findings, and its matrix."),
-      h("div", { class: "grid" }, h("table", { class: "targets" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }), h("th", { scope: "col" }, "target"), h("th", { scope: "col", class: "no" }, "runs"), h("th", { scope: "col", class: "no" }, "time"))), h("tbody", {}, lines))));
+      h("div", { class: "list" }, h("table", { class: "targets" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }), h("th", { scope: "col" }, "target"), h("th", { scope: "col", class: "no" }, "runs"), h("th", { scope: "col", class: "no" }, "time"))), h("tbody", {}, lines))));
   }
 
   function left() {
@@ -451,7 +451,7 @@
         return part;
       }));
       const said = Object.entries(file.counts).filter(([, count]) => count).map(([state, count]) => `${count} ${state}`);
-      const card = h("details", { class: "file", open: index === 0 || page.files.length < 4 }, h("summary", {},
+      const card = h("details", { class: "file", open: page.files.length < 4 || (index === 0 && !page.reports) }, h("summary", {},
         h("code", {}, file.name), file.own ? null : h("span", { class: "tag" }, "library"), h("span", { class: "legend" }, said.join(" · ")),
         meter, h("span", { class: "pc" }, file.own ? `${file.percent} %` : "")));
       card.search = [file.name, ...file.parts.flatMap((part) => part.lines.map((line) => line.map((span) => span[1]).join("")))].join("\n").toLowerCase();
