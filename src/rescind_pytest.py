@@ -50,6 +50,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="Add to .rescind-coverage.json which awaits were canceled.",
     )
+    for kind, what in (
+        ("html", "a page"),
+        ("json", "JSON"),
+        ("lcov", "coverage for genhtml, editors and review tools"),
+    ):
+        group.addoption(
+            f"--cancel-{kind}", metavar="FILE", help=f"Write what all the sweeps found, as {what}."
+        )
     group.addoption(
         "--cancel-replay",
         metavar="TOKEN",

@@ -530,6 +530,55 @@ def test_results_of_workers_are_merged(suite: Suite) -> None:
     assert 3 == len(known)
 
 
+@needs_xdist
+def test_files_tell_of_all_tests_also_of_those_that_workers_swept(suite: Suite) -> None:
+    """A page, JSON and a tracefile: each test is a target, with the reason if it was not swept."""
+    source = """
+        count = 0
+        async def test_breaks(): await swallow()
+        async def test_survives(): await Pool().careful()
+        async def test_its_own_making():
+            task = asyncio.create_task(asyncio.sleep(0.1))
+            await pass_on()
+            await task
+        async def test_once():
+            global count
+            count += 1
+            assert count == 1
+        """
+    files = [f"--cancel-{kind}=out.{kind}" for kind in ("html", "json", "lcov")]
+    result = suite.run(source, "--cancel-sweep", "--cancel-level=quick", "-n", "2", *files)
+
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(["written to */out.html"])
+    data = json.loads((suite.path / "out.json").read_text(encoding="utf-8"))
+    verdicts = {one["target"].partition("::")[2]: one["verdict"] for one in data["reports"]}
+    assert {
+        "test_breaks": "broken",
+        "test_survives": "clean",
+        "test_its_own_making": "clean",
+    } == verdicts
+    assert ["test_it.py::test_once"] == [one["target"] for one in data["left"]]
+    states = {
+        (file["file"].rpartition("/")[2], one["function"]): one["state"]
+        for file in data["coverage"]["files"]
+        for one in file["awaits"]
+    }
+    assert "broken" == states["pool_of_one.py", "swallow"]
+    assert "survived" == states["pool_of_one.py", "pass_on"]
+    page = (suite.path / "out.html").read_text(encoding="utf-8")
+    assert "test_it.py::test_once: not checked: " in page
+    assert "SF:" in (suite.path / "out.lcov").read_text(encoding="utf-8")
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_tests(suite: Suite) -> None:
+    """Not after the hours that they may take."""
+    result = suite.run("def test_it(): pass", "--cancel-sweep", "--cancel-html=none/out.html")
+
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines(["*cannot write */none/out.html: there is no directory */none*"])
+
+
 def test_coverage_of_all_tests_is_kept_in_one_file(suite: Suite) -> None:
     """The awaits of the library that any of them canceled."""
     source = """

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from rescind._core.errors import UsageError
 from rescind.check.coverage_file import COVERAGE_FILE, add_coverage
 from rescind.check.suite import regressions
+from rescind.check.suite.pages import Pages
 from rescind.check.suite.plain import Beds, is_ours
 from rescind.check.suite.settings import LEVELS, Settings, marked
 from rescind.check.suite.summary import summary_lines
@@ -54,6 +55,7 @@ class Plugin:
                 self._options = replace(self._options, budget=seconds_of(budget))
             if modes := config.getoption("cancel_modes"):
                 self._options = replace(self._options, modes=modes_of(modes))
+            self._pages = _pages(config)
         except UsageError as exc:
             raise pytest.UsageError(f"--cancel-…: {exc}") from None
         self._file: Path = config.rootpath / regressions.FILE
@@ -140,7 +142,7 @@ class Plugin:
         if item.get_closest_marker("rescind") is not None:
             settings = Settings(_in_rescind(settings.options), settings.invariants)
         hints = self._config.get_verbosity() > 0
-        trial = Trial(item, settings, _own_files(item), hints)
+        trial = Trial(item, settings, _own_files(item), hints=hints, tell=bool(self._pages))
         self._timers_off(item)
         with _quiet(item):
             try:
@@ -202,7 +204,7 @@ class Plugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Remember what broke."""
+        """Remember what broke, and write what was asked for."""
         if hasattr(session.config, "workerinput") or self._token is not None:
             return
         tests = dict(self._known)
@@ -210,13 +212,15 @@ class Plugin:
             tests.pop(test, None)
             if swept.tokens:
                 tests[test] = swept.tokens
-        if tests != self._known:
-            try:
+        try:
+            if tests != self._known:
                 regressions.save(self._file, tests)
-            except OSError as exc:
-                session.config.issue_config_time_warning(
-                    pytest.PytestWarning(f"cannot write {self._file}: {exc.strerror}"), 2
-                )
+            if self._pages:
+                self._pages.write(self._tests)
+        except OSError as exc:
+            session.config.issue_config_time_warning(
+                pytest.PytestWarning(f"cannot write {exc.filename}: {exc.strerror}"), 2
+            )
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was swept, what broke, and what was not swept and why."""
@@ -224,6 +228,18 @@ class Plugin:
             terminalreporter.section("cancel sweep")
             for line in summary_lines(self._tests):
                 terminalreporter.write_line(line)
+            for file in self._pages.files():
+                terminalreporter.write_line(f"written to {file}")
+
+
+def _pages(config: pytest.Config) -> Pages:
+    named = (config.getoption(f"cancel_{kind}") for kind in ("html", "json", "lcov"))
+    pages = Pages(
+        *(None if file is None else config.invocation_params.dir / file for file in named)
+    )
+    if not hasattr(config, "workerinput"):
+        pages.check()
+    return pages
 
 
 def _check_rescind(mark: pytest.Mark | None) -> None:

@@ -19,6 +19,7 @@ from rescind.check.run import execute
 from rescind.check.scenario import Outside, Scenario
 from rescind.check.suite.blame import attributed
 from rescind.check.suite.cases import CaseRig
+from rescind.check.suite.pages import packed
 from rescind.check.suite.rig import Rig
 from rescind.check.suite.settings import Settings
 from rescind.check.sweep import NotCheckable, Sweep
@@ -44,6 +45,7 @@ class Swept:
         text: what broke, as a report tells it; empty: nothing.
         untried: planned runs for which the budget was too small.
         unresolved: runs that are worth nothing.
+        told: what the files that tell of all tests say of it; empty: none was asked for.
     """
 
     runs: int = 0
@@ -52,6 +54,7 @@ class Swept:
     text: str = ""
     untried: int = 0
     unresolved: int = 0
+    told: str = ""
 
 
 def no_trial(item: pytest.Function) -> str | None:
@@ -81,7 +84,13 @@ class Trial:
     """
 
     def __init__(
-        self, item: pytest.Function, settings: Settings, files: frozenset[str], hints: bool
+        self,
+        item: pytest.Function,
+        settings: Settings,
+        files: frozenset[str],
+        *,
+        hints: bool,
+        tell: bool,
     ) -> None:
         used: dict[str, Any] = dict(item._request._fixture_defs)
         is_case = hasattr(item.instance, "_asyncioRunner")
@@ -98,6 +107,7 @@ class Trial:
         self._settings = settings
         self._files = files
         self._hints = hints
+        self._tell = tell
         self.sweep = Sweep(self.scenario, settings.options)
 
     def replay(self, tokens: list[str]) -> Swept | None:
@@ -143,7 +153,10 @@ class Trial:
         for key, verdict in report.matrix.items():
             if verdict is Verdict.BROKEN and not any(_at(one) == key[:2] for one in faults):
                 report.matrix[key] = Verdict.SURVIVED
+        report.coverage.blame(one.plan.point for one in faults if one.plan.point is not None)
         swept = Swept(report.runs, untried=report.untried, unresolved=len(report.unresolved))
+        if self._tell:
+            swept.told = packed(report)
         if faults:
             swept.tokens = [encode(report.name, one.plan) for one in faults]
             swept.text = "\n".join(lines_of(replace(report), verbose=True))
