@@ -2,8 +2,10 @@
 
 import asyncio
 import concurrent.futures
+import re
 import sys
 import threading
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -71,6 +73,33 @@ def test_exceptions_of_asyncio_futures_are_raised_at_the_await(real: HostFactory
 
     assert first is error
     assert (type(second), str(second)) == (asyncio.CancelledError, "by somebody")
+
+
+def test_a_future_that_cannot_be_waited_for_is_refused_at_the_await(real: HostFactory) -> None:
+    """One of another loop, and one that was yielded, not awaited: as asyncio, and it goes on."""
+
+    class Yields:
+        def __await__(self) -> Generator[Any, Any, None]:
+            yield asyncio.get_running_loop().create_future()
+
+    async def main(other: asyncio.AbstractEventLoop) -> list[str]:
+        got: list[str] = []
+        for awaitable in (other.create_future(), Yields()):
+            try:
+                await awaitable
+            except RuntimeError as exc:
+                got.append(str(exc))
+        return got
+
+    other = asyncio.new_event_loop()
+    try:
+        with real() as runtime:
+            foreign, yielded = runtime.block_on(main(other))
+    finally:
+        other.close()
+
+    assert re.match(r"Task <.*> got Future <.*> attached to a different loop; .*", foreign)
+    assert yielded.startswith("yield was used instead of yield from")
 
 
 def test_streams_over_real_sockets(real: HostFactory) -> None:

@@ -345,6 +345,25 @@ async def _edge_triggered() -> Any:
     return log
 
 
+async def _timeout_that_is_over() -> Any:
+    log: list[str] = []
+    for delay in (0, -1):
+        try:
+            async with asyncio.timeout(delay):
+                await asyncio.sleep(0)
+                log.append("went on")
+        except TimeoutError:
+            log.append("timed out")
+    return log
+
+
+async def _await_itself() -> Any:
+    try:
+        await asyncio.current_task()  # type: ignore[misc]
+    except RuntimeError as exc:
+        return str(exc)[:27]
+
+
 SCENARIOS = {
     _timeout_native: ("timed out", 0),
     _timeout_asyncio: ("timed out", 0),
@@ -357,6 +376,8 @@ SCENARIOS = {
     _cancel_and_uncancel: [("asked", 1), ("asked", 2), (1, 0, 0)],
     _cancel_before_a_value: ("there", "canceled at the next park"),
     _edge_triggered: ["canceled", "slept", "slept"],
+    _timeout_that_is_over: ["timed out", "timed out"],
+    _await_itself: "Task cannot await on itself",
 }
 
 

@@ -77,7 +77,7 @@ class AsyncioHost:
 
     def adopt(self, yielded: object) -> Future[Any] | None:
         """Return the leaf for an asyncio future, or for a bare ``yield``."""
-        return adopt(yielded)
+        return adopt(yielded, self.loop)
 
     def identify(
         self, coroutine: CoroutineFuture[Any], cell: Cell[Any] | None, name: str, root: bool
@@ -168,13 +168,40 @@ def _in_anyio_shield(identity: Identity) -> bool:
     return False
 
 
-def adopt(yielded: object) -> Future[Any] | None:
+def adopt(yielded: object, loop: asyncio.AbstractEventLoop) -> Future[Any] | None:
     """Return the leaf for what asyncio code yielded, or None if it is something else."""
     if yielded is None:
         return Tick()
-    if getattr(yielded, "_asyncio_future_blocking", None) is not None:
-        return AsyncioFuture(cast("asyncio.Future[Any]", yielded))
-    return None
+    blocking: bool | None = getattr(yielded, "_asyncio_future_blocking", None)
+    if blocking is None:
+        return None
+    future = cast("asyncio.Future[Any]", yielded)
+    if future.get_loop() is not loop:
+        task = asyncio.current_task(loop)
+        return _Refusal(
+            f"Task {task!r} got Future {future!r} attached to a different loop; between loops, "
+            "use asyncio.run_coroutine_threadsafe(...)"
+        )
+    if not blocking:
+        return _Refusal(f"yield was used instead of yield from, or await, with {future!r}")
+    return AsyncioFuture(future)
+
+
+class _Refusal(Future[None]):
+    """The leaf for a future that cannot be waited for: it raises, as asyncio does, at the await."""
+
+    __slots__ = ("_message", "_taken")
+    _native = True
+
+    def __init__(self, message: str) -> None:
+        self._taken = True
+        self._message = message
+
+    def poll(self, cx: Context) -> Pending | None:
+        raise RuntimeError(self._message)
+
+    def __repr__(self) -> str:
+        return self._message
 
 
 class AsyncioFuture(Future[None]):

@@ -107,6 +107,11 @@ class Identity:
         unwinding = driver is not None and (driver.unwinding or driver.floor > 0)
         return unwinding and not self._ours_taken
 
+    @property
+    def requested(self) -> bool:
+        """Is one of asyncio's requests pending, which is raised at the next park?"""
+        return self._must_cancel
+
     def take_request(self) -> BaseException | None:
         """Return asyncio's pending request as the exception to be raised, once."""
         self._just_taken = False
@@ -133,6 +138,9 @@ class Identity:
     def __await__(self) -> Generator[Any, Any, None]:
         """Wait for the end; ``asyncio.run`` does, for each task that it has canceled at exit."""
         if self._driver is not None:
+            current: object = asyncio.current_task(self._loop)
+            if current is self:
+                raise RuntimeError(f"Task cannot await on itself: {self!r}")  # asyncio's words
             ended: asyncio.Future[None] = self._loop.create_future()
 
             def tell(_identity: object) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from rescind._core.coroutine import CoroutineFuture
-from rescind._core.current import local
+from rescind._core.current import Region, local
 from rescind._core.poll import PENDING, Context, Future, NoopWaker, Pending, Waker, polled_after_end
 from rescind._core.scope import pending_request
+from rescind._host.identity import Identity
 
 __all__ = ["Tick"]
 
@@ -30,12 +31,7 @@ class Tick(Future[None], Waker):
         if self._fired:
             if self._given:
                 polled_after_end(self)
-            region = local.region
-            if (
-                isinstance(region, CoroutineFuture)
-                and (region.attention or region.outer is not None)
-                and pending_request(self) is not None
-            ):
+            if _is_canceled(local.region, self):
                 return PENDING  # there is no value to lose, so a cancellation need not wait
             self._given = True
             return None
@@ -58,3 +54,14 @@ class Tick(Future[None], Waker):
 
     def __repr__(self) -> str:
         return "yield to the host"
+
+
+def _is_canceled(region: Region | None, leaf: Tick) -> bool:
+    """Would a cancellation, ours or asyncio's, be delivered at once if ``leaf`` were pending?"""
+    if not isinstance(region, CoroutineFuture):
+        return False
+    identity = region.identity
+    if isinstance(identity, Identity) and identity.requested:
+        return True
+    concerned = region.attention or region.outer is not None
+    return concerned and pending_request(leaf) is not None
