@@ -45,7 +45,7 @@ def port(request: pytest.FixtureRequest, scenario: Scenario) -> int:
 def _served(server: Callable[[], AbstractContextManager[int]]) -> Iterator[int]:
     with contextlib.ExitStack() as stack:
         try:
-            port = stack.enter_context(server())
+            port = stack.enter_context(servers.kept(server))
         except servers.NotHereError as exc:
             pytest.skip(str(exc))
         yield port

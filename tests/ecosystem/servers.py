@@ -8,6 +8,7 @@ A small process between the server and us ends the server when our end of its st
 closed, however we came to our end: nothing is left running.
 """
 
+import atexit
 import contextlib
 import os
 import shutil
@@ -16,10 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-__all__ = ["NotHereError", "free_port", "postgres", "redis"]
+__all__ = ["NotHereError", "free_port", "kept", "postgres", "redis"]
 
 #: How long a server may take to start, in seconds.
 PATIENCE = 30.0
@@ -120,6 +122,21 @@ def postgres() -> Iterator[int]:
         command = [str(programs / "postgres"), "-D", str(data), "-p", str(port), *words]
         with _running(command, user, home, "ready to accept connections"):
             yield port
+
+
+@contextlib.contextmanager
+def kept(server: Callable[[], AbstractContextManager[int]]) -> Iterator[int]:
+    """Run a server until the block is left, or until the interpreter exits.
+
+    A session that is cut short never leaves the blocks of its fixtures.
+    """
+    with contextlib.ExitStack() as stack:
+        port = stack.enter_context(server())
+        atexit.register(stack.close)
+        try:
+            yield port
+        finally:
+            atexit.unregister(stack.close)
 
 
 @contextlib.contextmanager

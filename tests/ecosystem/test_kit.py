@@ -3,9 +3,12 @@
 import asyncio
 import contextlib
 import socket
+import subprocess
+import sys
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -135,3 +138,30 @@ def test_servers_end_with_their_block(server: Callable[[], AbstractContextManage
 
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
+
+
+@pytest.mark.parametrize("name", ["redis", "postgres"])
+def test_servers_end_with_the_interpreter(name: str) -> None:
+    """One whose block was never left is ended and waited for all the same, and nothing warns."""
+    program = f"""
+from tests.ecosystem import servers
+block = servers.kept(servers.{name})
+try:
+    print(block.__enter__())
+except servers.NotHereError as exc:
+    print(exc)
+"""
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", program],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=50,
+        check=False,
+    )
+    if not done.stdout.strip().isdigit():
+        pytest.skip(done.stdout.strip())
+
+    assert (done.stderr, done.returncode) == ("", 0)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(done.stdout)))
