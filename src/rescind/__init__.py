@@ -21,6 +21,7 @@ from rescind._core.handle import CancellationHandle
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
 from rescind._core.task import Task
+from rescind._host.to_asyncio import to_asyncio_future
 from rescind._version import __version__
 from rescind.combinators.abortable import AbortHandle, abortable
 from rescind.combinators.cleanup import bracket, catch_cancel, finalize, on_cancel
@@ -136,5 +137,6 @@ __all__ = [
     "spawn",
     "task_group",
     "timeout",
+    "to_asyncio_future",
     "yield_now",
 ]

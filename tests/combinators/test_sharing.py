@@ -287,6 +287,69 @@ def test_shared_canceled_at_every_park_leaves_nothing() -> None:
     assert "Completed(('a', 'a'))" == kinds(found)[-1]
 
 
+def _cycle(names: str, between: Any) -> tuple[Any, list[str]]:
+    """Make shared futures that await each other in a circle; return the first, and what they saw.
+
+    Each awaits the next by ``between(next)``.
+    """
+    ring: list[Any] = []
+    seen: list[str] = []
+
+    async def member(name: str, number: int) -> str:
+        await sleep(0.1)
+        try:
+            await between(ring[(number + 1) % len(ring)])
+        except rescind.UsageError as exc:
+            seen.append(f"{name}: {str(exc).partition(') ')[2]}")
+        return name
+
+    ring += [shared(member(name, number)) for number, name in enumerate(names)]
+    return ring, seen
+
+
+@pytest.mark.parametrize("names", ["a", "ab", "abc"])
+@pytest.mark.parametrize(
+    "between",
+    [lambda one: one, lambda one: join(one, sleep(1)), lambda one: rescind.timeout(one, 1e9)],
+    ids=["itself", "in a join", "in a timeout"],
+)
+def test_shared_that_waits_for_itself_is_refused(names: str, between: Any) -> None:
+    """H4: at the await that closes the circle, however long that is; the others go on."""
+    ring, seen = _cycle(names, between)
+
+    async def main() -> str:
+        first: str = await ring[0]
+        return first
+
+    refused = f"{names[-1]}: waits for itself, so it could never end"
+    assert (Completed("a"), [refused]) == (run_virtual(main()), seen)
+
+
+def test_circle_of_shared_futures_with_a_subscriber_each_is_refused() -> None:
+    """H4: they wait for each other, though none is polled inside of another."""
+    ring, seen = _cycle("abc", lambda one: one)
+
+    async def main() -> tuple[str, ...]:
+        return await join(*ring)
+
+    assert (Completed(("a", "b", "c")), 1) == (run_virtual(main()), len(seen))
+
+
+def test_shared_future_may_be_awaited_on_several_ways_that_meet() -> None:
+    """H4 refuses circles only: two others that await the same one are none."""
+    one = shared(sleep(0.1))
+
+    async def way(number: int) -> int:
+        await one
+        return number
+
+    async def main() -> tuple[int, ...]:
+        ways = [shared(way(number)) for number in (1, 2)]
+        return await join(*ways, *ways)
+
+    assert Completed((1, 2, 1, 2)) == run_virtual(main())
+
+
 # -- now_or_never ----------------------------------------------------------------------------------
 
 

@@ -29,12 +29,22 @@ def as_future(awaitable: Awaitable[T]) -> Future[T]:
     """Return a `Future` for anything that can be awaited, and take it over (F2).
 
     Args:
-        awaitable: a rescind future, a coroutine, a task, an ``asyncio.Future``, a
-            ``concurrent.futures.Future``, or anything with ``__await__``.
+        awaitable: a rescind future, a coroutine, a task, an ``asyncio.Future`` of the loop that
+            will await it, a ``concurrent.futures.Future``, or anything with ``__await__``.
+
+    Returns:
+        The future, to be polled by whoever called: it is taken. What users give to a combinator
+        goes through here by itself.
 
     Raises:
         TypeError: it cannot be awaited; the message says what was probably meant.
-        UsageError: it was already awaited or given away.
+        UsageError: it was already awaited or given away; on awaiting, an ``asyncio.Future`` is of
+            another loop.
+
+    Cancellation: that of what was given. An ``asyncio.Future`` is canceled, and its end awaited; a
+    task of ours goes on; a function in a thread never starts, or goes on, and its result is lost.
+
+    Source: Rust's ``IntoFuture``; ``asyncio.ensure_future``.
     """
     if isinstance(awaitable, Future):
         return take(awaitable, "used here")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import inspect
 import sys
 from collections.abc import Generator
 from threading import get_ident
@@ -28,7 +29,7 @@ from rescind._core.outcome import Canceled, Completed, Error, Outcome, attach
 from rescind._core.phase import Phase
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
-from rescind._host.asyncio import AsyncioHost
+from rescind._host.asyncio import AsyncioFuture, AsyncioHost
 from rescind._host.driven import ForeignCell, grace_at
 
 __all__ = ["ThreadFuture", "drive", "executor_here", "install", "stock_task_here"]
@@ -189,7 +190,8 @@ def _put_back(task: asyncio.Task[Any], canceled: asyncio.CancelledError) -> None
 class ThreadFuture(Future[T]):
     """Waits for a ``concurrent.futures.Future``.
 
-    Cancellation: cancels it, which has an effect only as long as its function has not started.
+    Cancellation: loses the result of a function that has started: it goes on, and nobody waits for
+    it. One that has not started never does. See `blocking.spawn_blocking` for more.
     """
 
     __slots__ = ("_future", "_taken", "_waker")
@@ -212,11 +214,13 @@ class ThreadFuture(Future[T]):
         return future.result()
 
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
-        if self._future.done() and not self._future.cancelled():
-            exc = self._future.exception()
-            return Completed(self._future.result()) if exc is None else Error(exc)
         self.drop()
-        return Canceled(request.reason)
+        future = self._future
+        if future.cancelled() or not future.done():
+            return Canceled(request.reason)
+        # It has ended before it could be canceled, on its thread perhaps just now (R7).
+        exc = future.exception()
+        return Completed(future.result()) if exc is None else Error(exc)
 
     def drop(self) -> None:
         self._waker = None
@@ -231,6 +235,40 @@ class ThreadFuture(Future[T]):
         return f"{self._future!r}"
 
 
+class _Handed(CoroutineFuture[T]):
+    """Waits for an ``asyncio.Future`` that was handed over.
+
+    Cancellation: cancels it, even if it was never awaited: nobody else would, and an asyncio task
+    would be left to itself.
+    """
+
+    __slots__ = ("_future",)
+
+    def __init__(self, future: asyncio.Future[T]) -> None:
+        super().__init__(_result_of(future))
+        self._future = future
+
+    def drop(self) -> None:
+        fresh = inspect.getcoroutinestate(self.coroutine) == inspect.CORO_CREATED
+        super().drop()
+        if fresh and _runs_here(self._future.get_loop()):
+            self._future.cancel()
+
+    def __repr__(self) -> str:
+        return repr(AsyncioFuture(self._future))
+
+
+async def _result_of(future: asyncio.Future[T]) -> T:
+    return await future
+
+
+def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
+
+
 def _drives(region: Region) -> bool:
     """Does a stock task run inside the poll of ``region``? Eager ones do (Python 3.12)."""
     identity = region.identity if isinstance(region, CoroutineFuture) else None
@@ -240,11 +278,13 @@ def _drives(region: Region) -> bool:
 def _adapt(awaitable: object) -> Future[Any] | None:
     if isinstance(awaitable, concurrent.futures.Future):
         return ThreadFuture(cast("concurrent.futures.Future[object]", awaitable))
+    if asyncio.isfuture(awaitable):
+        return _Handed(cast("asyncio.Future[object]", awaitable))
     return None
 
 
 def install() -> None:
-    """Let futures be awaited under asyncio, and thread futures be awaited at all."""
+    """Let futures be awaited under asyncio, and those of asyncio and of threads be taken over."""
     foreign.drive = drive
     foreign.drives = _drives
     if _adapt not in foreign.adapters:

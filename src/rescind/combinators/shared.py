@@ -5,6 +5,8 @@
      while a poll is owed, the next in line does it.
  H2  It is canceled when the last subscriber leaves, who drains it; never before.
  H3  Every subscriber gets the same result.
+ H4  Nobody subscribes to what waits for themselves, by way of other shared futures perhaps: that
+     would never end, and is refused.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ class _SharedCell(Cell[T]):
     def __init__(self, future: Future[T], executor: Executor | None) -> None:
         super().__init__(future, executor)
         self.due = True
+        # Each wants the cell as a part of which it waits.
         self.subscribers = WaitList()
 
     @property
@@ -62,6 +65,21 @@ class _SharedCell(Cell[T]):
         for waiter in self.subscribers:
             waiter.waker.wake()
             break
+
+    def waits_for(self, cell: Cell[Any] | None) -> bool:
+        """Does it wait for ``cell``: is that a part of it, or of what it subscribed to (H4)?"""
+        seen: set[Cell[Any]] = set()
+        ahead = [cell]
+        while ahead:
+            link = ahead.pop()
+            while link is not None and link not in seen:
+                if link is self:
+                    return True
+                seen.add(link)
+                if isinstance(link, _SharedCell):
+                    ahead += [waiter.wants for waiter in link.subscribers]
+                link = link.parent
+        return False
 
     def _ended(self, outcome: Outcome[T]) -> None:
         self.subscribers.wake_all()
@@ -133,7 +151,10 @@ class _Subscription(Future[T]):
             cell = self._cell = self._shared.cell(cx)
         if cell.ended is None:
             if self._waiter is None:
-                self._waiter = cell.subscribers.join(cx.waker)
+                if cell.waits_for(cx.cell):
+                    self._cell = None
+                    raise UsageError(f"{self!r} waits for itself, so it could never end")
+                self._waiter = cell.subscribers.join(cx.waker, cx.cell)
             else:
                 self._waiter.waker = cx.waker
             if cell.due:
@@ -214,6 +235,7 @@ def shared(fut: Awaitable[T] | Callable[[], Awaitable[T]]) -> Shared[T]:
 
     Raises:
         TaskCanceled: on awaiting, if ``fut`` was canceled and cannot be started anew.
+        UsageError: on awaiting it in ``fut`` itself, which could never end; or in another runtime.
 
     Cancellation: safe. One subscriber's cancellation is invisible to the others.
 
