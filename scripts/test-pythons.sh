@@ -14,7 +14,7 @@ for version in "$@"; do
     fi
     environment=.venv-$version
     if [ ! -e "$environment/.installed" ] || [ -n "$(find pyproject.toml -newer "$environment/.installed")" ]; then
-        sh scripts/venv.sh "$environment" "$python" test
+        sh scripts/venv.sh "$environment" "$python" test,ecosystem
     fi
     echo "rescind: the suite on Python $version"
     "$environment/bin/python" -m pytest -q -n auto --maxprocesses 8 -o cache_dir="$environment/pytest-cache" || status=1

@@ -364,6 +364,20 @@ async def _await_itself() -> Any:
         return str(exc)[:27]
 
 
+async def _cancel_at_a_yield() -> Any:
+    task: Any = asyncio.current_task()
+    log: list[str] = []
+    for _ in range(2):
+        task.get_loop().call_soon(task.cancel)
+        try:
+            await asyncio.sleep(0)
+            log.append("yielded")
+        except asyncio.CancelledError:
+            log.append("canceled")
+    task.uncancel()
+    return log, task.uncancel()
+
+
 SCENARIOS = {
     _timeout_native: ("timed out", 0),
     _timeout_asyncio: ("timed out", 0),
@@ -375,6 +389,8 @@ SCENARIOS = {
     _task_group_values: [0, 1, 2],
     _cancel_and_uncancel: [("asked", 1), ("asked", 2), (1, 0, 0)],
     _cancel_before_a_value: ("there", "canceled at the next park"),
+    # A yield has no value to lose: the request arrives there, not one park later.
+    _cancel_at_a_yield: (["canceled", "canceled"], 0),
     _edge_triggered: ["canceled", "slept", "slept"],
     _timeout_that_is_over: ["timed out", "timed out"],
     _await_itself: "Task cannot await on itself",
@@ -413,6 +429,41 @@ async def _anyio_group() -> Any:
     return log
 
 
+async def _anyio_level() -> Any:
+    import anyio
+    from anyio.lowlevel import checkpoint
+
+    log: list[str] = []
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        for what in (anyio.sleep_forever, checkpoint, rescind.never):
+            try:
+                await what()
+                log.append("passed")
+            except asyncio.CancelledError:
+                log.append("canceled")
+    return log
+
+
+async def _anyio_wait_all_tasks_blocked() -> Any:
+    import anyio
+
+    log: list[str] = []
+
+    async def parks() -> None:
+        for _ in range(3):
+            await anyio.lowlevel.checkpoint()
+        log.append("parked")
+        await rescind.sleep(3600)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(parks)
+        await anyio.wait_all_tasks_blocked()
+        log.append("seen")
+        group.cancel_scope.cancel()
+    return log
+
+
 async def _anyio_thread() -> Any:
     import anyio.to_thread
 
@@ -422,6 +473,8 @@ async def _anyio_thread() -> Any:
 ANYIO = {
     _anyio_move_on: (True, 0),
     _anyio_group: ["child ended"],
+    _anyio_level: ["canceled"] * 3,
+    _anyio_wait_all_tasks_blocked: ["parked", "seen"],
     _anyio_thread: "from a thread",
 }
 
@@ -430,6 +483,46 @@ ANYIO = {
 def test_anyio_behaves_as_in_a_stock_task(driver: Driver, scenario: Any) -> None:
     """Scopes, groups and threads of anyio concern the coroutine they are in, and no other (R29)."""
     assert driver(scenario) == ANYIO[scenario]
+
+
+def test_a_yield_of_ours_is_canceled_by_asyncio_where_it_is() -> None:
+    """As a bare one is, since there is no value to lose."""
+
+    async def main() -> str:
+        task: Any = asyncio.current_task()
+        task.get_loop().call_soon(task.cancel)
+        try:
+            await rescind.yield_now()
+        except asyncio.CancelledError:
+            task.uncancel()
+            return "canceled"
+        return "yielded"
+
+    assert rescind.run(main) == "canceled"
+
+
+def test_a_task_parked_on_ours_is_blocked_and_one_that_is_about_to_run_is_not() -> None:
+    """The `wait_all_tasks_blocked` of anyio waits for our tasks as well, and for no longer."""
+    import anyio
+
+    log: list[str] = []
+
+    async def busy() -> None:
+        for number in range(5):
+            await (rescind.yield_now() if number % 2 else asyncio.sleep(0))
+        log.append("blocked")
+        await rescind.never()
+
+    async def main() -> None:
+        task = rescind.spawn(busy())
+        with anyio.fail_after(10):
+            await anyio.wait_all_tasks_blocked()
+        log.append("seen")
+        await task.cancel()
+
+    rescind.run(main)
+
+    assert log == ["blocked", "seen"]
 
 
 def test_anyio_shield_holds_our_cancellation_until_it_is_left() -> None:

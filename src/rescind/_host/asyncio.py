@@ -283,7 +283,7 @@ class AsyncioFuture(Future[None]):
         region = local.region
         identity = region.identity if isinstance(region, CoroutineFuture) else None
         if isinstance(identity, Identity):
-            identity._fut_waiter = future
+            identity.awaited = future
 
     def _leave(self) -> None:
         self._cx = None
@@ -293,7 +293,7 @@ class AsyncioFuture(Future[None]):
             region = local.region
             identity = region.identity if isinstance(region, CoroutineFuture) else None
             if isinstance(identity, Identity):
-                identity._fut_waiter = None
+                identity.awaited = None
 
     def _on_done(self, _future: asyncio.Future[Any]) -> None:
         self._told = True

@@ -17,12 +17,29 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 if TYPE_CHECKING:
     from rescind._core.coroutine import CoroutineFuture
+    from rescind._core.poll import Context
 
 __all__ = ["Identity"]
+
+
+class _Blocked:
+    """Stands for a future of ours that is awaited; it is not canceled through this."""
+
+    def done(self) -> bool:
+        return False
+
+    def cancelled(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "<a future of rescind's>"
+
+
+_BLOCKED: Final = _Blocked()
 
 
 @final
@@ -30,7 +47,7 @@ class Identity:
     """Stands for a driven coroutine in asyncio's world.
 
     Attributes:
-        _fut_waiter: the asyncio future that the coroutine awaits, or None; anyio reads it.
+        awaited: the asyncio future that the coroutine awaits, or None.
         _must_cancel: was a cancellation asked for that no future could take; anyio reads it.
         _callbacks: the callbacks for its end; anyio reads it.
     """
@@ -55,7 +72,7 @@ class Identity:
         self._just_taken = False
         self._message: object = None
         self._must_cancel = False
-        self._fut_waiter: asyncio.Future[Any] | None = None
+        self.awaited: asyncio.Future[Any] | None = None
         self._callbacks: list[tuple[Callable[[Any], object], contextvars.Context | None]] | None
         self._callbacks = None
 
@@ -72,7 +89,7 @@ class Identity:
             self._just_taken = self._ours_taken = False
             return True
         self._cancel_count += 1
-        waiter = self._fut_waiter
+        waiter = self.awaited
         if waiter is not None and waiter.cancel(msg=msg):
             return True
         self._must_cancel = True
@@ -120,6 +137,21 @@ class Identity:
         self._must_cancel = False
         message, self._message = self._message, None
         return asyncio.CancelledError() if message is None else asyncio.CancelledError(message)
+
+    @property
+    def _fut_waiter(self) -> Any:
+        """What a task of asyncio's awaits; anyio's `wait_all_tasks_blocked` looks at it.
+
+        Parked on a future of ours, we are blocked as well, unless something of ours is about to
+        run: then it would be told too early.
+        """
+        driver = self._driver
+        if self.awaited is not None or driver is None or driver.leaf is None:
+            return self.awaited
+        cx: Context | None = getattr(driver.waker, "cx", None)  # a cell has one
+        executor = None if cx is None else cx.executor
+        busy = executor is not None and (executor._ready or executor._deferred)
+        return None if busy else _BLOCKED
 
     # -- what a task can be asked -----------------------------------------------------------------
 
@@ -205,7 +237,7 @@ class Identity:
         if self._driver is None:
             return
         self._driver = None
-        self._fut_waiter = None
+        self.awaited = None
         if self._registered:
             asyncio.tasks._unregister_task(self)  # type: ignore[arg-type]  # it is like one
         callbacks, self._callbacks = self._callbacks, None
