@@ -366,3 +366,27 @@ def test_all_tasks_of_a_loop_can_be_gathered() -> None:
         return 7
 
     assert asyncio.run(main()) == rescind.Completed(7)
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["our-task", "stock-task"])
+def test_what_was_woken_goes_on_before_a_cancellation_also_inside_a_combinator(ours: bool) -> None:
+    """The branch goes on to its next park (R7, R16), whoever drives the task around it."""
+    seen: list[int] = []
+
+    async def main() -> None:
+        async def work() -> None:
+            for step in range(4):
+                seen.append(step)
+                if step == 1:
+                    asyncio.get_running_loop().call_soon(task.cancel)
+                await rescind.yield_now()
+
+        async def waits() -> None:
+            await rescind.race(work())
+
+        task: Any = rescind.spawn(waits()) if ours else asyncio.create_task(waits())
+        while not task.done():
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert seen == [0, 1, 2]

@@ -4,8 +4,9 @@
 ``poll_cancel`` with a reason of kind ``FOREIGN``; it is drained, behind a shield, and propagates.
 
 *Invariants.*
- Z2  Each await is a checkpoint, as trio promises: canceled before the first poll, nothing of the
-     future runs (R5); ready without a park, it lets others run, and keeps its value (R7).
+ Z2  Each await is a checkpoint, as trio promises. In a scope that is canceled already, the future
+     is canceled before its first poll (R5): what leaves a block drains it all the same. If it is
+     ready without a park, others run, and it keeps its value (R7).
 
 *Threads.* The run's thread.
 
@@ -64,7 +65,10 @@ async def drive(future: Future[T]) -> T:
     canceled: BaseException | None = None
     parked = False
     try:
-        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        except (trio.Cancelled, KeyboardInterrupt) as exc:
+            canceled = _pass_on(cell, exc, None)
         while True:
             if cell.queued and seat.owed is None:
                 cell.run()

@@ -1,0 +1,178 @@
+"""In branches under trio (R31): what works, and what is refused, and how."""
+
+import contextvars
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+import trio
+
+import rescind
+from rescind.sync import Mutex
+from tests.host.trio_kit import after, run
+
+
+def test_branches_have_contexts_of_their_own_and_trios_task_is_the_one_that_awaits() -> None:
+    """What a branch sets stays there; what trio asks of its current task still works."""
+    variable = contextvars.ContextVar("variable", default="outer")
+
+    async def main() -> list[object]:
+        me = trio.lowlevel.current_task()
+        done = trio.Event()
+
+        async def branch() -> tuple[str, bool]:
+            variable.set("inner")
+            await rescind.sleep(1)
+            done.set()
+            return variable.get(), trio.lowlevel.current_task() is me
+
+        first = await rescind.join(branch(), branch())
+        await done.wait()
+        with trio.fail_after(1):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.sleep, 0.5)
+        return [*first, variable.get()]
+
+    assert run(main) == [("inner", True), ("inner", True), "outer"]
+
+
+async def _sleep() -> None:
+    await trio.sleep(1)
+
+
+async def _detach() -> None:
+    import outcome
+
+    await trio.lowlevel.permanently_detach_coroutine_object(outcome.Value(None))
+
+
+@pytest.mark.leaks_threads("trio keeps the threads of its pool for ten seconds")
+@pytest.mark.parametrize(
+    "primitive",
+    [
+        _sleep,
+        trio.lowlevel.checkpoint,
+        lambda: trio.Event().wait(),
+        lambda: trio.to_thread.run_sync(int),
+        lambda: trio.to_thread.run_sync(int, abandon_on_cancel=True),
+        _detach,
+    ],
+    ids=["sleep", "checkpoint", "event", "thread", "abandoned-thread", "detach"],
+)
+@pytest.mark.parametrize("combinator", [rescind.race, rescind.join, rescind.outcomes])
+def test_what_belongs_to_trio_is_refused_in_a_branch(
+    primitive: Callable[[], Coroutine[Any, Any, Any]], combinator: Any
+) -> None:
+    """It says why and what to do; branches given are closed, and the run is as good as before."""
+
+    async def main() -> tuple[str, str]:
+        message = ""
+        try:
+            outcomes = await combinator(primitive(), primitive(), after(1, "x"))
+        except rescind.UsageError as exc:
+            message = str(exc)
+        else:
+            assert outcomes[2] == rescind.Completed("x")
+            message = str(outcomes[0].exception)
+        return message, await after(1, "undisturbed")
+
+    message, undisturbed = run(main)
+    assert ("trio can park whole tasks only" in message, undisturbed) == (True, "undisturbed")
+
+
+def test_a_wait_of_trios_that_was_refused_is_taken_back() -> None:
+    """What it waited for comes later, and disturbs nobody."""
+
+    async def main() -> str:
+        event = trio.Event()
+        with pytest.raises(rescind.UsageError):
+            await rescind.race(event.wait(), rescind.sleep(1))
+        event.set()
+        return await after(1, "undisturbed")
+
+    assert run(main) == "undisturbed"
+
+
+@pytest.mark.leaks_threads("trio keeps the threads of its pool for ten seconds")
+def test_a_member_of_a_set_is_refused_too() -> None:
+    """Those run in a task of our own."""
+
+    async def main() -> list[str]:
+        async with rescind.FutureSet[str, Any]() as members:
+            members.add(_sleep(), key="sleep")
+            members.add(trio.to_thread.run_sync(int), key="thread")
+            members.add(trio.to_thread.run_sync(int), key="other")
+            return sorted([type(getattr(o, "exception", o)).__name__ async for _, o in members])
+
+    assert run(main) == ["UsageError"] * 3
+
+
+def test_a_nursery_in_a_branch_ends_its_tasks_and_says_why() -> None:
+    """Its block cannot be left by a branch; the nursery itself raises what is wrong."""
+    seen: list[str] = []
+
+    async def lasting() -> None:
+        try:
+            await trio.sleep(100)
+        finally:
+            seen.append("ended")
+
+    async def branch() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lasting)
+            await rescind.sleep(1)
+
+    async def main() -> str:
+        with pytest.raises(ExceptionGroup) as caught:
+            await rescind.race(branch(), rescind.never())
+        assert caught.group_contains(rescind.UsageError, match="park whole tasks only")
+        return await after(1, "undisturbed")
+
+    assert (run(main), seen) == ("undisturbed", ["ended"])
+
+
+def test_a_scope_of_trios_in_a_branch_gets_a_note_that_names_ours() -> None:
+    """It cancels the whole task, and nobody outside catches that."""
+
+    async def branch() -> None:
+        with trio.move_on_after(1):
+            await rescind.sleep(10)
+
+    async def main() -> None:
+        with pytest.raises(trio.Cancelled) as caught:
+            await rescind.race(branch())
+        assert "rescind.deadline" in caught.value.__notes__[0]
+
+    run(main)
+
+
+def test_an_asyncio_future_is_refused_in_a_branch() -> None:
+    """No loop would ever complete it."""
+    import asyncio
+
+    loop = asyncio.new_event_loop()
+
+    async def main() -> str:
+        with pytest.raises(rescind.UsageError, match="trio runs here, not asyncio"):
+            await rescind.race(loop.create_future(), rescind.never())
+        return await after(1, "undisturbed")
+
+    assert run(main) == "undisturbed"
+    loop.close()
+
+
+def test_a_lock_knows_the_trio_task_that_holds_it() -> None:
+    """Another one cannot release it, and is told its own name."""
+    mutex = Mutex()
+
+    async def other() -> None:
+        with pytest.raises(rescind.UsageError, match=r"trio task '.*other'"):
+            mutex.release()
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery, mutex:
+            nursery.start_soon(other)
+            await trio.testing.wait_all_tasks_blocked()
+
+    run(main)
+    assert not mutex.locked()
