@@ -87,6 +87,9 @@ class Observer:
     def group_opened(self, group: Any) -> None:
         """The block of a task group was entered."""
 
+    def group_spawned(self, group: Any, task: Task[Any]) -> None:
+        """A task group has made a task."""
+
     def group_canceled(self, group: Any, reason: CancelReason) -> None:
         """A task group was canceled; its children are asked next."""
 
@@ -116,6 +119,7 @@ class Hooks:
     abandoned: Callable[[Abandoned], None] | None
     ended: Callable[[Cell[Any], Outcome[Any]], None] | None
     group_opened: Callable[[Any], None] | None
+    group_spawned: Callable[[Any, Task[Any]], None] | None
     group_canceled: Callable[[Any, CancelReason], None] | None
     group_closed: Callable[[Any], None] | None
     token_canceled: Callable[[Any, CancelReason], None] | None
@@ -160,16 +164,29 @@ class Hooks:
     def _teller(self, event: str, observers: tuple[Observer, ...]) -> Callable[..., None]:
         """Return what calls this method of each of them (H3)."""
         methods = tuple((one, getattr(one, event)) for one in observers)
+        if len(methods) == 1:
+            only, told = methods[0]
+
+            def tell_one(*what: Any) -> None:
+                try:
+                    told(*what)
+                except Exception:
+                    self._take_off(only, event)
+
+            return tell_one
 
         def tell(*what: Any) -> None:
             for observer, method in methods:
                 try:
                     method(*what)
                 except Exception:
-                    self.remove(observer)
-                    _log.exception("%r failed on %r, and is told nothing more", observer, event)
+                    self._take_off(observer, event)
 
         return tell
+
+    def _take_off(self, observer: Observer, event: str) -> None:
+        self.remove(observer)
+        _log.exception("%r failed on %r, and is told nothing more", observer, event)
 
 
 def _hears(observer: Observer, event: str) -> bool:

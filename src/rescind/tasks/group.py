@@ -149,6 +149,8 @@ class TaskGroup(GroupCore, Cancelable):
             raise
         child.task = task
         self._tally.add(child, task)
+        if hooks.group_spawned is not None:
+            hooks.group_spawned(self, task)
         task.on_end(partial(self.child_ended, child))
         told = self._told or (self._exit if daemon else None)
         if told is not None and not task.done():

@@ -2,14 +2,20 @@
 
 from rescind._core.explanation import Blocker, CellInfo, Explanation, GroupInfo
 from rescind.trace.dump import dump, dump_data
+from rescind.trace.events import Trace
 from rescind.trace.explain import explain
+from rescind.trace.recorder import Recorder
 from rescind.trace.snapshot import info_of
+from rescind.trace.story import Story
 
 __all__ = [
     "Blocker",
     "CellInfo",
     "Explanation",
     "GroupInfo",
+    "Recorder",
+    "Story",
+    "Trace",
     "dump",
     "dump_data",
     "explain",

@@ -1,0 +1,318 @@
+"""`Recorder`: writes down what happens, in memory or in a file, to be looked at later.
+
+*What it is.* An observer that turns each event into one short tuple. In memory the latest ones are
+kept; in a file all of them, written by a thread of its own, so that a slow disk holds nobody up.
+What is expensive to tell (what a task waits for, in words) is told only where a task really waits.
+
+*What it is not.* A profiler: it knows steps of tasks, and nothing of what happens inside one.
+
+*Invariants.*
+ N1  Every cell has a number of its own, counted from 1, from its first event to its end; what the
+     recorder has not seen being made gets its number, and its ``spawned``, when it is met.
+ N2  Nothing that is recorded keeps a future, a frame or a value alive; a cell only to its end.
+ N3  What does not fit is counted, never silently gone: `Trace.dropped`.
+
+*Threads.* Events come on any; `trace` and `stop` may be called from any.
+
+*Source.* tokio-console's and eio's event streams; the JVM's flight recorder (a bounded ring).
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from threading import Lock
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from rescind._core.coroutine import CoroutineFuture
+from rescind._core.frames import shortened, site
+from rescind._core.hooks import Observer, actor, hooks
+from rescind._core.outcome import Canceled, Completed, Outcome
+from rescind._core.task import Task
+from rescind._core.waiting import parts_of
+from rescind._host.ticks import Tick
+from rescind.combinators.children import Child
+from rescind.time import Checkpoint
+from rescind.trace.events import Event, Header, Trace, TraceWriter, reason_data
+
+if TYPE_CHECKING:
+    from rescind._core.cell import Cell
+    from rescind._core.errors import Abandoned
+    from rescind._core.overrun import Overrun
+    from rescind._core.reason import CancelReason, CancelRequest
+    from rescind._core.scope import ScopeStack
+
+__all__ = ["DEFAULT_LIMIT", "Recorder"]
+
+#: How many events are kept in memory.
+DEFAULT_LIMIT: Final = 200_000
+#: So short a wait that what is waited for goes without saying.
+_YIELDS: Final = frozenset({Tick, Checkpoint})
+_WIDTH: Final = 120
+#: Of so many that have ended the numbers are still known: steps nest.
+_GONE: Final = 16
+
+
+class Recorder(Observer):
+    """Records what happens in this process between `start` and `stop`, or in its ``with`` block.
+
+    Args:
+        file: where to write all of it, while it happens; None: keep the latest events in memory.
+        limit: how many events are kept in memory; with a file, how many may wait to be written.
+        clock: returns the time in nanoseconds; by default ``time.monotonic_ns``.
+
+    Raises:
+        OSError: the file cannot be written; when it is started.
+        ValueError: ``limit`` is less than 1.
+
+    Example:
+        >>> import rescind
+        >>> from rescind.trace import Recorder
+        >>> with Recorder() as recorder:
+        ...     rescind.run(rescind.sleep(0))
+        >>> [event[1] for event in recorder.trace().events][-1]
+        'ended'
+    """
+
+    __slots__ = (
+        "_append",
+        "_clock",
+        "_dropped",
+        "_events",
+        "_file",
+        "_gone",
+        "_groups",
+        "_header",
+        "_ids",
+        "_lock",
+        "_next",
+        "_writer",
+        "limit",
+    )
+
+    def __init__(
+        self,
+        file: str | os.PathLike[str] | None = None,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        if limit < 1:
+            raise ValueError(f"limit must be at least 1, not {limit}")
+        self.limit = limit
+        self._file = file
+        self._clock = clock
+        self._lock = Lock()
+        self._events: deque[Event] = deque(maxlen=limit)
+        self._dropped = 0
+        self._ids: dict[Any, int] = {}  # by cell, as long as it lives (N2)
+        self._gone: deque[tuple[weakref.ref[Any], int]] = deque(maxlen=_GONE)
+        self._groups: dict[Any, int] = {}
+        self._next = itertools.count(1)
+        self._header = Header.now(clock())
+        self._writer: TraceWriter | None = None
+        self._append: Callable[[Event], object] = self._keep
+
+    # -- beginning and end ------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Listen from now on."""
+        self._header = Header.now(self._clock())
+        if self._file is not None:
+            self._writer = TraceWriter(self._file, self._header, self.limit)
+            self._append = self._writer.write
+        hooks.add(self)
+
+    def stop(self) -> None:
+        """Listen no more, and return when all is written; a no-op if it does not listen."""
+        hooks.remove(self)
+        with self._lock:
+            writer, self._writer = self._writer, None
+            self._ids.clear()
+            self._groups.clear()
+        if writer is not None:
+            writer.close()
+            self._dropped = writer.dropped
+
+    def __enter__(self) -> Recorder:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def trace(self) -> Trace:
+        """Return what was recorded, up to now: of a file, what it has by now."""
+        if self._file is not None:
+            return Trace.read(self._file)
+        while True:
+            try:
+                return Trace(self._header, tuple(self._events), self._dropped)
+            except RuntimeError:  # one more came meanwhile, on another thread
+                continue
+
+    # -- events -----------------------------------------------------------------------------------
+
+    def spawned(self, cell: Cell[Any]) -> None:
+        self._number(cell)
+
+    # These three are written out: they are most of what there is to record.
+
+    def woken(self, cell: Cell[Any]) -> None:
+        number = self._ids.get(cell) or self._number(cell)
+        self._append((self._clock(), "woken", number, self._actor()))
+
+    def polled(self, cell: Cell[Any]) -> None:
+        number = self._ids.get(cell) or self._number(cell)
+        self._append((self._clock(), "polled", number))
+
+    def parked(self, cell: Cell[Any]) -> None:
+        number = self._ids.get(cell) or self._number(cell)
+        future = cell.future
+        if isinstance(future, CoroutineFuture) and type(future.leaf) in _YIELDS:
+            self._append((self._clock(), "parked", number, "", None))
+        else:
+            self._append((self._clock(), "parked", number, *_wait(future)))
+
+    def requested(self, cell: Cell[Any], reason: CancelReason) -> None:
+        self._note("requested", self._number(cell), self._actor(), reason_data(reason))
+
+    def delivered(self, stack: ScopeStack, request: CancelRequest) -> None:
+        cell = None if stack.cx is None else stack.cx.cell
+        if cell is None:
+            return
+        place = None
+        if isinstance(stack, CoroutineFuture):
+            found = site(cast("CoroutineFuture[object]", stack).coroutine)
+            place = None if found is None else shortened(str(found))
+        reason = reason_data(request.reason)
+        self._note("delivered", self._number(cell), reason, place, request is stack.request)
+
+    def overran(self, overrun: Overrun) -> None:
+        self._note("overran", overrun.id, overrun.label, overrun.place, overrun.seconds)
+
+    def abandoned(self, error: Abandoned) -> None:
+        self._note("abandoned", str(error))
+
+    def ended(self, cell: Cell[Any], outcome: Outcome[Any]) -> None:
+        number = self._number(cell)
+        self._note("ended", number, _how(outcome), _detail(outcome), cell.absorbed)
+        # It still acts: it wakes those who wait for its end.
+        self._gone.append((weakref.ref(cell), number))
+        self._ids.pop(cell, None)
+
+    def group_opened(self, group: Any) -> None:
+        self._note("group_opened", self._group(group), group.name, self._actor())
+
+    def group_spawned(self, group: Any, task: Task[Any]) -> None:
+        self._note("group_spawned", self._group(group), self._number(task))
+
+    def group_canceled(self, group: Any, reason: CancelReason) -> None:
+        self._note("group_canceled", self._group(group), self._actor(), reason_data(reason))
+
+    def group_closed(self, group: Any) -> None:
+        self._note("group_closed", self._group(group))
+        self._groups.pop(group, None)
+
+    def token_canceled(self, token: Any, reason: CancelReason) -> None:
+        self._note("token_canceled", id(token), self._actor(), reason_data(reason))
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    def _note(self, *event: Any) -> None:
+        self._append((self._clock(), *event))
+
+    def _keep(self, event: Event) -> None:
+        """Keep it in memory."""
+        events = self._events
+        if len(events) == self.limit:
+            self._dropped += 1
+        events.append(event)  # the oldest one goes
+
+    def _actor(self) -> int | None:
+        cell = actor()
+        return None if cell is None else self._number(cell)
+
+    def _number(self, cell: Cell[Any]) -> int:
+        """Return the number of a cell; if it is new, write down who it is (N1)."""
+        number = self._ids.get(cell)
+        if number is not None:
+            return number
+        if cell.ended is not None:
+            for ref, known in list(self._gone):
+                if ref() is cell:
+                    return known
+        with self._lock:
+            number = self._ids.get(cell)
+            if number is not None:
+                return number
+            number = self._ids[cell] = next(self._next)
+        parent = None if cell.parent is None else self._number(cell.parent)
+        by = actor()
+        maker = None if by is None or by is cell else self._number(by)
+        kind, name, task = _who(cell)
+        self._note("spawned", number, kind, name, parent, maker, task)
+        return number
+
+    def _group(self, group: Any) -> int:
+        number = self._groups.get(group)
+        if number is None:
+            number = self._groups[group] = next(self._next)
+        return number
+
+
+def _who(cell: Cell[Any]) -> tuple[str, str, int | None]:
+    """Return what sort of cell it is, its name, and the task's id."""
+    if isinstance(cell, Task):
+        task = cast("Task[object]", cell)
+        return "task", task.name, task.id
+    name = cell.name or repr(cell.future)
+    return "child" if isinstance(cell, Child) else "foreign", _short(name), None
+
+
+def _wait(future: Any) -> tuple[str, str | None]:
+    """Return what a parked future waits for, and where, as cheaply as it can be told."""
+    coroutine: Any = None
+    parts = parts_of(future)
+    for part in parts:
+        if isinstance(part, CoroutineFuture):
+            coroutine = cast("CoroutineFuture[object]", part).coroutine
+    leaf: Any = parts[-1] if parts else None
+    place = None if coroutine is None else site(coroutine)
+    what = "" if type(leaf) in _YIELDS else _short(repr(leaf))
+    return what, None if place is None else f"{shortened(str(place))} in {place.function}"
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+
+
+def _how(outcome: Outcome[Any]) -> str:
+    if isinstance(outcome, Completed):
+        return "completed"
+    if isinstance(outcome, Canceled):
+        return "abandoned" if outcome.abandoned else "dropped" if outcome.dropped else "canceled"
+    return "failed"
+
+
+def _detail(outcome: Outcome[Any]) -> str | None:
+    """Return the reason or the error, in words; of a value nothing, which may be secret."""
+    if isinstance(outcome, Completed):
+        return None
+    if isinstance(outcome, Canceled):
+        return outcome.reason.line()
+    try:
+        return _short(repr(outcome.exception))
+    except Exception:
+        return type(outcome.exception).__qualname__
