@@ -30,6 +30,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
 
 from rescind.check.picker import Picker
+from rescind.check.whose import PATH
 
 __all__ = ["LATE", "CheckLoop", "Ready", "make_task"]
 
@@ -39,8 +40,10 @@ LATE = "it did not end in time"
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-#: How long to wait for connections to come to rest, in seconds.
+#: How long to wait, in real seconds, for those who are at work where connections are open; and for
+#: what may still be on its way on a connection, once nobody is.
 _SETTLE_WATCHED = 0.005
+_QUIET = 0.001
 #: How long, in the loop's own time, a program may go on that only timers keep alive.
 _ENDLESS = 120.0
 #: Where the clock begins; not at 0, which programs take for "never".
@@ -99,7 +102,7 @@ class CheckLoop(asyncio.SelectorEventLoop):
         now: the loop's time, in seconds.
         hung: what was found, if the program hangs; else None.
         limit_at: the real time, on `time.monotonic`, at which the program counts as hung.
-        problems: what the exception handler was given.
+        problems: what the exception handler was given, with the ``path`` of whom it concerns.
         threads: those that were there before it.
         on_task: makes a task of a coroutine, given the factory that the program has set; None:
             as asyncio does.
@@ -311,15 +314,36 @@ class CheckLoop(asyncio.SelectorEventLoop):
                 task.remove_done_callback(ended)
         return self.hung is None
 
-    def settle(self, seconds: float) -> None:
+    def settle(
+        self, seconds: float, at_work: Callable[[], bool] | None = None, *, patient: bool = False
+    ) -> None:
         """Let what is under way come to rest: run for ``seconds`` of the loop's own time.
 
-        Where no connection is open, that takes no real time; where one is, it is cut to 5 ms.
+        Where no connection is open, that takes no real time. Where one is, it ends when nothing has
+        happened for a millisecond and nobody is ``at_work``, or after five.
+
+        Args:
+            seconds: how long, if nothing but timers can happen.
+            at_work: says whether somebody is, who may yet come to an end.
+            patient: wait for connections as long as for timers.
         """
         self.release()
         self.hung = None
-        if not self.only_timers():
-            seconds = min(seconds, _SETTLE_WATCHED)
+        until = self.now + seconds
+        watched = min(until, self.now + (seconds if patient else _SETTLE_WATCHED))
+        while self.hung is None:
+            if self.only_timers():
+                self._run_for(until - self.now)
+                return
+            before = self.callbacks
+            self._run_for(min(_QUIET, max(watched - self.now, 0.0)))
+            quiet = self.callbacks - before <= 1  # the timer's own
+            working = bool(self._calls) or patient or (at_work is not None and at_work())
+            if self.now >= watched or (quiet and not working):
+                return
+
+    def _run_for(self, seconds: float) -> None:
+        """Run for so long, in the loop's time; shorter if the program hangs."""
         over: list[None] = []
 
         def rest() -> None:
@@ -339,7 +363,16 @@ class CheckLoop(asyncio.SelectorEventLoop):
             pass  # the task that raised it has it as its exception
 
     def _note(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        self.problems.append(context)
+        self.problems.append({**context, "path": _path_of(context)})
+
+
+def _path_of(problem: dict[str, Any]) -> str:
+    """Return the path of the task that a problem concerns, or that has asked for what failed."""
+    task = problem.get("task") or problem.get("future")
+    coro: Any = task.get_coro() if hasattr(task, "get_coro") else None
+    asked: Any = getattr(problem.get("handle"), "_context", None)
+    path: str = PATH.get() if asked is None else asked.get(PATH, "loop")
+    return str(getattr(coro, "path", path))
 
 
 def make_task(

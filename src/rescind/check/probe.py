@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 from asyncio import CancelledError
 from collections.abc import Callable, Coroutine
-from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
@@ -24,10 +23,9 @@ from rescind.check.loop import CheckLoop, make_task
 from rescind.check.overruling import has_its_result
 from rescind.check.points import Point, Visits
 from rescind.check.stacks import Driven, stack_of
+from rescind.check.whose import PATH
 
 __all__ = ["Probe", "Probes", "stack_of"]
-
-_path: ContextVar[str] = ContextVar("rescind_check_path", default="loop")
 
 Seen = Callable[["Probe", Any], None]
 
@@ -75,7 +73,7 @@ class Probe(Driven, Coroutine[Any, Any, Any]):
         probes = self._probes
         outer, probes.running = probes.running, self
         # At each step: a context may be shared with other tasks.
-        _path.set(self.path)
+        PATH.set(self.path)
         try:
             awaits = self.coroutine.send(value)
         finally:
@@ -94,7 +92,7 @@ class Probe(Driven, Coroutine[Any, Any, Any]):
             self.overruled = self.overruled or has_its_result(self.coroutine)
         probes = self._probes
         outer, probes.running = probes.running, self
-        _path.set(self.path)
+        PATH.set(self.path)
         try:
             if val is None and tb is None:
                 awaits = self.coroutine.throw(typ)
@@ -183,7 +181,7 @@ class Probes:
         """Return a probe around ``coro``, with the next path of whoever runs now."""
         if path is None:
             # Who runs is known but in a callback: that belongs to whoever asked for it.
-            parent = _path.get() if self.running is None else self.running.path
+            parent = PATH.get() if self.running is None else self.running.path
             number = self._made.get(parent, 0) + 1
             self._made[parent] = number
             path = f"{parent}/{number}"

@@ -52,12 +52,14 @@ class Symptom:
         expected: what the clean run showed.
         seen: what this run showed.
         remedy: what usually mends it; may be empty.
+        severity: ``hint`` where it is none of the scenario's doing, whatever the detector's own is.
     """
 
     sentence: str
     expected: str = ""
     seen: str = ""
     remedy: str = ""
+    severity: Literal["hint"] | None = None
 
 
 @dataclass(slots=True)
@@ -132,7 +134,8 @@ class Finding:
         severity: a verdict is a fault; a hint explains others.
         plan: the run that shows it.
         symptom: what it shows.
-        rate: the share of repetitions that showed it.
+        rate: the share of the runs that showed it.
+        runs: how many runs that is the share of; 1: there was no time to make it again.
     """
 
     detector: str
@@ -140,6 +143,7 @@ class Finding:
     plan: RunPlan
     symptom: Symptom
     rate: float = 1.0
+    runs: int = 1
 
 
 def shown(value: object) -> str:

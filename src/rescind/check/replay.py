@@ -11,8 +11,8 @@ from rescind._core.errors import UsageError
 from rescind.check.account import Replayed
 from rescind.check.clean import not_clean
 from rescind.check.detectors import DETECTORS, Detector
-from rescind.check.points import ROOT, RunPlan
-from rescind.check.record import Finding
+from rescind.check.judging import findings_of
+from rescind.check.points import RunPlan
 from rescind.check.run import execute
 from rescind.check.scenario import Scenario
 from rescind.check.strike import went_astray
@@ -53,14 +53,7 @@ def replay(scenario: Scenario, plan: RunPlan, more: Sequence[Detector] = ()) -> 
             break
     else:
         raise Astray(f"the run went another way, and was not canceled at {plan}: {_told(why)}")
-    findings: list[Finding] = []
-    broken = False
-    for one in sorted(DETECTORS, key=lambda one: one.explains):
-        if one.explains and not broken:
-            break  # it only explains what others found
-        severity = one.severity if plan.point.task == ROOT else "hint"
-        findings += [Finding(one.name, severity, plan, each) for each in one.judge(record, clean)]
-        broken = any(finding.severity == "verdict" for finding in findings)
+    findings = list(findings_of(record, clean))
     findings.sort(key=lambda finding: finding.severity != "verdict")
     return Replayed(scenario.name, record, clean, findings)
 

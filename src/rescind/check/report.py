@@ -42,6 +42,7 @@ class Report:
         unresolved: runs that are worth nothing, and why.
         set_aside: kinds of runs that could not be made, and why.
         runs, seconds: how many, and how long.
+        found_after: seconds until the first verdict; None: there is none.
         untried: planned runs for which the budget was too small.
         coverage: which awaits were canceled.
     """
@@ -57,6 +58,7 @@ class Report:
     runs: int = 0
     seconds: float = 0.0
     untried: int = 0
+    found_after: float | None = None
     coverage: Coverage = field(default_factory=Coverage)
 
     def mark(self, plan: RunPlan, verdict: Verdict) -> None:
@@ -66,6 +68,19 @@ class Report:
         known = self.matrix.get(key)
         if known is None or _RANK[verdict] > _RANK[known]:
             self.matrix[key] = verdict
+
+    def doubt(self, finding: Finding, why: str) -> None:
+        """Take out what one run seemed to show: it is unresolved."""
+        plan = finding.plan
+        self.findings = [
+            one for one in self.findings if (one.plan, one.detector) != (plan, finding.detector)
+        ]
+        self.unresolved[plan] = why
+        assert plan.point is not None
+        key = (plan.point, plan.instant, plan.mode)
+        others = (one.plan for one in self.verdicts)
+        if not any((one.point, one.instant, one.mode) == key for one in others):
+            self.matrix[key] = Verdict.UNRESOLVED
 
     @property
     def verdicts(self) -> list[Finding]:

@@ -22,7 +22,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import copy_context
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from rescind.check.around import current_loop, left_threads, restore_loop
@@ -33,11 +33,15 @@ from rescind.check.probe import Probes, stack_of
 from rescind.check.record import End, Record, end_of, end_of_body, frames_of, shown
 from rescind.check.scenario import Env, NotAsync, Outside, Scenario, call, failing, start
 from rescind.check.strike import Strike
+from rescind.check.whose import is_of_scenario
 
 if TYPE_CHECKING:
     from rescind.check.detectors import Detector
 
-__all__ = ["Run", "execute"]
+__all__ = ["CUT", "Run", "execute"]
+
+#: What is said of a run that was cut off.
+CUT = "there was no time left to end it"
 
 _STORM = 12
 _SETTLE = 0.05
@@ -67,6 +71,9 @@ class Run:
         plan: RunPlan,
         detectors: Sequence[Detector] = (),
         limit: float | None = None,
+        *,
+        until: float = float("inf"),
+        patient: bool = False,
     ) -> None:
         self.scenario = scenario
         self.plan = plan
@@ -74,6 +81,8 @@ class Run:
         self.detectors = detectors
         # Seconds after which a part of it counts as hung.
         self.limit = scenario.timeout if limit is None else min(limit, scenario.timeout)
+        self.until = until
+        self.patient = patient
         self.loop = CheckLoop()
         self.probes = Probes()
         self.env = Env()
@@ -99,6 +108,8 @@ class Run:
                 with suppress(Exception):
                     detector.fact(self)
         self.record.seconds = perf_counter() - began
+        if monotonic() > self.until:
+            self.record.error = CUT
         return self.record
 
     def _phases(self, begun: list[Detector]) -> None:
@@ -127,11 +138,15 @@ class Run:
             self._close()
             restore_loop(before)
 
+    def allow(self, seconds: float) -> None:
+        """Count what comes now as hung after so many seconds; sooner if it is to be cut off."""
+        self.loop.allow(max(0.0, min(seconds, self.until - monotonic())))
+
     def _step(self, step: Callable[..., Any] | Outside | None, what: str) -> bool:
         """Run setup or teardown; note what went wrong."""
         if step is None:
             return True
-        self.loop.allow(self.scenario.timeout)
+        self.allow(self.scenario.timeout)
         if isinstance(step, Outside):
             end = self._outside(step)
         else:
@@ -172,7 +187,7 @@ class Run:
             self._once(number)
             if self.record.error or self.record.end.kind == "hung":
                 return
-            self.loop.settle(_SETTLE)
+            self._settle()
 
     def _once(self, number: int) -> None:
         loop, record, plan = self.loop, self.record, self.plan
@@ -182,7 +197,7 @@ class Run:
             record.error = str(exc)
             return
         self.probes.begin()
-        loop.allow(self.limit)
+        self.allow(self.limit)
         strike = self._strike
         strike.begin(first=number == 1)
         before, after = _COPIES.get(plan.judge, (0, 0))
@@ -204,7 +219,7 @@ class Run:
         for detector in self.detectors:
             detector.ended(self)
         if self.copies:
-            loop.allow(self.limit)
+            self.allow(self.limit)
             loop.run_until(*(copy.done for copy in self.copies))
             record.crowd = [
                 end_of(copy.done, self._stack_of(copy.probe.path), loop.hung or "")
@@ -227,12 +242,23 @@ class Run:
         except NotAsync as exc:
             return failing(exc)
 
+    def _settle(self) -> None:
+        """Let what is under way come to rest."""
+        self.loop.settle(_SETTLE, self._at_work, patient=self.patient)
+
+    def _at_work(self) -> bool:
+        """Is a task of the scenario's, or of what followed it, under way?"""
+        return any(
+            probe.task is not None and not probe.task.done() and is_of_scenario(probe.path)
+            for probe in self.probes.all.values()
+        )
+
     def _judge(self) -> None:
         plan, loop = self.plan, self.loop
         if plan.judge is not Judge.PROMPT:
-            loop.settle(_SETTLE)
+            self._settle()
         if plan.judge in _FOLLOWED:
-            loop.allow(self.limit)
+            self.allow(self.limit)
             if self._follow_up is None:
                 self._begin_follow_up()
             follow_up = self._follow_up
@@ -240,7 +266,7 @@ class Run:
             loop.run_until(follow_up)
             stack = self._stack_of("follow-up")
             self.record.follow_up = end_of(follow_up, stack, loop.hung or "")
-            loop.settle(_SETTLE)
+            self._settle()
         self.probes.watching = False
 
     def _begin_follow_up(self, _done: object = None) -> None:
@@ -250,7 +276,7 @@ class Run:
 
     def _invariants(self) -> None:
         for invariant in self.scenario.invariants:
-            self.loop.allow(self.scenario.timeout)
+            self.allow(self.scenario.timeout)
             name = getattr(invariant, "__name__", "invariant")
             end_now = (self.record.body.kind, self.record.body.shown)
             task: asyncio.Task[Any] = self.loop.create_task(
@@ -319,6 +345,9 @@ def execute(
     plan: RunPlan,
     detectors: Sequence[Detector] = (),
     limit: float | None = None,
+    *,
+    until: float = float("inf"),
+    patient: bool = False,
 ) -> Record:
     """Make one run and return what it showed.
 
@@ -327,5 +356,7 @@ def execute(
         detectors: who looks; new ones for each run.
         limit: seconds of real time after which the scenario, or what follows it, counts as hung; by
             default, and at most, the scenario's own timeout.
+        until: when it is cut off, on `time.monotonic`; the record then has the error `CUT`.
+        patient: give connections more time to come to rest.
     """
-    return Run(scenario, plan, detectors, limit).execute()
+    return Run(scenario, plan, detectors, limit, until=until, patient=patient).execute()

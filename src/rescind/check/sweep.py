@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
@@ -20,13 +20,16 @@ from typing import Any
 from rescind._core.errors import UsageError
 from rescind.check.agenda import Agenda, Kind
 from rescind.check.clean import disagree, leaves_threads, not_clean
+from rescind.check.confirm import confirm
 from rescind.check.detectors import DETECTORS, Detector
+from rescind.check.judging import findings_of
 from rescind.check.loop import LATE
+from rescind.check.places import label
 from rescind.check.plan import Options, available_modes, second_strikes
-from rescind.check.points import ROOT, Instant, Judge, Mode, RunPlan
+from rescind.check.points import Instant, Judge, Mode, RunPlan
 from rescind.check.record import Finding, Record
 from rescind.check.report import Report, Verdict
-from rescind.check.run import execute
+from rescind.check.run import CUT, execute
 from rescind.check.scenario import Scenario
 from rescind.check.strike import went_astray
 from rescind.check.workers import Here, Order, Workers
@@ -36,6 +39,13 @@ __all__ = ["NotCheckable", "Progress", "Sweep", "collector_off"]
 #: How many times as long as a clean run may a canceled one take, before it counts as hung.
 _PATIENCE = 10.0
 _LEAST_LIMIT = 0.25
+#: The same, when what hangs is made again and there is a budget; at least so many seconds.
+_LONGER = 4.0
+_LEAST_LONGER = 1.0
+#: How much of a budget is kept, at most, to make again what was found.
+_KEPT = 0.3
+#: How much later than the budget says a run may end that was begun before, in seconds.
+_OVERRUN = 0.5
 #: How many clean runs are made to find two that agree.
 _CLEAN_TRIES = 5
 #: How often a run that went another way is tried.
@@ -88,7 +98,13 @@ class Sweep:
     # How long a part of a run may take: many times what it takes without a cancellation.
     _limits: dict[Kind, float] = field(init=False, default_factory=dict[Kind, float])
     _agenda: Agenda = field(init=False)
+    # When it began; when no more runs begin; when one that is under way is cut off. In real time.
+    _began: float = field(init=False, default=0.0)
     _deadline: float = field(init=False, default=float("inf"))
+    _until: float = field(init=False, default=float("inf"))
+    # How long it takes to make again what broke, once; and of which places and detectors.
+    _reserve: float = field(init=False, default=0.0)
+    _broke: set[tuple[str, str]] = field(init=False, default_factory=set[tuple[str, str]])
     _runs: Here | Workers = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,6 +128,8 @@ class Sweep:
         began = monotonic()
         if self.options.budget is not None:
             self._deadline = min(self._deadline, began + self.options.budget)
+            self._until = began + self.options.budget + _OVERRUN
+        self._began = began
         try:
             with collector_off():
                 if self.options.processes > 1:
@@ -120,7 +138,7 @@ class Sweep:
                 self._begin()
                 self._all()
                 self._check_known()
-                self._confirm()
+                confirm(self.report, self._again, self.options.confirm, self._out_of_time)
         finally:
             self._runs.close()
             self.report.seconds = monotonic() - began
@@ -147,6 +165,8 @@ class Sweep:
             instant=Instant.CALLBACK if between else Instant.PARKED, mode=mode, judge=judge
         )
         ways = self._agreeing(plan)
+        if any(one.error == CUT for one in ways):
+            return  # as the next that is asked for would be
         first, second = ways[:2]
         self.report.coverage.note(first)
         why = not_clean(first) or not_clean(second) or leaves_threads(first, second)
@@ -186,6 +206,8 @@ class Sweep:
         runs = [self._uncanceled(plan)]
         while len(runs) < _CLEAN_TRIES:
             latest = self._uncanceled(plan)
+            if latest.error == CUT:
+                return [latest]
             for earlier in runs:
                 if not_clean(earlier) or not_clean(latest) or not disagree(earlier, latest):
                     others = [one for one in runs if one is not earlier and not not_clean(one)]
@@ -221,6 +243,8 @@ class Sweep:
                     self.progress(Progress(self.report.runs, planned, str(plan), broken))
                 self._runs.announce(self._order(one) for one in ahead)
                 record, why = self._resolved(plan)
+                if record.error == CUT:
+                    return
                 agenda.take()
                 done += 1
                 self._note(plan, record, why)
@@ -236,7 +260,7 @@ class Sweep:
         tries = 0
         while True:
             tries += 1
-            record = self._execute(plan)
+            record = self._execute(self._order(plan))
             why = self._unresolved(record)
             if not why or record.error or tries == _TRIES or self._spent():
                 return record, why
@@ -264,23 +288,28 @@ class Sweep:
         findings = list(self._judge(plan, record))
         report.findings += findings
         broken = any(finding.severity == "verdict" for finding in findings)
+        if broken and report.found_after is None:
+            report.found_after = monotonic() - self._began
+        self._keep_time_for(findings, record.seconds)
         report.mark(plan, Verdict.BROKEN if broken else Verdict.SURVIVED)
         report.coverage.note(record, broken=broken)
 
-    def _judge(self, plan: RunPlan, record: Record) -> Iterable[Finding]:
+    def _keep_time_for(self, findings: Iterable[Finding], seconds: float) -> None:
+        """Note how long it will take to make again what is new among these."""
+        for finding in findings:
+            point = finding.plan.point
+            assert point is not None
+            key = label(point, finding.plan.instant), finding.detector
+            if finding.severity == "verdict" and key not in self._broke:
+                self._broke.add(key)
+                late = LATE in finding.symptom.seen
+                self._reserve += seconds * (_LONGER if late else self.options.confirm)
+
+    def _judge(self, plan: RunPlan, record: Record) -> Iterator[Finding]:
         clean = self._clean[plan.mode, plan.judge]
-        assert plan.point is not None
         unfit = self._unfit(record, clean)
         record.invariants = [one for one in record.invariants if one.split(" ")[0] not in unfit]
-        broken = False
-        # Those that only explain come last.
-        for detector in sorted(self.detectors, key=lambda one: one.explains):
-            if detector.explains and not broken:
-                break
-            severity = detector.severity if plan.point.task == ROOT else "hint"
-            for symptom in detector.judge(record, clean):
-                broken = broken or severity == "verdict"
-                yield Finding(detector.name, severity, plan, symptom)
+        return findings_of(record, clean, self.detectors)
 
     def _unfit(self, record: Record, clean: Record) -> set[str]:
         """Return the invariants that do not hold under this judge even if nothing is canceled.
@@ -299,44 +328,42 @@ class Sweep:
             unfit -= {one.split(" ")[0] for one in alone.invariants}
         return unfit
 
-    def _confirm(self) -> None:
-        """Run each finding that is shown again, and note how often it shows."""
-        kept: list[Finding] = []
-        for finding in self.report.shown():
-            plan = finding.plan
-            shows = made = 1
-            for _ in range(self.options.confirm):
-                if self._spent() and made > 1:
-                    break
-                record = self._execute(plan, patient=True)
-                if self._unresolved(record):
-                    continue
-                made += 1
-                shows += any(
-                    again.detector == finding.detector for again in self._judge(plan, record)
-                )
-            if shows == 1 and made > 1 and LATE in finding.symptom.seen:
-                self.report.unresolved[plan] = "it was slow, and ended when it was given more time"
-                continue
-            rate = shows / made
-            kept.append(Finding(finding.detector, finding.severity, plan, finding.symptom, rate))
-        self.report.confirmed = kept
+    def _again(self, plan: RunPlan) -> list[Finding] | None:
+        """Make a run again, with patience; return what it shows, or None if it says nothing."""
+        budget = self.options.budget
+        limit = self._limits[plan.mode, plan.judge]
+        # Without a budget, all the time that the scenario may take.
+        patience = None if budget is None else max(_LONGER * limit, _LEAST_LONGER, budget / 10)
+        record = self._execute(Order(plan, patience, patient=True))
+        return None if self._unresolved(record) else list(self._judge(plan, record))
 
-    def _execute(self, plan: RunPlan, *, patient: bool = False) -> Record:
-        """Make a run; a patient one gets all the time that the scenario may take."""
+    def _execute(self, order: Order) -> Record:
+        """Make a run."""
         self.report.runs += 1
-        return self._runs.get(Order(plan, None) if patient else self._order(plan))
+        return self._runs.get(order)
 
     def _order(self, plan: RunPlan) -> Order:
         return Order(plan, self._limits[plan.mode, plan.judge])
 
     def _make(self, order: Order) -> Record:
         detectors = [detector() for detector in self.detectors]
-        return execute(self.scenario, order.plan, detectors, order.limit)
+        # Without any clean run nothing could be said at all.
+        until = self._until if self._clean else float("inf")
+        return execute(
+            self.scenario, order.plan, detectors, order.limit, until=until, patient=order.patient
+        )
 
     def _spent(self) -> bool:
+        """Is the budget spent, but for what is kept to make again what was found?"""
         most = self.options.max_runs
-        return monotonic() > self._deadline or (most is not None and self.report.runs >= most)
+        if most is not None and self.report.runs >= most:
+            return True
+        budget = self.options.budget
+        kept = 0.0 if budget is None else min(self._reserve, _KEPT * budget)
+        return monotonic() > self._deadline - kept
+
+    def _out_of_time(self) -> bool:
+        return monotonic() > self._deadline
 
 
 @contextmanager

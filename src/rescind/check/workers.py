@@ -34,10 +34,17 @@ __all__ = ["Here", "Order", "Workers"]
 
 
 class Order(NamedTuple):
-    """A run to be made: the plan, and seconds after which a part of it counts as hung."""
+    """A run to be made.
+
+    Attributes:
+        plan: the plan.
+        limit: seconds after which a part of it counts as hung; None: the scenario's own timeout.
+        patient: is it given more time to come to rest?
+    """
 
     plan: RunPlan
     limit: float | None
+    patient: bool = False
 
 
 Make = Callable[[Order], Record]

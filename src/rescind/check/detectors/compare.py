@@ -7,19 +7,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Final, Literal, TypeVar
 
 from rescind.check.detectors.base import Detector
 from rescind.check.record import Record, Symptom
+from rescind.check.whose import BySetup
 
-__all__ = ["More", "more_than"]
+__all__ = ["SEVERITIES", "More", "by_whom", "more_than"]
 
 H = TypeVar("H", bound=Hashable)
+
+SEVERITIES: Final[tuple[Literal["hint"] | None, ...]] = (None, "hint")
+"""How bad what each side of `by_whom` has done may be at most."""
 
 
 def more_than(seen: Iterable[H], clean: Iterable[H]) -> list[H]:
     """Return what is in ``seen`` and not in ``clean``, as often as it is there more often."""
     return list((Counter(seen) - Counter(clean)).elements())
+
+
+def by_whom(names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return those that are the scenario's doing, and those that are of what setup has started."""
+    sides: tuple[list[str], list[str]] = ([], [])
+    for name in names:
+        sides[isinstance(name, BySetup)].append(name)
+    return sides
 
 
 class More(Detector):
@@ -49,11 +61,14 @@ class More(Detector):
 
     @classmethod
     def judge(cls, seen: Record, clean: Record) -> Iterable[Symptom]:
-        extra = more_than(cls.noted(seen), cls.noted(clean))
-        if extra:
-            yield Symptom(
-                (cls.several or cls.one).format(len(extra)) if len(extra) > 1 else cls.one,
-                expected=cls.expected,
-                seen=cls.between.join(dict.fromkeys(extra) if cls.once else extra),
-                remedy=cls.remedy,
-            )
+        was, now = by_whom(cls.noted(clean)), by_whom(cls.noted(seen))
+        for whose, severity in enumerate(SEVERITIES):
+            extra = more_than(now[whose], was[whose])
+            if extra:
+                yield Symptom(
+                    (cls.several or cls.one).format(len(extra)) if len(extra) > 1 else cls.one,
+                    expected=cls.expected,
+                    seen=cls.between.join(dict.fromkeys(extra) if cls.once else extra),
+                    remedy=cls.remedy,
+                    severity=severity,
+                )

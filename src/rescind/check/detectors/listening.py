@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from rescind.check.detectors.garbage import collect, collect_older
 from rescind.check.record import shown
+from rescind.check.whose import PATH, named
 
 if TYPE_CHECKING:
     from rescind.check.run import Run
@@ -27,7 +28,7 @@ _UNAWAITED = "was never awaited"
 
 
 class Heard:
-    """What was heard in one run, sorted.
+    """What was heard in one run, sorted. What setup has started is the doing `BySetup`.
 
     Attributes:
         unretrieved: exceptions of tasks and futures that nobody asked for.
@@ -77,7 +78,8 @@ class _Ears:
         heard = self.heard
         for context in run.problems:
             text = _problem(context)
-            (heard.unretrieved if _UNRETRIEVED in text else heard.other).append(text)
+            lines = heard.unretrieved if _UNRETRIEVED in text else heard.other
+            lines.append(named(text, context["path"]))
         for one in self._warnings:
             text = shown(str(one.message))
             if issubclass(one.category, ResourceWarning):
@@ -86,9 +88,8 @@ class _Ears:
                 heard.unawaited.append(f"RuntimeWarning: {text}")
 
     def _unraised(self, unraised: Any) -> None:
-        self.heard.other.append(
-            f"{unraised.err_msg or 'exception ignored'}: {shown(unraised.exc_value)}"
-        )
+        text = f"{unraised.err_msg or 'exception ignored'}: {shown(unraised.exc_value)}"
+        self.heard.other.append(named(text, PATH.get()))
 
 
 _ears: WeakKeyDictionary[Run, _Ears] = WeakKeyDictionary()
@@ -113,7 +114,8 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name != "asyncio":  # the loop's handler has told it already
-            self._heard.append(f"{record.name} logged: {shown(record.getMessage())}")
+            text = f"{record.name} logged: {shown(record.getMessage())}"
+            self._heard.append(named(text, PATH.get()))
 
 
 def _problem(context: dict[str, Any]) -> str:

@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rescind.check.detectors.base import Detector
-from rescind.check.detectors.compare import more_than
+from rescind.check.detectors.compare import SEVERITIES, by_whom, more_than
 from rescind.check.points import ROOT, Judge
 from rescind.check.probe import Probe, stack_of
 from rescind.check.record import Record, Symptom
+from rescind.check.whose import BySetup, named
 
 if TYPE_CHECKING:
     from rescind.check.run import Run
@@ -42,7 +43,8 @@ class _Looks(Detector):
             probe = task.get_coro()
             if isinstance(probe, Probe) and not task.done() and not _is_told(probe.path):
                 stack = stack_of(probe)
-                self._left.append((probe.__qualname__, stack[-1] if stack else "its start"))
+                name = named(probe.__qualname__, probe.path)
+                self._left.append((name, stack[-1] if stack else "its start"))
 
     def settled(self, run: Run) -> None:
         self._before.clear()  # they hold what they failed with, and that is to be collected
@@ -69,15 +71,22 @@ class TasksLeft(_Looks):
         before: list[Where] = clean.facts.get(TasksLeft.name) or []
         now: list[Where] = seen.facts.get(TasksLeft.name) or []
         # A loop that goes on as it should may be at another await than it was.
-        extra = more_than((name for name, _ in now), (name for name, _ in before))
-        if extra:
-            told = [f"{name} at {place}" for name, place in now if name in extra]
-            yield Symptom(
-                "1 task still runs" if len(extra) == 1 else f"{len(extra)} tasks still run",
-                expected="as many as when nothing is canceled",
-                seen=", ".join(told),
-                remedy="cancel and await the tasks that you start, in a finally or a TaskGroup",
-            )
+        sides = zip(by_whom(name for name, _ in now), by_whom(name for name, _ in before), SEVERITIES)
+        for names, were, severity in sides:
+            extra = more_than(names, were)
+            if extra:
+                told = [
+                    f"{name} at {place}"
+                    for name, place in now
+                    if name in extra and isinstance(name, BySetup) == bool(severity)
+                ]
+                yield Symptom(
+                    "1 task still runs" if len(extra) == 1 else f"{len(extra)} tasks still run",
+                    expected="as many as when nothing is canceled",
+                    seen=", ".join(told),
+                    remedy="cancel and await the tasks that you start, in a finally or a TaskGroup",
+                    severity=severity,
+                )
 
 
 def _is_told(path: str) -> bool:
@@ -103,7 +112,8 @@ class AliveAtEnd(_Looks):
         # Those that never end are told as such.
         later: list[Where] = seen.facts.get(TasksLeft.name) or []
         extra = more_than(
-            (name for name, _ in now), [name for name, _ in before] + [name for name, _ in later]
+            by_whom(name for name, _ in now)[0],
+            [name for name, _ in before] + [name for name, _ in later],
         )
         if extra:
             were = "1 task was" if len(extra) == 1 else f"{len(extra)} tasks were"

@@ -31,7 +31,7 @@ class Usable(Detector):
     def asked(self, run: Run) -> None:
         loop = run.loop
         for name, (probe, within) in run.env.usables().items():
-            loop.allow(within)
+            run.allow(within)
             asked = run.probes.wrap(call(probe), f"usable {name}")
             task: asyncio.Task[Any] = loop.create_task(asked)
             timer = loop.call_later(within, loop.hang, f"it did not end in {within:g} s")

@@ -218,7 +218,7 @@ class Rig:
     def _wait(self, future: asyncio.Future[Any]) -> None:
         run = self.run
         assert run is not None
-        run.loop.allow(run.scenario.timeout)
+        run.allow(run.scenario.timeout)
         run.loop.run_until(future)
 
     def _result(self, task: asyncio.Task[Any], name: str) -> Any:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rescind.check.detectors import DETECTORS
+from rescind.check.judging import findings_of
 from rescind.check.points import Instant
 from rescind.check.record import Finding
 from rescind.check.report import Report, Verdict
@@ -123,11 +124,7 @@ class Trial:
             clean = execute(self.scenario, plan.clean(), [one() for one in DETECTORS])
             record = execute(self.scenario, plan, [one() for one in DETECTORS])
             if not clean.error and not record.error and record.struck and not record.diverged:
-                known += [
-                    Finding(one.name, one.severity, plan, symptom)
-                    for one in DETECTORS
-                    for symptom in one.judge(record, clean)
-                ]
+                known += findings_of(record, clean)
         report = Report(self.scenario.name, known, known, runs=2 * len(tokens))
         for finding in known:
             report.mark(finding.plan, Verdict.BROKEN)
