@@ -36,7 +36,7 @@ from rescind._core.outcome import Canceled
 from rescind._core.reason import CancelKind, CancelReason, make_reason
 from rescind._core.task import Task
 from rescind._host import bridge
-from rescind._host.asyncio import AsyncioHost
+from rescind._host.asyncio import AsyncioHost, executor_maker
 from rescind._host.choice import HostChoice, make_host
 from rescind._host.manual import ManualHost
 from rescind._host.signals import SignalLadder, SignalNotice, ended_by_signal
@@ -91,7 +91,7 @@ class Runtime:
         if budget < 1:
             raise ValueError(f"budget must be at least 1, not {budget}")
         self._host = make_host(host)
-        self._executor = Executor(
+        self._executor = executor_maker(self._host)(
             self._host, grace=grace, budget=budget, name=name or f"runtime-{id(self):x}"
         )
         self._executor.owner = self

@@ -23,6 +23,7 @@ from rescind._core.cell import Cell
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import local
 from rescind._core.errors import UsageError
+from rescind._core.executor import Executor
 from rescind._core.hostport import Scheduled, Swap
 from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending
@@ -31,10 +32,21 @@ from rescind._host.identity import Identity
 from rescind._host.task_group import know_cancellation
 from rescind._host.ticks import Tick
 
-__all__ = ["AsyncioFuture", "AsyncioHost", "adopt"]
+__all__ = ["AsyncioFuture", "AsyncioHost", "adopt", "executor_maker"]
 
 #: Where waiters live that nothing but the hand-over looks at.
 _LOCKS: Final = frozenset({"asyncio.locks", "asyncio.queues"})
+
+
+def executor_maker(host: object) -> Callable[..., Executor]:
+    """Return what makes the executor on ``host``.
+
+    A loop may bring one of its own, as that of `rescind check` does to see where tasks park.
+    """
+    maker: Callable[..., Executor] = getattr(
+        getattr(host, "loop", None), "rescind_executor", Executor
+    )
+    return maker
 
 
 class AsyncioHost:

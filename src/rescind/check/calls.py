@@ -26,6 +26,7 @@ def sweep(
     teardown: Callable[..., Any] | None = None,
     invariants: Iterable[Callable[..., Any]] = (),
     timeout: float = 5.0,
+    cleanup_within: float | None = None,
     options: Options | None = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> Report:
@@ -37,6 +38,8 @@ def sweep(
         teardown: ends what setup made.
         invariants: functions ``(env, outcome)``, sync or async, that raise if a promise is broken.
         timeout: seconds that one run may take without being canceled.
+        cleanup_within: seconds that the cleanup after a cancellation may take, of the loop's time;
+            more is a fault. By default no bound is promised, and a long cleanup is a hint.
         options: what to try; by default everything but the thorough.
         progress: called before each run.
 
@@ -50,6 +53,7 @@ def sweep(
         teardown=teardown,
         invariants=invariants,
         timeout=timeout,
+        cleanup_within=cleanup_within,
         options=options,
         progress=progress,
     ).run()
@@ -62,6 +66,7 @@ def _sweep_of(
     teardown: Callable[..., Any] | None = None,
     invariants: Iterable[Callable[..., Any]] = (),
     timeout: float = 5.0,
+    cleanup_within: float | None = None,
     options: Options | None = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> Sweep:
@@ -71,8 +76,20 @@ def _sweep_of(
         )
     if not timeout > 0:
         raise UsageError(f"timeout must be a positive number of seconds, not {timeout!r}")
+    if cleanup_within is not None and not cleanup_within >= 0:
+        raise UsageError(
+            f"cleanup_within must be a number of seconds, 0 or more, not {cleanup_within!r}"
+        )
     name = getattr(scenario, "__qualname__", repr(scenario))
-    case = Scenario(scenario, setup, teardown, tuple(invariants), timeout, name)
+    case = Scenario(
+        scenario,
+        setup,
+        teardown,
+        tuple(invariants),
+        timeout,
+        name,
+        cleanup_within=cleanup_within,
+    )
     return Sweep(case, options or Options(), progress)
 
 

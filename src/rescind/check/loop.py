@@ -25,10 +25,12 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor as Pool
+from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
 
+from rescind._core.executor import Executor
 from rescind.check.picker import Picker
 from rescind.check.whose import PATH
 
@@ -86,7 +88,7 @@ class Ready(deque[Any]):
 class _Counted:
     """Submits to an executor, and keeps what is under way there."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Pool) -> None:
         self._executor = executor
         self.submitted: Future[Any] | None = None
 
@@ -106,13 +108,14 @@ class CheckLoop(asyncio.SelectorEventLoop):
         threads: those that were there before it.
         on_task: makes a task of a coroutine, given the factory that the program has set; None:
             as asyncio does.
+        rescind_executor: makes the executors of the runtimes that are attached to it.
     """
 
     if TYPE_CHECKING:
         # asyncio's own, which its stubs leave out.
         _signal_handlers: dict[int, Any]
         _asyncgens: set[Any]
-        _default_executor: Executor | None
+        _default_executor: Pool | None
         _task_factory: Any
 
         def _check_closed(self) -> None: ...
@@ -124,6 +127,7 @@ class CheckLoop(asyncio.SelectorEventLoop):
         self.endless_at = float("inf")
         self.problems: list[dict[str, Any]] = []
         self.on_task: Callable[[Factory | None, Any, dict[str, Any]], Any] | None = None
+        self.rescind_executor: Callable[..., Executor] = Executor
         # Sockets that the program connected, by descriptor: what can be held back.
         self.clients: dict[int, socket.socket] = {}
         # Calls that other threads or processes work on.
@@ -239,7 +243,7 @@ class CheckLoop(asyncio.SelectorEventLoop):
     # -- threads ----------------------------------------------------------------------------------
 
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
+        self, executor: Pool | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
         if executor is None:
             self._check_closed()
@@ -369,7 +373,8 @@ class CheckLoop(asyncio.SelectorEventLoop):
 def _path_of(problem: dict[str, Any]) -> str:
     """Return the path of the task that a problem concerns, or that has asked for what failed."""
     task = problem.get("task") or problem.get("future")
-    coro: Any = task.get_coro() if hasattr(task, "get_coro") else None
+    get: Any = getattr(task, "get_coro", None)
+    coro = None if get is None else get()
     asked: Any = getattr(problem.get("handle"), "_context", None)
     path: str = PATH.get() if asked is None else asked.get(PATH, "loop")
     return str(getattr(coro, "path", path))

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from inspect import CORO_CREATED, getcoroutinestate
 from threading import get_ident
-from types import CoroutineType
 from typing import Any
 
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.errors import Cancellation
-from rescind._core.executor import Executor
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
-from rescind._core.poll import Future
 from rescind._core.task import Task
 from rescind._host.asyncio import AsyncioHost
+from rescind.check.executor import ProbedExecutor
 from rescind.check.loop import CheckLoop
 from rescind.check.points import ROOT, Mode
 from rescind.check.probe import Probe, Probes
@@ -164,7 +161,9 @@ class Rescind(Way):
     """``rescind.Task.cancel()``: once, shield-aware, drained; what is ready wins (R7, R30)."""
 
     def begin(self) -> asyncio.Future[Any]:
-        self._executor = _Probed(AsyncioHost(self.loop, owned=False), self._probes)
+        host = AsyncioHost(self.loop, owned=False)
+        self._executor = ProbedExecutor(host, name="check", probes=self._probes)
+        self._executor.thread = get_ident()
         done: asyncio.Future[Any] = self.loop.create_future()
         self._task: Task[Any] = self._executor.spawn(CoroutineFuture(self.probe), name="scenario")
         self._task.on_end(_teller(done))
@@ -183,48 +182,6 @@ class Rescind(Way):
 
     def is_mine(self, exc: BaseException) -> bool:
         return isinstance(exc, Cancellation)
-
-
-class _Probed(Executor):
-    """An executor of which each task has a probe (see `Probes`)."""
-
-    def __init__(self, host: AsyncioHost, probes: Probes) -> None:
-        super().__init__(host, name="check")
-        self.thread = get_ident()
-        self._probes = probes
-        self._by_task: dict[int, Probe] = {}
-
-    def admit(self, task: Task[Any], *, cleanup: bool = False) -> None:
-        probe = self._probe_of(task.future)
-        if probe is not None:
-            self._by_task[task.id] = probe
-            probe.wakes = True
-        super().admit(task, cleanup=cleanup)
-        if probe is not None:
-            self._probes.made(probe, task)
-
-    def _probe_of(self, future: Future[Any] | None) -> Probe | None:
-        """Return the probe of a task's coroutine; None if it has none, and has begun elsewhere."""
-        if not isinstance(future, CoroutineFuture):
-            return None
-        coro = future.coroutine
-        if isinstance(coro, Probe):
-            return coro
-        if not isinstance(coro, CoroutineType) or getcoroutinestate(coro) != CORO_CREATED:
-            return None
-        future._coro = probe = self._probes.wrap(coro)
-        return probe
-
-    def enqueue(self, task: Task[Any]) -> None:
-        super().enqueue(task)
-        probe = self._by_task.get(task.id)
-        if probe is not None and probe.on_woken is not None:
-            told, probe.on_woken = probe.on_woken, None
-            told()
-
-    def forget(self, task: Task[Any], outcome: Outcome[Any]) -> None:
-        self._by_task.pop(task.id, None)
-        super().forget(task, outcome)
 
 
 def _teller(done: asyncio.Future[Any]) -> Callable[[Outcome[Any]], None]:

@@ -130,9 +130,9 @@ def _concerns(point: Point, mode: Mode, options: Options) -> bool:
     """Is this point the scenario's own, or of a task that it made (not of a copy in a crowd)?"""
     if point.task == ROOT:
         return True
-    # What a mode puts around the scenario concerns its own task alone.
-    own = point.task.startswith(f"{ROOT}/")
-    return options.children and own and mode in (Mode.ASYNCIO, Mode.RESCIND)
+    # What a mode puts around the scenario concerns its own task alone: nobody would put a timeout,
+    # or a scope, around a task that the program makes. The others need only the task.
+    return options.children and point.task.startswith(f"{ROOT}/") and mode in _BARE_MODES
 
 
 def _instants(point: Point, bare: bool, mode: Mode) -> tuple[Instant, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rescind._core.errors import UsageError
 from rescind.check.account import Replayed
 from rescind.check.clean import not_clean
-from rescind.check.detectors import DETECTORS, Detector
+from rescind.check.detectors import Detector, detectors_for
 from rescind.check.judging import findings_of
 from rescind.check.points import RunPlan
 from rescind.check.run import execute
@@ -39,12 +39,13 @@ def replay(scenario: Scenario, plan: RunPlan, more: Sequence[Detector] = ()) -> 
     """
     if plan.point is None:
         raise Astray("this token cancels nothing")
-    clean = execute(scenario, plan.clean(), [one() for one in DETECTORS])
+    all_of_them = detectors_for(scenario)
+    clean = execute(scenario, plan.clean(), [one() for one in all_of_them])
     why = not_clean(clean)
     if why:
         raise Astray(f"{scenario.name}, not canceled: {why}")
     for _ in range(_TRIES):
-        detectors = [*more, *(one() for one in DETECTORS)]
+        detectors = [*more, *(one() for one in all_of_them)]
         record = execute(scenario, plan, detectors)
         why = record.error or record.diverged or went_astray(record, clean)
         if record.struck and not why:
@@ -53,7 +54,7 @@ def replay(scenario: Scenario, plan: RunPlan, more: Sequence[Detector] = ()) -> 
             break
     else:
         raise Astray(f"the run went another way, and was not canceled at {plan}: {_told(why)}")
-    findings = list(findings_of(record, clean))
+    findings = list(findings_of(record, clean, all_of_them))
     findings.sort(key=lambda finding: finding.severity != "verdict")
     return Replayed(scenario.name, record, clean, findings)
 

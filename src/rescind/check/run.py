@@ -22,10 +22,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import copy_context
+from functools import partial
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
+from rescind._core.current import local
 from rescind.check.around import current_loop, left_threads, restore_loop
+from rescind.check.executor import ProbedExecutor
 from rescind.check.loop import CheckLoop
 from rescind.check.modes import WAYS, Way
 from rescind.check.points import ROOT, Judge, Mode, Point, RunPlan
@@ -114,10 +117,11 @@ class Run:
 
     def _phases(self, begun: list[Detector]) -> None:
         loop = self.loop
-        before = current_loop()
+        before, executor = current_loop(), local.executor
         asyncio.set_event_loop(loop)
         try:
             self.probes.install(loop)
+            loop.rescind_executor = partial(ProbedExecutor, probes=self.probes)
             for detector in self.detectors:
                 begun.append(detector)
                 detector.begin(self)
@@ -137,6 +141,7 @@ class Run:
         finally:
             self._close()
             restore_loop(before)
+            local.executor = executor
 
     def allow(self, seconds: float) -> None:
         """Count what comes now as hung after so many seconds; sooner if it is to be cut off."""

@@ -114,6 +114,8 @@ class Scenario:
         name: as users know it.
         repeatable: must it, uncanceled, end well a second time on the same env? If not, and it does
             not, the judges that repeat it are left out.
+        cleanup_within: seconds of the loop's time that the cleanup may take, at most; more is a
+            fault. None: no bound is promised, and a long cleanup is a hint.
     """
 
     body: Step
@@ -123,6 +125,7 @@ class Scenario:
     timeout: float = 5.0
     name: str = "scenario"
     repeatable: bool = True
+    cleanup_within: float | None = None
 
 
 class NotAsync(UsageError):

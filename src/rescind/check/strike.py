@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rescind.check.points import ROOT, Instant, Point
+from rescind.check.points import ROOT, Instant, Mode, Point
 from rescind.check.probe import Probe
 from rescind.check.record import Record
 
@@ -94,7 +94,10 @@ class Strike:
         plan = self._plan
         if plan.instant is Instant.UNSTARTED and plan.point == point and not self._aimed:
             self._aimed = True
-            self._loop.call_next(partial(self._at, probe))
+            if probe.wakes and probe.path != ROOT:
+                self._at(probe)  # its executor may poll it before the loop calls anything back
+            else:
+                self._loop.call_next(partial(self._at, probe))
 
     def _parked(self, probe: Probe, awaits: Any) -> None:
         record, plan = self._record, self._plan
@@ -154,7 +157,7 @@ class Strike:
         task = probe.task
         if task is not None and not task.done():
             probe.counts = _any
-            self._strike(lambda: task.cancel("rescind check"))
+            self._strike(partial(self._cancel, probe))
 
     def _at_root(self) -> None:
         way = self._run.way
@@ -170,6 +173,16 @@ class Strike:
             self._record.struck = True
             self._record.before = len(self._record.points)
         cancel()
+
+    def _cancel(self, probe: Probe) -> None:
+        """Cancel a task that the scenario has made, as far as the mode concerns it."""
+        try:
+            if self._plan.mode is Mode.CLOSE:
+                probe.close()
+        finally:
+            probe.task.cancel("rescind check")
+        if self._plan.mode is Mode.TWICE:
+            self._loop.call_soon(partial(probe.task.cancel, "rescind check, again"))
 
     def _again(self, probe: Probe) -> None:
         if probe.path == ROOT:

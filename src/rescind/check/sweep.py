@@ -21,7 +21,7 @@ from rescind._core.errors import UsageError
 from rescind.check.agenda import Agenda, Kind
 from rescind.check.clean import disagree, leaves_threads, not_clean
 from rescind.check.confirm import confirm
-from rescind.check.detectors import DETECTORS, Detector
+from rescind.check.detectors import Detector, detectors_for
 from rescind.check.judging import findings_of
 from rescind.check.loop import LATE
 from rescind.check.places import label
@@ -85,12 +85,13 @@ class Sweep:
         scenario, options: what is checked, and how.
         report: what is known so far; complete when `run` has returned, and true at any time.
         progress: called before each run.
+        detectors: who looks; by default everybody.
     """
 
     scenario: Scenario
     options: Options = field(default_factory=Options)
     progress: Callable[[Progress], object] | None = None
-    detectors: tuple[type[Detector], ...] = DETECTORS
+    detectors: tuple[type[Detector], ...] = ()
     report: Report = field(init=False)
     _clean: dict[Kind, Record] = field(init=False, default_factory=dict[Kind, Record])
     # How clean runs went; a run that was struck has to have come the way of one of them.
@@ -111,6 +112,7 @@ class Sweep:
         scenario = self.scenario
         self.report = Report(scenario.name)
         self.report.coverage.exempt(scenario.setup, scenario.teardown, *scenario.invariants)
+        self.detectors = self.detectors or detectors_for(scenario)
         self._runs = Here(self._make)
         self._agenda = Agenda(self.options)
 

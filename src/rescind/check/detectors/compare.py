@@ -23,7 +23,8 @@ SEVERITIES: Final[tuple[Literal["hint"] | None, ...]] = (None, "hint")
 
 def more_than(seen: Iterable[H], clean: Iterable[H]) -> list[H]:
     """Return what is in ``seen`` and not in ``clean``, as often as it is there more often."""
-    return list((Counter(seen) - Counter(clean)).elements())
+    now = Counter(seen)
+    return list((now - Counter(clean)).elements()) if now else []
 
 
 def by_whom(names: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rescind.check.detectors.base import Detector
 from rescind.check.detectors.books import Books
-from rescind.check.detectors.cleanup import SlowCleanup
+from rescind.check.detectors.cleanup import SlowCleanup, cleanup_within
 from rescind.check.detectors.endings import (
     CrowdDiffers,
     FollowUpDiffers,
@@ -28,7 +28,10 @@ from rescind.check.detectors.swallowing import RanOn, Replaced, Swallowed
 from rescind.check.detectors.tasks import AliveAtEnd, TasksLeft
 from rescind.check.detectors.usable import Usable
 
-__all__ = ["DETECTORS"]
+if TYPE_CHECKING:
+    from rescind.check.scenario import Scenario
+
+__all__ = ["DETECTORS", "detectors_for"]
 
 #: The most telling first.
 DETECTORS: Final[tuple[type[Detector], ...]] = (
@@ -61,3 +64,11 @@ DETECTORS: Final[tuple[type[Detector], ...]] = (
     KindsGrow,
     StateDiffers,
 )
+
+
+def detectors_for(scenario: Scenario) -> tuple[type[Detector], ...]:
+    """Return all of them, with the bounds that the scenario promises to keep."""
+    if scenario.cleanup_within is None:
+        return DETECTORS
+    bounded = cleanup_within(scenario.cleanup_within)
+    return tuple(bounded if one is SlowCleanup else one for one in DETECTORS)

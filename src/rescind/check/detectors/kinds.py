@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import gc
 import types
+import weakref
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
@@ -30,7 +32,8 @@ __all__ = ["KindsGrow"]
 #: As many as half the cancellations of a storm.
 _LEAST = 6
 _DEPTH = 6
-_IGNORED = ("builtins", "rescind.check.", "rescind._core.", "asyncio.events", "_asyncio", "types")
+_OURS = ("rescind.check.", "rescind._core.")
+_IGNORED = (*_OURS, "builtins", "asyncio.events", "_asyncio", "types")
 
 #: What survives a storm in which nothing is canceled: who holds what is asked only of what is more,
 #: because that is slow.
@@ -55,7 +58,7 @@ class KindsGrow(Detector):
         if run.plan.judge is not Judge.STORM or gc.isenabled():
             return
         gc.collect(0)
-        survivors = gc.get_objects(1)
+        survivors = [one for one in gc.get_objects(1) if not _is_the_checkers(one)]
         counts = Counter(map(type, survivors))
         if run.plan.point is None:
             _usual[run.scenario] = counts
@@ -96,6 +99,27 @@ def _is_ignored(kind: type) -> bool:
     return str(kind.__module__).startswith(_IGNORED)
 
 
+def _is_the_checkers(one: Any) -> bool:
+    """Is it something by which the checker refers to a run, or to a task of the program's?"""
+    kind = cast("type[object]", type(one))
+    if issubclass(kind, weakref.ref):
+        referred = one()
+        return referred is None or type(referred).__module__.startswith(_OURS)
+    if kind is partial:
+        return str(getattr(one.func, "__module__", "")).startswith(_OURS)
+    return kind.__module__.startswith(_OURS)
+
+
+def _holds_for_the_checker(holder: Any) -> bool:
+    """Is it the checker's own, or the variables of such an object?"""
+    if _is_the_checkers(holder):
+        return True
+    return type(holder) is dict and any(
+        getattr(one, "__dict__", None) is holder and _is_the_checkers(one)
+        for one in gc.get_referrers(holder)
+    )
+
+
 def _holder(one: Any, survivors: list[Any]) -> str:
     """Return who holds ``one``, from the nearest outwards, up to a class, a module or a few steps.
 
@@ -111,6 +135,7 @@ def _holder(one: Any, survivors: list[Any]) -> str:
             for holder in gc.get_referrers(one)
             if id(holder) not in seen and not isinstance(holder, types.FrameType)
         ]
+        holders = [holder for holder in holders if not _holds_for_the_checker(holder)]
         if not holders:
             break
         seen.add(id(holders))

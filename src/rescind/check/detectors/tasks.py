@@ -71,9 +71,9 @@ class TasksLeft(_Looks):
         before: list[Where] = clean.facts.get(TasksLeft.name) or []
         now: list[Where] = seen.facts.get(TasksLeft.name) or []
         # A loop that goes on as it should may be at another await than it was.
-        sides = zip(by_whom(name for name, _ in now), by_whom(name for name, _ in before), SEVERITIES)
-        for names, were, severity in sides:
-            extra = more_than(names, were)
+        names, were = (by_whom(name for name, _ in some) for some in (now, before))
+        for whose, severity in enumerate(SEVERITIES):
+            extra = more_than(names[whose], were[whose])
             if extra:
                 told = [
                     f"{name} at {place}"
