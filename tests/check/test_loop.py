@@ -486,3 +486,53 @@ def test_settling_runs_what_is_under_way_and_comes_back_though_timers_go_on() ->
         loop.settle(0.045)
         task.cancel()
     assert len(beats) == 5
+
+
+def test_settling_beside_a_connection_waits_for_who_is_at_work() -> None:
+    """And no longer: not until its time is over, when nothing happens any more."""
+    near, far = socket.socketpair()
+    asked: list[bytes] = []
+    read: list[bytes] = []
+    with a_loop() as loop:
+        loop.add_reader(near, lambda: read.append(near.recv(10)))
+
+        def at_work() -> bool:
+            asked.append(b"".join(read))
+            if len(asked) == 1:
+                far.send(b"late")
+            return not read
+
+        before = loop.time()
+        loop.settle(1000.0, at_work, patient=True)
+        assert loop.time() - before < 500
+        loop.remove_reader(near)
+    near.close()
+    far.close()
+    assert read == [b"late"]
+    assert asked[0] == b""
+
+
+def test_settling_beside_a_connection_ends_though_somebody_works_for_ever() -> None:
+    """A task that goes on is left to those who look for such."""
+    near, far = socket.socketpair()
+    with a_loop() as loop:
+        loop.add_reader(near, lambda: None)
+        loop.settle(1000.0, lambda: True)
+        assert loop.time() < 1500
+        loop.remove_reader(near)
+    near.close()
+    far.close()
+
+
+def test_settling_goes_on_without_waiting_when_the_last_connection_is_closed() -> None:
+    """From then on only timers can happen, and they are not waited for."""
+    near, far = socket.socketpair()
+    fired: list[None] = []
+    with a_loop() as loop:
+        loop.add_reader(near, lambda: None)
+        loop.call_soon(loop.remove_reader, near)
+        loop.call_later(900.0, fired.append, None)
+        loop.settle(1000.0)
+    near.close()
+    far.close()
+    assert fired == [None]

@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from rescind.check.loop import LATE
 from rescind.check.points import RunPlan
 from rescind.check.record import Finding
-from rescind.check.report import Report
+from rescind.check.report import UNSURE, Report
 
-__all__ = ["SLOW", "UNSURE", "Again", "confirm"]
+__all__ = ["SLOW", "Again", "confirm"]
 
+#: Why a run is unresolved that seemed to hang.
 SLOW = "it was slow, and ended when it was given more time"
-UNSURE = "it did not end in time, and there was no time left to see whether it ever does"
 
 Again = Callable[[RunPlan], "list[Finding] | None"]
 """Makes a run again, with patience; returns what it shows, or None if it is worth nothing."""

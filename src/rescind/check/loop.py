@@ -324,26 +324,27 @@ class CheckLoop(asyncio.SelectorEventLoop):
         """Let what is under way come to rest: run for ``seconds`` of the loop's own time.
 
         Where no connection is open, that takes no real time. Where one is, it ends when nothing has
-        happened for a millisecond and nobody is ``at_work``, or after five.
+        happened for a millisecond and nobody is ``at_work``; after five at the latest.
 
         Args:
             seconds: how long, if nothing but timers can happen.
             at_work: says whether somebody is, who may yet come to an end.
-            patient: wait for connections as long as for timers.
+            patient: take five milliseconds for that, and ``seconds`` at most.
         """
         self.release()
         self.hung = None
         until = self.now + seconds
         watched = min(until, self.now + (seconds if patient else _SETTLE_WATCHED))
+        quiet = _SETTLE_WATCHED if patient else _QUIET
         while self.hung is None:
             if self.only_timers():
-                self._run_for(until - self.now)
+                self._run_for(max(until - self.now, 0.0))
                 return
             before = self.callbacks
-            self._run_for(min(_QUIET, max(watched - self.now, 0.0)))
-            quiet = self.callbacks - before <= 1  # the timer's own
-            working = bool(self._calls) or patient or (at_work is not None and at_work())
-            if self.now >= watched or (quiet and not working):
+            self._run_for(min(quiet, max(watched - self.now, 0.0)))
+            happened = self.callbacks - before > 1  # more than the timer's own
+            working = bool(self._calls) or (at_work is not None and at_work())
+            if self.now >= watched or not (happened or working):
                 return
 
     def _run_for(self, seconds: float) -> None:

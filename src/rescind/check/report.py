@@ -15,7 +15,10 @@ from rescind.check.plan import weight
 from rescind.check.points import Instant, Mode, Point, RunPlan
 from rescind.check.record import Finding
 
-__all__ = ["Report", "Verdict"]
+__all__ = ["UNSURE", "Report", "Verdict"]
+
+UNSURE: Final = "it did not end in time, and there was no time left to see whether it ever does"
+"""Why a run is unresolved that seems to hang: nobody may call that clean."""
 
 
 class Verdict(enum.Enum):
@@ -101,9 +104,15 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """``broken``; ``unresolved`` if nothing could be found out at all; else ``clean``."""
+        """``broken``, ``unresolved`` or ``clean``.
+
+        It is unresolved if nothing could be found out at all, or if something seems to hang and
+        could not be made again.
+        """
         if self.verdicts:
             return "broken"
+        if UNSURE in self.unresolved.values():
+            return "unresolved"
         known = [one for one in self.matrix.values() if one is not Verdict.UNRESOLVED]
         return "clean" if known or not (self.unresolved or self.untried) else "unresolved"
 

@@ -47,3 +47,22 @@ def test_catches_objects_that_no_way_leads_to_from_the_env() -> None:
 def test_passes_objects_that_are_let_go() -> None:
     """None of them survives."""
     assert not found(NAME, takes_out, setup=setup, judges=(Judge.STORM,))
+
+
+async def leaves_tasks(env: Env) -> None:
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(forever())
+    Thing.every.append(task)  # type: ignore[arg-type]  # somebody has to hold it
+    await asyncio.sleep(1)
+    task.cancel()
+    Thing.every.pop()
+
+
+def test_names_what_is_the_programs_own_alone() -> None:
+    """Neither how asyncio knows its tasks, nor how the checker does."""
+    finding = found(NAME, leaves_tasks, setup=setup, judges=(Judge.STORM,))[0]
+    kinds = {part.split(",")[0].split()[1] for part in finding.symptom.seen.split("; ")}
+    assert kinds == {"asyncio.locks.Event", "collections.deque"}
+    assert "rescind" not in finding.symptom.seen

@@ -10,6 +10,7 @@ env, such as a registry in a module. For those that are many, who holds one of t
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import types
 import weakref
@@ -33,7 +34,8 @@ __all__ = ["KindsGrow"]
 _LEAST = 6
 _DEPTH = 6
 _OURS = ("rescind.check.", "rescind._core.")
-_IGNORED = (*_OURS, "builtins", "asyncio.events", "_asyncio", "types")
+#: What comes with a task, and says nothing that the program's own objects do not say.
+_IGNORED = (*_OURS, "builtins", "asyncio.events", "_asyncio", "_contextvars", "types")
 
 #: What survives a storm in which nothing is canceled: who holds what is asked only of what is more,
 #: because that is slow.
@@ -100,11 +102,15 @@ def _is_ignored(kind: type) -> bool:
 
 
 def _is_the_checkers(one: Any) -> bool:
-    """Is it something by which the checker refers to a run, or to a task of the program's?"""
+    """Is it something by which the checker, or asyncio, refers to a run or a task?
+
+    Or a class, to which `abc` refers once somebody has asked what it is.
+    """
     kind = cast("type[object]", type(one))
     if issubclass(kind, weakref.ref):
-        referred = one()
-        return referred is None or type(referred).__module__.startswith(_OURS)
+        referred: Any = one()
+        known = referred is None or isinstance(referred, (type, asyncio.Future))
+        return known or type(referred).__module__.startswith(_OURS)
     if kind is partial:
         return str(getattr(one.func, "__module__", "")).startswith(_OURS)
     return kind.__module__.startswith(_OURS)
