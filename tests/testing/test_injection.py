@@ -196,4 +196,4 @@ def test_a_strike_is_a_line_of_the_trace() -> None:
     assert "INJECTED task cancel, parked" == step.notes[0]
     arrived = made.trace[step.number + 0]
     assert "canceled" == arrived.did
-    assert "the cancellation arrives" in arrived.notes
+    assert "the cancellation arrives in _worker" in arrived.notes

@@ -2,9 +2,13 @@
 
 from rescind.testing.hand import CountingWaker, context, poll_cancel_once, poll_once
 from rescind.testing.lab import (
+    BadToken,
+    Bounds,
+    Changes,
     Choice,
     Deviate,
     Exhaustive,
+    Exploration,
     Failure,
     FailureKind,
     Fifo,
@@ -21,14 +25,21 @@ from rescind.testing.lab import (
     Schedule,
     Spot,
     Step,
+    explore,
+    replay,
+    timeline,
 )
 from rescind.testing.virtual import run_virtual
 
 __all__ = [
+    "BadToken",
+    "Bounds",
+    "Changes",
     "Choice",
     "CountingWaker",
     "Deviate",
     "Exhaustive",
+    "Exploration",
     "Failure",
     "FailureKind",
     "Fifo",
@@ -46,7 +57,10 @@ __all__ = [
     "Spot",
     "Step",
     "context",
+    "explore",
     "poll_cancel_once",
     "poll_once",
+    "replay",
     "run_virtual",
+    "timeline",
 ]

@@ -1,7 +1,10 @@
 """The lab: deterministic runs, in chosen orders, with injected cancellations."""
 
+from rescind.testing.lab.changes import Bounds, Changes
 from rescind.testing.lab.errors import Livelock
 from rescind.testing.lab.executor import Decision, Passed
+from rescind.testing.lab.exploration import Exploration
+from rescind.testing.lab.explore import explore, replay
 from rescind.testing.lab.injection import ROOT, Injection, Instant, Kind, Spot
 from rescind.testing.lab.lab import Lab
 from rescind.testing.lab.record import Failure, FailureKind, Leftovers, Run, Step
@@ -15,13 +18,19 @@ from rescind.testing.lab.schedule import (
     Replay,
     Schedule,
 )
+from rescind.testing.lab.timeline import timeline
+from rescind.testing.lab.token import BadToken
 
 __all__ = [
     "ROOT",
+    "BadToken",
+    "Bounds",
+    "Changes",
     "Choice",
     "Decision",
     "Deviate",
     "Exhaustive",
+    "Exploration",
     "Failure",
     "FailureKind",
     "Fifo",
@@ -39,4 +48,7 @@ __all__ = [
     "Schedule",
     "Spot",
     "Step",
+    "explore",
+    "replay",
+    "timeline",
 ]

@@ -38,19 +38,23 @@ from rescind._core.task import Task
 from rescind._core.timers import Timer, Timers
 from rescind.testing.lab.errors import Livelock
 from rescind.testing.lab.host import LabHost
-from rescind.testing.lab.injection import ROOT, Instant
+from rescind.testing.lab.injection import ROOT, Instant, Kind, Spot
 from rescind.testing.lab.outside import Outside
 from rescind.testing.lab.places import Place, place_of_park
 from rescind.testing.lab.schedule import Choice, Fifo, Schedule
+from rescind.testing.lab.targets import kinds_at
 from rescind.testing.lab.task import LabTask
 from rescind.testing.lab.waits import who_waits
 
 if TYPE_CHECKING:
     from rescind.testing.lab.recorder import Recorder
 
-__all__ = ["Decision", "LabExecutor", "Passed", "Strike"]
+__all__ = ["Decision", "LabExecutor", "Passed", "SeenKinds", "Strike"]
 
 T = TypeVar("T")
+
+#: The kinds of injection that there are, by path, place and instant.
+SeenKinds = dict[tuple[str, str, Instant], tuple[Kind, ...]]
 
 #: Called to strike: with the task at the point.
 Strike = Callable[["LabTask[Any]"], object]
@@ -137,12 +141,14 @@ class LabExecutor(Executor):
         max_steps: after so many steps and timers it is a livelock.
         grace: default for cleanups, in seconds.
         recorder: told of everything; None: nothing is recorded.
+        kinds: filled with the kinds of injection at the points; None: nobody wants to know.
 
     Attributes:
         made: every task, in the order of spawning.
         decisions: every choice.
         passed: every point.
         taken: steps and timers so far.
+        reached: the spots at which something was to strike, and did or found nothing to cancel.
         recorder: as given.
     """
 
@@ -157,17 +163,20 @@ class LabExecutor(Executor):
         max_steps: int,
         grace: float | None,
         recorder: Recorder | None,
+        kinds: SeenKinds | None = None,
     ) -> None:
         super().__init__(LabHost(outside), grace=grace, name="the lab")
         self.made: list[LabTask[Any]] = []
         self.decisions: list[Decision] = []
         self.passed: list[Passed] = []
         self.taken = 0
+        self.reached: set[Spot] = set()
         self.recorder = recorder
         self._outside = outside
         self._schedule = schedule
         self._strikes: Mapping[tuple[str, str, int, Instant], Strike] = strikes
         self._max_steps = max_steps
+        self._kinds = kinds
         self._timers: _LabTimers = _LabTimers()
         self._due: list[_Due] = []
         self._order: list[LabTask[Any]] = []
@@ -306,6 +315,10 @@ class LabExecutor(Executor):
         """Note a point, and strike if that was asked for."""
         self.passed.append(Passed(self._event, task.path, place, visit, instant))
         self._event += 1
+        if self._kinds is not None:
+            seen = (task.path, "" if place is None else place.key, instant)
+            if seen not in self._kinds:
+                self._kinds[seen] = kinds_at(task, instant)
         if self._strikes:
             key = "" if place is None else place.key
             strike = self._strikes.get((task.path, key, visit, instant))
@@ -360,6 +373,7 @@ class LabExecutor(Executor):
         """Main has ended: choose, strike and record no more, and grant as many steps again."""
         self._schedule = Fifo()
         self._strikes = {}
+        self._kinds = None
         self._max_steps += self.taken + 1000
 
     @property

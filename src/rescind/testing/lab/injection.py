@@ -11,10 +11,13 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-__all__ = ["ROOT", "Injection", "Instant", "Kind", "Spot"]
+__all__ = ["INJECTOR", "ROOT", "Injection", "Instant", "Kind", "Spot"]
 
 ROOT = "root"
 """The path of the task that runs main; ``root/2`` is the second task that it spawned."""
+
+INJECTOR = "the lab"
+"""Who asked, in the reasons of injected cancellations."""
 
 
 class Instant(enum.Enum):

@@ -26,7 +26,7 @@ from rescind._core.outcome import Error
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
 from rescind._lifetime import refuse_to_block
 from rescind.testing.lab.errors import Livelock
-from rescind.testing.lab.executor import LabExecutor
+from rescind.testing.lab.executor import LabExecutor, SeenKinds
 from rescind.testing.lab.injection import Injection
 from rescind.testing.lab.outside import Outside, refused
 from rescind.testing.lab.record import Leftovers, Run
@@ -104,8 +104,14 @@ class Lab(Generic[T]):
             return make_run(self, outside)
 
 
-def make_run(lab: Lab[T], outside: Outside) -> Run[T]:
-    """Make a run of ``lab`` inside of ``outside.shut()``."""
+def make_run(lab: Lab[T], outside: Outside, kinds: SeenKinds | None = None) -> Run[T]:
+    """Make a run of ``lab`` inside of ``outside.shut()``.
+
+    Args:
+        lab: the program and all.
+        outside: what refuses the world outside.
+        kinds: filled with the kinds of injection that there are at the points; None: not asked.
+    """
     recorder = Recorder() if lab.trace else None
     struck: list[Injection] = []
     strikes = {
@@ -121,6 +127,7 @@ def make_run(lab: Lab[T], outside: Outside) -> Run[T]:
         max_steps=lab.max_steps,
         grace=lab.grace,
         recorder=recorder,
+        kinds=kinds,
     )
     if recorder is not None:
         recorder.executor = executor
@@ -139,6 +146,7 @@ def make_run(lab: Lab[T], outside: Outside) -> Run[T]:
 
 def _strike(injection: Injection, struck: list[Injection], task: LabTask[Any]) -> None:
     recorder = task.lab.recorder
+    task.lab.reached.add(injection.spot)
     if recorder is not None:
         recorder.strikes(injection)
     if strike(task, injection.kind):
@@ -168,8 +176,7 @@ def _run(lab: Lab[T], executor: LabExecutor, outside: Outside, struck: list[Inje
         _end(executor, left, at_once=error is not None or misuse is not None)
     if misuse is not None or outside.touched is not None:
         raise misuse or refused(outside.touched or "")
-    failed = [(task.path, task.unseen()) for task in executor.made]
-    unseen = [(path, unseen) for path, unseen in failed if unseen is not None]
+    unseen = [(task.path, exc) for task in executor.made for exc in task.unseen()]
     names = {task.path: task.name for task in executor.made}
     executor.made.clear()
     leftovers = Leftovers(
@@ -186,6 +193,7 @@ def _run(lab: Lab[T], executor: LabExecutor, outside: Outside, struck: list[Inje
         decisions,
         passed,
         tuple(struck),
+        tuple(one for one in lab.injections if one.spot not in executor.reached),
         leftovers,
         tuple(unseen),
         names,

@@ -12,6 +12,7 @@ nets: the interpreter's audit events, and, as the thread's running loop, an obje
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import threading
 import time
@@ -24,6 +25,8 @@ from typing import Any, Final, NoReturn
 from rescind._core.errors import UsageError
 
 __all__ = ["Outside", "refused"]
+
+_log: Final = logging.getLogger("rescind")
 
 _EVENTS: Final = {
     "subprocess.Popen": "a process was to be started",
@@ -81,6 +84,8 @@ class Outside:
         thread = get_ident()
         _shut[thread] = self
         asyncio._set_running_loop(self._loop)  # type: ignore[arg-type]
+        # What the runtime warns of, a cleanup that overran say, is in the run; it is no news here.
+        _log.addFilter(elsewhere := _Elsewhere(thread))
         try:
             with (
                 # CPython calls this for each coroutine that goes unawaited (Python/_warnings.c).
@@ -90,6 +95,7 @@ class Outside:
             ):
                 yield
         finally:
+            _log.removeFilter(elsewhere)
             asyncio._set_running_loop(None)
             del _shut[thread]
 
@@ -101,6 +107,17 @@ class Outside:
 
     def _refuse_thread(self, thread: threading.Thread) -> NoReturn:
         self.refuse(f"the thread {thread.name!r} was to be started")
+
+
+class _Elsewhere(logging.Filter):
+    """Lets pass what other threads log."""
+
+    def __init__(self, thread: int) -> None:
+        super().__init__()
+        self._thread = thread
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.thread != self._thread
 
 
 @contextmanager

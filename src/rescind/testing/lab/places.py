@@ -11,13 +11,14 @@ function too: that is what tokens name, so that edits elsewhere in the file chan
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import CodeType, CoroutineType, GeneratorType
 from typing import Any, cast
 
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.frames import from_library, shortened
 
-__all__ = ["Place", "place_of_park"]
+__all__ = ["Place", "place_of_park", "way_of"]
 
 _OURS = __name__.partition(".")[0]
 
@@ -30,20 +31,21 @@ class Place:
         line: counted from 1 in the file; 0 if there is none.
         function: the qualified name of the function.
         offset: the line counted from that of the function's ``def``, which has 0.
+        key: what it is called in tokens: stable under edits outside of the function.
+        code: of the function; None if there is no line.
     """
 
-    __slots__ = ("file", "function", "line", "offset")
+    __slots__ = ("code", "file", "function", "key", "line", "offset")
 
-    def __init__(self, file: str, line: int, function: str, offset: int) -> None:
+    def __init__(
+        self, file: str, line: int, function: str, offset: int, code: CodeType | None
+    ) -> None:
         self.file = file
         self.line = line
         self.function = function
         self.offset = offset
-
-    @property
-    def key(self) -> str:
-        """What it is called in tokens: stable under edits outside of the function."""
-        return f"{self.function}+{self.offset}"
+        self.key = f"{function}+{offset}"
+        self.code = code
 
     @property
     def where(self) -> str:
@@ -64,17 +66,13 @@ _at: dict[tuple[CodeType, int], Place | None] = {}
 _ways: dict[type[object], tuple[bool, bool]] = {}
 
 
-def place_of_park(future: Any) -> Place:
-    """Return where ``future`` is parked."""
-    found: Place | None = None
+def way_of(future: Any) -> Iterator[Any]:
+    """Yield what lies between a task's future and what that waits for, outermost first."""
     current: Any = future
-    last: Any = future
     while current is not None:
-        last = current
+        yield current
         if isinstance(current, CoroutineFuture):
-            driver = cast("CoroutineFuture[object]", current)
-            found = _innermost(driver.coroutine) or found
-            current = driver.leaf
+            current = cast("CoroutineFuture[object]", current).leaf
             continue
         kind = cast("type[object]", type(current))
         ways = _ways.get(kind)
@@ -84,14 +82,24 @@ def place_of_park(future: Any) -> Place:
                 ways = (ways[0], ways[1] or hasattr(current, "inner"))
             else:
                 _ways[kind] = ways
+        inner: Any = None
         if ways[0]:
             children = getattr(current, "_children", None)
-            current = None if children is None else _first_alive(children.cells)
+            inner = None if children is None else _first_alive(children.cells)
         elif ways[1]:
-            current = getattr(current, "inner", None)
-        else:
-            break
-    return found or _place("", 0, type(last).__name__.lower(), 0)
+            inner = getattr(current, "inner", None)
+        current = inner
+
+
+def place_of_park(future: Any) -> Place:
+    """Return where ``future`` is parked."""
+    found: Place | None = None
+    last: Any = future
+    for current in way_of(future):
+        last = current
+        if isinstance(current, CoroutineFuture):
+            found = _innermost(cast("CoroutineFuture[object]", current).coroutine) or found
+    return found or _place("", 0, type(last).__name__.lower(), 0, None)
 
 
 def _first_alive(cells: Any) -> Any:
@@ -133,12 +141,12 @@ def _seen(frame: Any) -> Place | None:
     if ours or from_library(code.co_filename):
         return None
     line: int = frame.f_lineno or 0
-    return _place(code.co_filename, line, code.co_qualname, line - code.co_firstlineno)
+    return _place(code.co_filename, line, code.co_qualname, line - code.co_firstlineno, code)
 
 
-def _place(file: str, line: int, function: str, offset: int) -> Place:
+def _place(file: str, line: int, function: str, offset: int, code: CodeType | None) -> Place:
     key = (file, line, function)
     place = _places.get(key)
     if place is None:
-        place = _places[key] = Place(file, line, function, offset)
+        place = _places[key] = Place(file, line, function, offset, code)
     return place

@@ -114,6 +114,7 @@ class Step:
         waits: what it waits for there; empty if it has ended.
         ended: how it ended; empty if it has not.
         shields: in how many shields it is parked.
+        cleaning: does it clean up after a cancellation, there?
         notes: what it did to others, and what was done to it, in order.
     """
 
@@ -126,6 +127,7 @@ class Step:
     waits: str = ""
     ended: str = ""
     shields: int = 0
+    cleaning: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -142,8 +144,10 @@ class Run(Generic[T]):
         decisions: every choice of the schedule.
         passed: every point that it came by.
         struck: the injections that struck, in order.
+        missed: the injections whose point the run did not come by.
         leftovers: what was there when main had ended.
-        unseen: exceptions of tasks that nobody ever saw, by path.
+        unseen: exceptions of tasks that nobody ever saw, and of the cleanups of canceled ones, by
+            path.
         names: of every task, by path.
     """
 
@@ -155,6 +159,7 @@ class Run(Generic[T]):
     decisions: tuple[Decision, ...]
     passed: tuple[Passed, ...]
     struck: tuple[Injection, ...]
+    missed: tuple[Injection, ...]
     leftovers: Leftovers
     unseen: tuple[tuple[str, BaseException], ...]
     names: dict[str, str]

@@ -12,7 +12,8 @@ from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.phase import Phase
 from rescind._core.reason import CancelRequest
 from rescind._core.scope import Mask
-from rescind.testing.lab.injection import Injection
+from rescind.testing.lab.injection import INJECTOR, Injection
+from rescind.testing.lab.places import way_of
 from rescind.testing.lab.record import Step, cleaned
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ class Recorder:
         self._kept: list[str] = []
         self._did = ""
         self._ended = ""
-        self._unwinding = False
+        self._unwinding: frozenset[str] = frozenset()
         self._firing = False
+        self._striking = False
 
     # -- told by the executor ---------------------------------------------------------------------
 
@@ -65,6 +67,8 @@ class Recorder:
     def asked(self, task: LabTask[Any], request: CancelRequest) -> None:
         """Note that a task was asked to cancel."""
         reason = request.reason
+        if self._striking and reason.by == INJECTOR:
+            return  # that is what the line says already
         words = reason.kind.value + (f": {reason.message}" if reason.message else "")
         again = " again" if task.request is not None else ""
         self._notes.append(cleaned(f"asks {task.name} to cancel{again} ({words})"))
@@ -86,15 +90,15 @@ class Recorder:
     def end(self, task: LabTask[Any]) -> None:
         """Note that the step is over, and write it down."""
         waits, shields = "", 0
+        now: frozenset[str] = frozenset()
         if task.ended is None:
             waits, shields = _wait(task.future)
-            if self._did == "canceled":
-                if _unwinding(task):
-                    self._notes.insert(0, "the cancellation arrives")
-                elif shields:
-                    self._notes.insert(0, "the cancellation is held back by a shield")
-            elif not self._unwinding and _unwinding(task):
-                self._notes.insert(0, "the cancellation arrives")
+            now = _unwinding(task)
+            arrived = now - self._unwinding
+            if arrived:
+                self._notes.insert(0, f"the cancellation arrives in {', '.join(sorted(arrived))}")
+            elif self._did == "canceled" and shields:
+                self._notes.insert(0, "the cancellation is held back by a shield")
         self._write(
             task.path,
             task.name,
@@ -103,6 +107,7 @@ class Recorder:
             waits=waits,
             ended=self._ended,
             shields=shields,
+            cleaning=bool(now),
         )
 
     def fired(self) -> None:
@@ -118,9 +123,11 @@ class Recorder:
         """Note that an injection strikes, in a line of its own."""
         self._kept, self._notes = self._notes, []
         self._notes.append(f"INJECTED {injection.kind.value}, {injection.spot.instant.value}")
+        self._striking = True
 
     def struck(self, task: LabTask[Any]) -> None:
         """Note that it has struck, and write it down."""
+        self._striking = False
         self._write(task.path, task.name, "injected", place=task.place)
         self._notes, self._kept = self._kept, []
 
@@ -131,9 +138,15 @@ class Recorder:
         self.steps.append(Step(len(self.steps) + 1, at, path, name, did, notes=notes, **more))
 
 
-def _unwinding(task: LabTask[Any]) -> bool:
-    future = task.future
-    return isinstance(future, CoroutineFuture) and future.unwinding
+def _unwinding(task: LabTask[Any]) -> frozenset[str]:
+    """Return which coroutines on the way to what is waited for clean up after a cancellation."""
+    names: set[str] = set()
+    for future in way_of(task.future):
+        if isinstance(future, CoroutineFuture):
+            driver = cast("CoroutineFuture[object]", future)
+            if driver.unwinding or driver.floor:
+                names.add(getattr(driver.coroutine, "__name__", "a coroutine"))
+    return frozenset(names)
 
 
 def _wait(future: Any) -> tuple[str, int]:

@@ -19,7 +19,8 @@ from rescind.combinators.timeout import Timeout
 from rescind.tasks.block import OwnBlock
 from rescind.tasks.group import TaskGroup
 from rescind.tasks.token import CancellationToken
-from rescind.testing.lab.injection import Instant, Kind
+from rescind.testing.lab.injection import INJECTOR, Instant, Kind
+from rescind.testing.lab.places import way_of
 
 if TYPE_CHECKING:
     from rescind.testing.lab.task import LabTask
@@ -47,6 +48,8 @@ def kinds_at(task: LabTask[Any], instant: Instant) -> tuple[Kind, ...]:
 
 def strike(task: LabTask[Any], kind: Kind) -> bool:
     """Cancel; return False if there is nothing of that kind around the task."""
+    if kind in (Kind.SECOND, Kind.GRACE) and task.request is None:
+        return False
     if kind is Kind.TASK or kind is Kind.SECOND:
         task.cancel(_reason(task, "injected"))
     elif kind is Kind.GRACE:
@@ -72,7 +75,7 @@ def strike(task: LabTask[Any], kind: Kind) -> bool:
 
 
 def _reason(task: LabTask[Any], words: str) -> CancelReason:
-    return CancelReason(CancelKind.EXPLICIT, words, "the lab", None, task.lab.host.time)
+    return CancelReason(CancelKind.EXPLICIT, words, INJECTOR, None, task.lab.host.time)
 
 
 def _parent(task: LabTask[Any]) -> LabTask[Any] | None:
@@ -136,20 +139,10 @@ def _expire(task: LabTask[Any]) -> bool:
 
 
 def _way(task: LabTask[Any]) -> list[Any]:
-    """Return what lies between the task and what it waits for, outermost first."""
+    """Return what lies between the task and what it waits for, scopes included, outermost first."""
     way: list[Any] = []
-    if task.phase == Phase.NEW:
-        return way
-    current: Any = task.future
-    while current is not None:
-        way.append(current)
-        if isinstance(current, CoroutineFuture):
-            driver = cast("CoroutineFuture[object]", current)
-            way += driver.scopes
-            current = driver.leaf
-            continue
-        children = getattr(current, "_children", None)
-        cells: list[Any] = [] if children is None else children.cells
-        alive = [cell.future for cell in cells if cell.ended is None]
-        current = alive[0] if alive else getattr(current, "inner", None)
+    for future in () if task.phase == Phase.NEW else way_of(task.future):
+        way.append(future)
+        if isinstance(future, CoroutineFuture):
+            way += cast("CoroutineFuture[object]", future).scopes
     return way

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rescind._core.frames import Site
 from rescind._core.grace import Grace
-from rescind._core.outcome import Error, Outcome
+from rescind._core.outcome import Canceled, Error, Outcome
 from rescind._core.poll import Future
 from rescind._core.reason import CancelRequest
 from rescind._core.task import Task
@@ -70,13 +70,18 @@ class LabTask(Task[T]):
         self.lab.ended(self, outcome)
         super()._ended(outcome)
 
-    def unseen(self) -> BaseException | None:
-        """Return the exception that it failed with if nobody ever saw it, and consider it seen."""
+    def unseen(self) -> tuple[BaseException, ...]:
+        """Return the exception that it failed with if nobody ever saw it, and consider it seen.
+
+        And what its cleanup failed with, if it was canceled: that shows in its outcome alone.
+        """
         outcome = self.ended
+        if isinstance(outcome, Canceled):
+            return outcome.also
         if self._observed or not isinstance(outcome, Error):
-            return None
+            return ()
         self._observed = True
-        return outcome.exception
+        return (outcome.exception,)
 
     def _report_unseen(self) -> None:
         """Log nothing: the lab looks at each task itself."""

@@ -1,0 +1,75 @@
+"""`Trial`: makes runs of one program with given changes, and judges them.
+
+*Threads.* The one that explores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from rescind.testing.lab.changes import Bounds, Changes
+from rescind.testing.lab.injection import Injection, Instant, Kind
+from rescind.testing.lab.judge import Invariant, judge
+from rescind.testing.lab.lab import Lab, make_run
+from rescind.testing.lab.outside import Outside
+from rescind.testing.lab.record import Failure, Run
+from rescind.testing.lab.schedule import Deviate, Schedule
+
+__all__ = ["Main", "Trial"]
+
+Main = Callable[[], Coroutine[Any, Any, Any] | Awaitable[Any]]
+
+
+class Trial:
+    """One program, with what must hold.
+
+    Attributes:
+        main: the program.
+        bounds: as given.
+        invariants: what must hold after each run.
+        allowed: exceptions that may come out of runs with injections.
+        grace: for cleanups, in seconds of the virtual clock.
+        kinds: which kinds of injection there are at the points that were seen.
+        runs: how many were made.
+        struck: how many injections have struck.
+    """
+
+    def __init__(
+        self,
+        main: Main,
+        bounds: Bounds,
+        invariants: tuple[Invariant, ...] = (),
+        allowed: tuple[type[BaseException], ...] = (),
+        grace: float | None = 30.0,
+    ) -> None:
+        self.main = main
+        self.bounds = bounds
+        self.invariants = invariants
+        self.allowed = allowed
+        self.grace = grace
+        self.kinds: dict[tuple[str, str, Instant], tuple[Kind, ...]] = {}
+        self.runs = 0
+        self.struck = 0
+        self.outside = Outside()
+
+    def run(self, changes: Changes, *, trace: bool = False) -> tuple[Run[Any], Failure | None]:
+        """Make the run with these changes; inside of ``outside.shut()``."""
+        return self.run_in(Deviate(changes.choices), changes.injections, trace=trace)
+
+    def run_in(
+        self, schedule: Schedule, injections: tuple[Injection, ...], *, trace: bool = False
+    ) -> tuple[Run[Any], Failure | None]:
+        """Make a run in the order of ``schedule``."""
+        lab = Lab(
+            self.main,
+            schedule=schedule,
+            injections=injections,
+            max_steps=self.bounds.max_steps,
+            grace=self.grace,
+            trace=trace,
+        )
+        run = make_run(lab, self.outside, self.kinds)
+        self.runs += 1
+        self.struck += len(run.struck)
+        return run, judge(run, self.invariants, self.allowed)
