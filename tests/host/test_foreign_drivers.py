@@ -10,6 +10,7 @@ import pytest
 
 import rescind
 from rescind import Runtime
+from rescind.sync import Event
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
 
@@ -228,7 +229,7 @@ def test_eager_stock_task_may_await_our_futures(new_loop: Loop, ours: bool) -> N
 
     async def inner(value: int) -> tuple[int, bool]:
         me = asyncio.current_task()
-        await rescind.join(rescind.sleep(0.001), rescind.ready(1))
+        await rescind.join(rescind.sleep(5 if value == 9 else 0.001), rescind.ready(1))
         return value, asyncio.current_task() is me
 
     async def main() -> object:
@@ -369,8 +370,11 @@ def test_all_tasks_of_a_loop_can_be_gathered() -> None:
 
 
 @pytest.mark.parametrize("ours", [True, False], ids=["our-task", "stock-task"])
-def test_what_was_woken_goes_on_before_a_cancellation_also_inside_a_combinator(ours: bool) -> None:
-    """The branch goes on to its next park (R7, R16), whoever drives the task around it."""
+@pytest.mark.parametrize("value", [True, False], ids=["value", "bare-yield"])
+def test_what_was_woken_before_a_cancellation_is_delivered_if_it_is_a_value(
+    ours: bool, value: bool
+) -> None:
+    """Also inside a combinator, whoever drives the task around it (R7); a bare yield has none."""
     seen: list[int] = []
 
     async def main() -> None:
@@ -378,15 +382,20 @@ def test_what_was_woken_goes_on_before_a_cancellation_also_inside_a_combinator(o
             for step in range(4):
                 seen.append(step)
                 if step == 1:
-                    asyncio.get_running_loop().call_soon(task.cancel)
-                await rescind.yield_now()
+                    asyncio.get_running_loop().call_soon(cancel)
+                await (event.wait() if value and step == 1 else rescind.yield_now())
 
         async def waits() -> None:
             await rescind.race(work())
 
+        def cancel() -> None:
+            event.set()
+            task.cancel()
+
+        event = Event()
         task: Any = rescind.spawn(waits()) if ours else asyncio.create_task(waits())
         while not task.done():
             await asyncio.sleep(0)
 
     asyncio.run(main())
-    assert seen == [0, 1, 2]
+    assert seen == ([0, 1, 2] if value else [0, 1])

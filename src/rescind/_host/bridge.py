@@ -113,7 +113,9 @@ def drive(future: Future[T]) -> Generator[Any, Any, T]:
     if task is None and local.executor is None and _trio_task() is not None:
         from rescind._host.trio_drive import drive as drive_in_trio
 
-        return (yield from drive_in_trio(future).__await__())
+        driven = drive_in_trio(future)
+        del future  # a traceback keeps this frame
+        return (yield from driven.__await__())
     executor = executor_here()
     if task is None or executor is None or not isinstance(executor.host, AsyncioHost):
         raise UsageError(f"{future!r} was awaited where no runtime runs; use rescind.run(...)")
@@ -123,7 +125,8 @@ def drive(future: Future[T]) -> Generator[Any, Any, T]:
     try:
         while True:
             if cell.queued:
-                cell.run()
+                cell.begin()
+                cell.step()
             if cell.ended is not None:
                 break
             try:
@@ -136,12 +139,15 @@ def drive(future: Future[T]) -> Generator[Any, Any, T]:
                 # One request, however often the host repeats it (anyio does, each tick).
                 if canceled is None:
                     canceled = exc
-                    if cell.phase is Phase.READY:
-                        cell.run()  # it was woken first: what it has is delivered (R7)
                     reason = CancelReason(
                         CancelKind.FOREIGN, str(exc) or None, task.get_name(), None, executor.now()
                     )
-                    cell.ask(CancelRequest(reason, grace_at=grace_at(executor)))
+                    request = CancelRequest(reason, grace_at=grace_at(executor))
+                    if cell.phase is Phase.READY:
+                        with cell.foreseeing(request):
+                            cell.begin()
+                            cell.step()
+                    cell.ask(request)
         return _settle(cell.ended, canceled, task)
     finally:
         canceled = None
@@ -154,21 +160,21 @@ def drive(future: Future[T]) -> Generator[Any, Any, T]:
 def _settle(
     outcome: Outcome[T], canceled: asyncio.CancelledError | None, task: asyncio.Task[Any]
 ) -> T:
-    if isinstance(outcome, Completed):
-        if canceled is not None:
-            # The value is delivered (R7), and asyncio's request is put back, its count unchanged.
-            _put_back(task, canceled)
-        return outcome.value
-    if isinstance(outcome, Error):
-        raise outcome.exception
-    if canceled is None:
-        canceled = asyncio.CancelledError(outcome.reason.line())
-    for error in outcome.also:
-        attach(canceled, error, "while cleaning up")
     try:
+        if isinstance(outcome, Completed):
+            if canceled is not None:
+                # The value is delivered (R7); asyncio's request is put back, its count unchanged.
+                _put_back(task, canceled)
+            return outcome.value
+        if isinstance(outcome, Error):
+            raise outcome.exception
+        if canceled is None:
+            canceled = asyncio.CancelledError(outcome.reason.line())
+        for error in outcome.also:
+            attach(canceled, error, "while cleaning up")
         raise canceled
     finally:
-        del canceled  # a traceback keeps this frame
+        del outcome, canceled  # a traceback keeps this frame, too
 
 
 def _put_back(task: asyncio.Task[Any], canceled: asyncio.CancelledError) -> None:

@@ -8,11 +8,15 @@ parked, and what its cancellation looks like, is for `bridge` (asyncio) and `tri
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from rescind._core.cell import Cell
+from rescind._core.current import Region, local
 from rescind._core.executor import Executor
 from rescind._core.poll import Future
+from rescind._core.reason import CancelRequest
 
 __all__ = ["ForeignCell", "grace_at"]
 
@@ -40,11 +44,31 @@ class ForeignCell(Cell[T]):
         self.stock_task = task
         self.queued = True
 
-    def run(self) -> None:
-        """Take the step that is due."""
+    def begin(self) -> None:
+        """Prepare the step that is due; the driver then calls `step`.
+
+        It does so itself: an exception's frames refer back to those below, and a frame of ours in
+        between would keep the cell, and so the exception.
+        """
         self.queued = False
         self.executor.refill()
-        self.step()
+
+    @contextmanager
+    def foreseeing(self, request: CancelRequest) -> Generator[None]:
+        """During the block, in which it is stepped, show inside the request that follows.
+
+        What was woken first is delivered (R7). But where there is nothing to deliver, as at a bare
+        yield, the branch that parks there looks outwards, and need not wait for its next park.
+        """
+        outer = local.region
+        local.region = region = Region()
+        region.outer = region.cx = region.request = None
+        self.request = request
+        try:
+            yield
+        finally:
+            local.region = outer
+            self.request = None
 
 
 def grace_at(executor: Executor) -> float | None:

@@ -71,7 +71,8 @@ async def drive(future: Future[T]) -> T:
             canceled = _pass_on(cell, exc, None)
         while True:
             if cell.queued and seat.owed is None:
-                cell.run()
+                cell.begin()
+                cell.step()
             if cell.ended is not None and seat.owed is None:
                 break
             parked = True
@@ -122,15 +123,18 @@ def _pass_on(
     else:
         by: str | None = getattr(exc, "source_task", None)
         reason = CancelReason(CancelKind.FOREIGN, _words(exc), by, at=executor.now())
+    at: float | None = None
     if before is None:
-        if cell.phase is Phase.READY:
-            cell.run()  # it was woken first: what it has is delivered (R7)
         at = grace_at(executor)
     elif isinstance(before, KeyboardInterrupt):
         at = executor.now()  # the second Ctrl-C: no more cleanup (R24)
-    else:
-        at = None
-    cell.ask(CancelRequest(reason, grace_at=at))
+    request = CancelRequest(reason, grace_at=at)
+    if before is None and cell.phase is Phase.READY:
+        with cell.foreseeing(request):
+            cell.begin()
+            cell.step()
+    cell.ask(request)
+    del cell  # an exception's frames may refer back to this one
     return exc
 
 
