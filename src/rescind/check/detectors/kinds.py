@@ -108,9 +108,9 @@ def _is_the_checkers(one: Any) -> bool:
     """
     kind = cast("type[object]", type(one))
     if issubclass(kind, weakref.ref):
-        referred: Any = one()
-        known = referred is None or isinstance(referred, (type, asyncio.Future))
-        return known or type(referred).__module__.startswith(_OURS)
+        referred = cast("type[object]", type(one()))
+        known = issubclass(referred, (type, asyncio.Future, types.NoneType))
+        return known or referred.__module__.startswith(_OURS)
     if kind is partial:
         return str(getattr(one.func, "__module__", "")).startswith(_OURS)
     return kind.__module__.startswith(_OURS)
