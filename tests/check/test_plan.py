@@ -1,8 +1,23 @@
 """Which runs are planned, and in which order."""
 
+import asyncio
+import socket
+from itertools import product
+
 import pytest
 
-from rescind.check import Instant, Judge, Mode, Options, Point, RunPlan
+from rescind.check import (
+    Env,
+    Instant,
+    Judge,
+    Mode,
+    Options,
+    Point,
+    Progress,
+    RunPlan,
+    sweep,
+)
+from rescind.check.agenda import Agenda
 from rescind.check.plan import available_modes, plans_for, second_strikes, weight
 from rescind.check.record import Record
 from tests.check.kit import run
@@ -129,3 +144,64 @@ def test_the_clean_run_of_a_plan_has_the_same_mode_and_judge_and_notes_what_is_c
 
     assert run(scenario, between.clean()).trace == ["a step of root"]
     assert run(scenario, plan.clean()).trace == []
+
+
+# -- the agenda ------------------------------------------------------------------------------------
+
+
+def taken(agenda: Agenda) -> list[RunPlan]:
+    """Take everything out."""
+    plans: list[RunPlan] = []
+    while (plan := agenda.take()) is not None:
+        plans.append(plan)
+    return plans
+
+
+def test_where_something_hung_the_other_runs_come_last() -> None:
+    """Those that are known, and those of kinds that are learned of later; none is lost."""
+    options = Options(modes=(Mode.ASYNCIO, Mode.TWICE), judges=(Judge.FOLLOW_UP, Judge.PROMPT))
+    record = clean((FIRST, True), (SECOND, True))
+    untouched, agenda = Agenda(options), Agenda(options)
+    kinds = list(product(options.modes, options.judges))
+    for one in kinds:
+        untouched.know(one, record)
+    for one in kinds[:2]:
+        agenda.know(one, record)
+    hung = agenda.take()
+    assert hung is not None
+    agenda.postpone(hung)
+    for one in kinds[2:]:
+        agenda.know(one, record)
+    assert len(agenda) == len(untouched) - 1
+    everything, planned = taken(untouched), [hung, *taken(agenda)]
+    assert sorted(map(str, planned)) == sorted(map(str, everything))
+    assert [plan.point for plan in planned] == [FIRST, *[SECOND] * 4, *[FIRST] * 3]
+
+
+def test_a_sweep_tries_other_places_before_it_hangs_there_again() -> None:
+    """Where that takes time, which is when a connection is open."""
+
+    async def watched(env: Env) -> None:
+        env.ends = socket.socketpair()
+        asyncio.get_running_loop().add_reader(env.ends[0], lambda: None)
+
+    async def unwatched(env: Env) -> None:
+        asyncio.get_running_loop().remove_reader(env.ends[0])
+        for end in env.ends:
+            end.close()
+
+    async def scenario() -> None:
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            await asyncio.Event().wait()
+        await asyncio.sleep(0.01)
+
+    modes = (Mode.ASYNCIO, Mode.GROUP)
+    options = Options(modes, (Judge.LOOK,), (Instant.PARKED,), cleanup=False, confirm=0)
+    seen: list[Progress] = []
+    sweep(scenario, setup=watched, teardown=unwatched, options=options, progress=seen.append)
+    tried = [(now.trying.partition(",")[0], now.trying.partition("by ")[2]) for now in seen]
+    first, second = tried[0][0], tried[1][0]
+    assert first != second
+    assert [place for place, _ in tried] == [first, second, second, first]

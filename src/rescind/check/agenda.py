@@ -24,6 +24,9 @@ __all__ = ["Agenda", "Kind"]
 Kind = tuple[Mode, Judge]
 """The runs that are compared with the same clean run."""
 
+Place = tuple[Point | None, Instant]
+"""Where and when a run strikes, in whatever mode."""
+
 
 class Agenda:
     """The runs of one sweep that are still to be made.
@@ -44,6 +47,8 @@ class Agenda:
         self._guess: dict[Kind, int] = {}
         self._plans: deque[RunPlan] = deque()
         self._later: deque[RunPlan] = deque()
+        # Where something hung, and it took a limit in real time to see it.
+        self._slow: set[Place] = set()
 
     def due(self) -> Kind | None:
         """Return the kind whose clean runs are needed to tell what comes next; None: none are."""
@@ -66,7 +71,9 @@ class Agenda:
         if len(self._clean) == 1:
             # How many the others will be is a guess: as if they parked where this one does.
             self._guess = {one: len(self._planned(one, clean)) for one in self._pending}
-        plans = [*self._plans, *self._planned(kind, clean)]
+        new = self._planned(kind, clean)
+        self._later += [plan for plan in new if _place(plan) in self._slow]
+        plans = [*self._plans, *(plan for plan in new if _place(plan) not in self._slow)]
         plans.sort(key=lambda plan: (weight(plan), self._rank[plan.mode, plan.judge]))
         self._plans = deque(plans)
 
@@ -79,6 +86,17 @@ class Agenda:
     def add(self, plans: Iterable[RunPlan]) -> None:
         """Make these too, after all others."""
         self._later += plans
+
+    def postpone(self, struck: RunPlan) -> None:
+        """Make the other runs that strike where this one does after all others.
+
+        It hung until a limit was over, and so may they: with a budget, other places come first.
+        """
+        self._slow.add(_place(struck))
+        kept: deque[RunPlan] = deque()
+        for plan in self._plans:
+            (self._later if _place(plan) in self._slow else kept).append(plan)
+        self._plans = kept
 
     def ahead(self, number: int) -> list[RunPlan]:
         """Return the next runs, at most so many, as far as nothing else may come between them."""
@@ -96,3 +114,7 @@ class Agenda:
         """How many are to be made, as far as that is known."""
         guessed = sum(self._guess.get(kind, 0) for kind in self._pending)
         return len(self._plans) + len(self._later) + guessed
+
+
+def _place(plan: RunPlan) -> Place:
+    return plan.point, plan.instant

@@ -158,9 +158,9 @@ class Sweep:
 
     def _get_to_know(self, kind: Kind) -> None:
         """Make the clean runs of a kind, and plan its runs; or set it aside."""
-        # In this process, and while no other runs: a worker is to know what was usual here.
-        self._runs.close()
         mode, judge = kind
+        if judge is Judge.STORM:
+            self._runs.close()  # workers are to know what survives a clean one; who knows, forks
         # If callbacks are struck between, they are noted.
         between = Instant.CALLBACK in self.options.instants
         plan = RunPlan(
@@ -293,6 +293,8 @@ class Sweep:
         if broken and report.found_after is None:
             report.found_after = monotonic() - self._began
         self._keep_time_for(findings, record.seconds)
+        if any(LATE in finding.symptom.seen for finding in findings):
+            self._agenda.postpone(plan)
         report.mark(plan, Verdict.BROKEN if broken else Verdict.SURVIVED)
         report.coverage.note(record, broken=broken)
 

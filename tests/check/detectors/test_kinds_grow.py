@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import ClassVar
 
-from rescind.check import Env, Judge
+import pytest
+
+from rescind.check import Env, Judge, Mode, Options, sweep
 from tests.check.detectors.kit import found
 
 NAME = "kinds grow"
@@ -42,6 +45,19 @@ def test_catches_objects_that_no_way_leads_to_from_the_env() -> None:
     assert finding.symptom.seen == (
         "12 tests.check.detectors.test_kinds_grow.Thing, held by list < dict['every'] < class Thing"
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_says_who_holds_them_in_other_processes_too() -> None:
+    """They have to know what survives a storm in which nothing is canceled."""
+    judges = (Judge.FOLLOW_UP, Judge.STORM)  # workers are at work when the second is learned of
+    told: list[list[str]] = []
+    for processes in (1, 2):
+        options = Options((Mode.ASYNCIO,), judges, confirm=0, processes=processes)
+        findings = sweep(forgets, setup=setup, options=options).findings
+        told.append([one.symptom.seen for one in findings if one.detector == NAME])
+    assert told[0] == told[1]
+    assert "held by" in told[0][0]
 
 
 def test_passes_objects_that_are_let_go() -> None:
