@@ -48,6 +48,12 @@ class Program:
                 return
         raise AssertionError(f"it ended before it said {part!r}: {self.said}")
 
+    def answer(self) -> None:
+        """Write a line to its standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
     def send(self, number: signal.Signals = signal.SIGINT) -> None:
         """Send a signal."""
         self.process.send_signal(number)
@@ -71,6 +77,7 @@ def running(folder: Path, source: str, *options: str) -> Iterator[Program]:
         [*COMMAND, *options, "app.py"],
         cwd=folder,
         env=os.environ | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1"},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

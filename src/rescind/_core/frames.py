@@ -20,6 +20,7 @@ __all__ = [
     "caller",
     "from_library",
     "keep_for_ever",
+    "ours",
     "shortened",
     "site",
     "site_of",
@@ -49,7 +50,8 @@ class Site:
         return f"{self.file}:{self.line}"
 
 
-def _ours(frame: FrameType) -> bool:
+def ours(frame: FrameType) -> bool:
+    """Is it a frame of rescind's own code?"""
     name: str = frame.f_globals.get("__name__", "")
     return name == _PACKAGE or name.startswith(_PACKAGE + ".")
 
@@ -71,7 +73,7 @@ def shortened(where: str) -> str:
 def caller() -> str | None:
     """Return ``file:line`` of the nearest frame on the stack that is not rescind's own."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _ours(frame):
+    while frame is not None and ours(frame):
         frame = frame.f_back
     return None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
@@ -91,7 +93,7 @@ def await_stack(awaitable: object) -> list[Site]:
             frame, current = current.ag_frame, current.ag_await
         else:
             break
-        if frame is not None and not _ours(frame):
+        if frame is not None and not ours(frame):
             sites.append(
                 Site(frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_qualname)
             )
@@ -121,7 +123,7 @@ def strip(exc: BaseException) -> None:
     (``f_back``): what their locals hold would live as long as the exception does.
     """
     tb: TracebackType | None = exc.__traceback__
-    while tb is not None and _ours(tb.tb_frame):
+    while tb is not None and ours(tb.tb_frame):
         try:
             tb.tb_frame.clear()
         except RuntimeError:
@@ -143,7 +145,7 @@ def keep_for_ever(coroutine: object) -> None:
 
 def site_of(frame: FrameType | None) -> Site | None:
     """Return the nearest place on this stack that is not rescind's own, or None if all is."""
-    while frame is not None and _ours(frame):
+    while frame is not None and ours(frame):
         frame = frame.f_back
     if frame is None:
         return None

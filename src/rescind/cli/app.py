@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -72,18 +73,22 @@ def cli(ctx: click.Context) -> None:
 @click.option(
     "--debug", is_flag=True, help="Use asyncio's debug mode, and show tracebacks in full."
 )
-def run(
-    target: str, arguments: tuple[str, ...], grace: float | None, uvloop: bool, debug: bool
-) -> int:
+@click.option(
+    "--trace",
+    metavar="FILE",
+    help="Record what happens to every task into FILE, and say at the end what was canceled.",
+)
+def run(target: str, arguments: tuple[str, ...], debug: bool, **options: Any) -> int:
     """Run the async function main of SCRIPT, or FUNC of MODULE.
 
     It is called with ARGS if it takes any; sys.argv has them as well. What it returns, if that is
     an int, is the exit code.
 
     The first Ctrl-C cancels it and says what is being waited for while it cleans up; the second
-    drops it.
+    drops it. On SIGUSR1 it writes to standard error what every task is doing.
     """
-    return execute(load(target, arguments, debug=debug), grace=grace, uvloop=uvloop, debug=debug)
+    loaded = load(target, arguments, debug=debug)
+    return execute(loaded, debug=debug, **options)
 
 
 cli.add_command(check_command)

@@ -24,6 +24,7 @@ from rescind._host.asyncio import AsyncioHost
 from rescind._host.signals import SignalNotice
 from rescind.cli import say
 from rescind.cli.target import Refused, Target
+from rescind.cli.watching import dumped_on_signal, traced
 from rescind.runtime import Runtime
 
 __all__ = ["execute"]
@@ -32,7 +33,9 @@ _FAILED: Final = 1
 _INTERRUPTED: Final = 128 + signal.SIGINT
 
 
-def execute(target: Target, *, grace: float | None, uvloop: bool, debug: bool) -> int:
+def execute(
+    target: Target, *, grace: float | None, uvloop: bool, debug: bool, trace: str | None = None
+) -> int:
     """Run the target to its end, its cleanup included; return the exit code.
 
     Args:
@@ -40,9 +43,10 @@ def execute(target: Target, *, grace: float | None, uvloop: bool, debug: bool) -
         grace: for its cleanup, in seconds; None: unbounded.
         uvloop: run on uvloop.
         debug: asyncio's debug mode, and tracebacks in full.
+        trace: the file to record into what happens, or None.
 
     Raises:
-        Refused: uvloop is not installed.
+        Refused: uvloop is not installed, or the file cannot be written.
     """
     try:
         runtime = Runtime(host="uvloop" if uvloop else "asyncio", grace=grace, handle_signals=True)
@@ -55,8 +59,9 @@ def execute(target: Target, *, grace: float | None, uvloop: bool, debug: bool) -
     logger = logging.getLogger("rescind")
     logger.addHandler(handler)
     try:
-        code = _main(runtime, target, debug)
-        code = _shut_down(runtime, code)
+        with dumped_on_signal(), traced(trace):
+            code = _main(runtime, target, debug)
+            code = _shut_down(runtime, code)
     finally:
         logger.removeHandler(handler)
     _report_overruns(runtime)

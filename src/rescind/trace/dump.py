@@ -109,7 +109,8 @@ def _tree(infos: tuple[CellInfo, ...] | list[CellInfo], indent: str) -> Iterator
         alike.setdefault(_likeness(info), []).append(info)
     for first, *others in alike.values():
         more = f" (and {len(others)} more)" if others else ""
-        what = f": {first.waits_for} {first.place}".rstrip() if first.waits_for else ""
+        what = f"{first.waits_for} {first.place}".strip()
+        what = f": {what}" if what else ""
         yield f"{indent}{first.label}{more} {first.state}{what}"
         yield from (f"{indent}    {line}" for line in _why(first))
         yield from _tree(first.children, indent + "  ")

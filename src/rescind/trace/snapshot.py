@@ -17,13 +17,14 @@ read then may be a moment older in one place than in another.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from rescind._core.cell import Cell
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.explanation import Blocker, CellInfo, GroupInfo
-from rescind._core.frames import Site, await_stack, shortened
+from rescind._core.frames import Site, await_stack, from_library, ours, shortened
 from rescind._core.gate import Gate
 from rescind._core.outcome import Canceled, Completed
 from rescind._core.phase import Phase
@@ -54,6 +55,8 @@ _STATES = {
     Phase.DROPPING: "being dropped",
 }
 _INFINITY = float("inf")
+#: The module whose `Cell.step` polls whatever runs.
+_STEPS = Cell.__module__
 
 
 def label_of(who: object) -> str:
@@ -91,20 +94,23 @@ def _info(
     now = None if executor is None else executor.now()
     shields = tuple(_shields(cell.future))
     wait = waits_of(cell, label)[0]
+    state = _state(cell, shields)
+    running = state == "running"
+    stack = _running(cell) if running else tuple(_stack(cell.future))
     return CellInfo(
         label,
         number,
         name,
-        _state(cell, shields),
+        state,
         age=None if task is None or now is None else now - task.created_at,
         asked=_since(reasons, now),
         reasons=reasons,
         shields=shields,
         grace_left=_grace_left(cell, now),
         deadline_left=_deadline_left(cell, now),
-        waits_for=wait.what,
-        place=wait.place,
-        stack=tuple(_stack(cell.future)),
+        waits_for="" if running else wait.what,
+        place=_at(stack) if running else wait.place,
+        stack=stack,
         blocked_by=tuple(dict.fromkeys(_blockers(cell.future))),
         children=tuple(
             _info(child, name, True, (*around, cell))
@@ -189,6 +195,28 @@ def _stack(future: Any) -> Iterator[Site]:
         awaited = getattr(part, "future", None)
         if isinstance(awaited, asyncio.Task):
             yield from await_stack(cast("asyncio.Task[object]", awaited).get_coro())
+
+
+def _running(cell: Cell[Any]) -> tuple[Site, ...]:
+    """Where a cell is that is being polled, synchronous calls included: its thread is there."""
+    executor = cell.cx.executor
+    thread = None if executor is None else executor.thread
+    frame = None if thread is None else sys._current_frames().get(thread)
+    sites: list[Site] = []
+    while frame is not None:
+        name = frame.f_globals.get("__name__")
+        if name == _STEPS:
+            break  # further out is whoever steps it
+        if not ours(frame):
+            code = frame.f_code
+            sites.append(Site(code.co_filename, frame.f_lineno or 0, code.co_qualname))
+        frame = frame.f_back
+    return tuple(reversed(sites))
+
+
+def _at(stack: tuple[Site, ...]) -> str:
+    own = [site for site in stack if not from_library(site.file)] or list(stack)
+    return f"at {shortened(str(own[-1]))} in {own[-1].function}" if own else ""
 
 
 def _blockers(future: Any) -> Iterator[Blocker]:
