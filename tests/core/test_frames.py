@@ -69,7 +69,7 @@ def test_caller_without_foreign_frames_is_unknown(monkeypatch: pytest.MonkeyPatc
     """If every frame is rescind's own there is no place."""
     from rescind._core import frames
 
-    monkeypatch.setattr(frames, "_ours", lambda _frame: True)
+    monkeypatch.setattr(frames, "ours", lambda _frame: True)
     assert (None, None) == (caller(), site_of(None))
 
 
