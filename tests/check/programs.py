@@ -57,6 +57,14 @@ LIBRARY = """
 
     async def pass_on():
         await asyncio.sleep(0.01)
+
+    async def fails_behind():
+        ready = asyncio.get_running_loop().create_future()
+        async def helper():
+            ready.set_result(None)
+        task = asyncio.create_task(helper())
+        await ready
+        await task
 """
 
 

@@ -264,7 +264,7 @@ def test_unittest_cases_are_swept(suite: Suite) -> None:
 
 
 def test_what_the_test_itself_leaves_is_no_fault(suite: Suite) -> None:
-    """A helper that it ends in its last line; a cancellation that it expects itself."""
+    """A helper that it ends in its last line, or that fails; a cancellation that it expects."""
     result = suite.run(
         """
         async def test_helper():
@@ -282,11 +282,26 @@ def test_what_the_test_itself_leaves_is_no_fault(suite: Suite) -> None:
             await lock.acquire()
             await pass_on()
             lock.release()
+
+        async def test_waits():  # before Python 3.12 that swallows a cancellation at times
+            loop = asyncio.get_running_loop()
+            future = loop.create_future()
+            loop.call_soon(future.set_result, None)
+            await asyncio.wait_for(future, 1)
+
+        async def test_helper_fails():
+            ready = asyncio.get_running_loop().create_future()
+            async def helper():
+                ready.set_result(None)
+                await pass_on()
+            task = asyncio.create_task(helper())
+            await ready
+            await task
         """,
         "--cancel-sweep",
     )
 
-    result.assert_outcomes(passed=3)
+    result.assert_outcomes(passed=5)
 
 
 def test_what_the_awaited_call_ends_rightly_is_no_fault(suite: Suite) -> None:
@@ -321,13 +336,22 @@ def test_the_fault_of_what_is_tested_is_one_in_such_a_test_too(suite: Suite) -> 
             helper = asyncio.create_task(asyncio.sleep(1000))
             await swallow()
             helper.cancel()
+
+        async def test_swallowed_in_a_task_of_its_own():
+            task = asyncio.create_task(swallow())
+            await asyncio.sleep(0)
+            await task
+
+        async def test_error_of_the_library():
+            await fails_behind()
         """,
         "--cancel-sweep",
         "--cancel-level=quick",
     )
 
-    result.assert_outcomes(failed=1)
+    result.assert_outcomes(failed=3)
     result.stdout.fnmatch_lines(["*the cancellation was swallowed*"])
+    result.stdout.fnmatch_lines(["*something fails, and nobody is told*"])
     result.stdout.no_fnmatch_line("*still run*")
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "brief",
     "in_source",
     "in_turn",
+    "is_standard",
     "label",
     "moment",
     "own_place",
@@ -32,7 +33,7 @@ _INSTALLED = re.compile(r"[^\s'\",;()]*[/\\](?:site|dist)-packages[/\\]")
 def shown_place(point: Point) -> str:
     """Return the innermost place of a point that is not in the standard library."""
     for place in reversed(point.stack):
-        if not _is_standard(place):
+        if not is_standard(place):
             return place
     return point.place
 
@@ -115,7 +116,8 @@ def _file(place: str) -> str:
     return parts_of(place)[0]
 
 
-def _is_standard(place: str) -> bool:
+def is_standard(place: str) -> bool:
+    """Is it in the standard library?"""
     file = _file(place)
     return file.startswith("<") or (
         file.startswith(_STDLIB) and f"{os.sep}site-packages{os.sep}" not in file

@@ -8,7 +8,9 @@ the test's own, and no fault; what breaks only if the await was entered is a fau
 awaits.
 
 What a test has started and not asked for yet may be ended by that line, rightly: for what nobody
-was told, the test is abandoned just after the line as well.
+was told, the test is abandoned just after the line as well. And two things need no other run: if
+the cancellation was raised in frames of the test alone, it is the test, or the standard library,
+that has caught it; and an exception that the test's own code has raised is its own.
 
 *What it is not.* Asked where that await is the ``__aexit__`` of the line's own context manager: it
 is entered to clean up, and abandoning the test before would be another story.
@@ -19,6 +21,7 @@ is entered to clean up, and abandoning the test before would be another story.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -27,8 +30,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from rescind.check.detectors import DETECTORS, Detector
-from rescind.check.points import Mode, RunPlan
-from rescind.check.record import Finding
+from rescind.check.places import is_standard, parts_of
+from rescind.check.points import Mode, Point, RunPlan
+from rescind.check.record import Finding, Record
 from rescind.check.run import Run
 
 if TYPE_CHECKING:
@@ -44,6 +48,10 @@ _ALWAYS = frozenset({"invariant"})
 _UNTOLD = frozenset({"never retrieved", "never awaited", "noise"})
 
 Line = tuple[str, int]
+
+
+#: Who catches a cancellation is a frame of the stack in which it was raised.
+_CAUGHT = frozenset({"swallowed", "replaced"})
 
 
 def attributed(
@@ -69,7 +77,11 @@ def is_own(finding: Finding, scenario: Scenario, files: frozenset[str]) -> bool:
     if finding.detector in _ALWAYS or finding.plan.point is None:
         return False
     witness = _Witness(files)
-    _traced(scenario, finding.plan, witness)
+    record = _traced(scenario, finding.plan, witness)
+    if finding.detector in _CAUGHT and _only_in(files, record.landed):
+        return True
+    if finding.detector in _UNTOLD and witness.raised and all(witness.raised):
+        return True
     if witness.line is None or witness.leaving:
         return False
     abandoned = RunPlan(mode=Mode.ASYNCIO, judge=finding.plan.judge)
@@ -86,12 +98,23 @@ def is_own(finding: Finding, scenario: Scenario, files: frozenset[str]) -> bool:
     return False
 
 
-def _traced(scenario: Scenario, plan: RunPlan, tracer: _Tracer) -> Any:
+def _only_in(files: frozenset[str], landed: list[Point]) -> bool:
+    """Was it raised in frames of the tests, and of the standard library that they call, alone?"""
+    return bool(landed) and all(
+        is_standard(place) or os.path.abspath(parts_of(place)[0]) in files
+        for place in landed[0].stack
+    )
+
+
+def _traced(scenario: Scenario, plan: RunPlan, tracer: _Tracer) -> Record:
     before = sys.gettrace()
+    run = Run(scenario, plan, [tracer, *(one() for one in DETECTORS)])
     try:
-        return Run(scenario, plan, [tracer, *(one() for one in DETECTORS)]).execute()
+        record = run.execute()
     finally:
         sys.settrace(before)
+    tracer.heard(run.problems)
+    return record
 
 
 class _Tracer(Detector):
@@ -123,6 +146,9 @@ class _Tracer(Detector):
     def begins(self, frame: FrameType) -> None:
         """Look at a line that begins."""
 
+    def heard(self, problems: list[dict[str, Any]]) -> None:
+        """Look at what the loop was told of."""
+
 
 class _Witness(_Tracer):
     """Sees which line of the test awaits what is canceled.
@@ -131,11 +157,13 @@ class _Witness(_Tracer):
         line: file and number; None: none was found.
         count: how often that line had begun, in its frame.
         leaving: is it the end of an ``async with`` of that line?
+        raised: of each exception that nobody was told of, whether the tests' own code raised it.
     """
 
     line: Line | None = None
     count = 0
     leaving = False
+    raised: tuple[bool, ...] = ()
 
     def set_up(self, run: Run) -> None:
         super().set_up(run)
@@ -158,6 +186,10 @@ class _Witness(_Tracer):
                 self.count = self.counts[id(frame), frame.f_lineno]
                 self.leaving = callee is not None and callee.f_code.co_name == "__aexit__"
                 return
+
+    def heard(self, problems: list[dict[str, Any]]) -> None:
+        errors = (one.get("exception") for one in problems)
+        self.raised = tuple(_file_of(one) in self._files for one in errors)
 
 
 class _Deserter(_Tracer):
@@ -200,6 +232,18 @@ class _Deserter(_Tracer):
         # What raises in a tracer is raised in the frame; and the tracer is taken off.
         asyncio.get_running_loop().call_soon(sys.settrace, self._called)
         raise asyncio.CancelledError("abandoned by rescind check")
+
+
+def _file_of(exc: BaseException | None) -> str:
+    """Return the file whose line has raised it; of the standard library's, who called that."""
+    file = ""
+    tb = None if exc is None else exc.__traceback__
+    while tb is not None:
+        code = tb.tb_frame.f_code
+        if not is_standard(f"{code.co_filename}:1 in f"):
+            file = code.co_filename
+        tb = tb.tb_next
+    return file
 
 
 def _frames(coro: Any) -> list[FrameType]:
