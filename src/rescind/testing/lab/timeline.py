@@ -64,7 +64,7 @@ def _lines(
     wrapped = textwrap.wrap(_words(step), max(room, 20), subsequent_indent="  ")
     first, *rest = wrapped or [""]
     lines = [f"{head}{left}{mark} {first}".rstrip()]
-    own = _GONE if not step.task else _state(step, _GONE)
+    own = _GONE if not step.task else _state(step, states[step.task])
     for line in rest:
         lines.append(f"{' ' * len(head)}{left}{own} {line}".rstrip())
     return lines
