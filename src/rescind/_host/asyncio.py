@@ -13,11 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from asyncio import tasks as asyncio_tasks
 from collections.abc import Callable
-from functools import partial
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 from rescind._core.cell import Cell
 from rescind._core.coroutine import CoroutineFuture
@@ -28,6 +26,7 @@ from rescind._core.hostport import Scheduled, Swap
 from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending
 from rescind._core.reason import CancelRequest
+from rescind._host.current_task import register, swap_for
 from rescind._host.identity import Identity
 from rescind._host.task_group import know_cancellation
 from rescind._host.ticks import Tick
@@ -60,7 +59,7 @@ class AsyncioHost:
     def __init__(self, loop: asyncio.AbstractEventLoop, *, owned: bool) -> None:
         self.loop = loop
         self.name = f"{type(loop).__module__.partition('.')[0]}"
-        self.swap: Swap | None = _swap_for(loop)
+        self.swap: Swap | None = swap_for(loop)
         self.owned = owned
         self._until: Callable[[], bool] | None = None
         know_cancellation()
@@ -97,7 +96,7 @@ class AsyncioHost:
         """Return a new identity; that of a task's own coroutine is in ``asyncio.all_tasks()``."""
         identity = Identity(coroutine, self.loop, name, root)
         if root:
-            asyncio_tasks._register_task(identity)  # type: ignore[arg-type]  # it is like one
+            register(identity)
         return identity
 
     def retire(self, identity: Identity) -> None:
@@ -138,27 +137,6 @@ class AsyncioHost:
         """Close the loop, if it is owned; what runs on it is ended before, by a `LoopEnd`."""
         if self.owned:
             self.loop.close()
-
-
-class _SwapFunction(Protocol):
-    def __call__(self, loop: Any, task: Any, /) -> Any: ...
-
-
-def _swap_for(loop: asyncio.AbstractEventLoop) -> Swap:
-    """Return the function that makes an identity current on ``loop``."""
-    if sys.version_info >= (3, 12):
-        swap = cast("_SwapFunction", asyncio_tasks._swap_current_task)
-        return partial(swap, loop)
-    current: dict[Any, Any] = vars(asyncio_tasks)["_current_tasks"]
-    return partial(_exchange, current, loop)
-
-
-def _exchange(current: dict[Any, Any], loop: asyncio.AbstractEventLoop, identity: Any) -> Any:
-    # CPython 3.11 has no swap function: this is what its _leave_task and _enter_task do.
-    previous = current.pop(loop, None)
-    if identity is not None:
-        current[loop] = identity
-    return previous
 
 
 def _in_anyio_shield(identity: Identity) -> bool:

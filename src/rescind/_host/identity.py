@@ -19,6 +19,8 @@ import contextvars
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Final, final
 
+from rescind._host.current_task import unregister
+
 if TYPE_CHECKING:
     from rescind._core.coroutine import CoroutineFuture
     from rescind._core.poll import Context
@@ -239,7 +241,7 @@ class Identity:
         self._driver = None
         self.awaited = None
         if self._registered:
-            asyncio.tasks._unregister_task(self)  # type: ignore[arg-type]  # it is like one
+            unregister(self)
         callbacks, self._callbacks = self._callbacks, None
         for callback, context in callbacks or ():
             if not self._loop.is_closed():
