@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any
 
-from rescind.testing.laws.program import Program
-from rescind.testing.laws.stage import Play, Setting, play
+from rescind.testing.laws.stage import PLAIN, Play, Runnable, Setting, play
 
 __all__ = ["same", "same_outcomes", "schedules"]
 
 
-def same(a: Program, b: Program, setting: Setting, *, what: str = "≃") -> tuple[Play, Play]:
+def same(a: Runnable, b: Runnable, setting: Setting = PLAIN) -> tuple[Play, Play]:
     """Check that ``a ≃ b`` in this setting; return both runs.
 
     Raises:
@@ -26,15 +25,15 @@ def same(a: Program, b: Program, setting: Setting, *, what: str = "≃") -> tupl
     left, right = play(a, setting), play(b, setting)
     if left.seen() != right.seen():
         raise AssertionError(
-            f"the two programs should do the same ({what}), but do not.\n"
+            f"the two programs should do the same (≃), but do not.\n"
             f"in {setting!r}\n" + "\n".join(difflib.ndiff(_lines(a, left), _lines(b, right)))
         )
     return left, right
 
 
-def _lines(program: Program, run: Play) -> list[str]:
+def _lines(program: Runnable, run: Play) -> list[str]:
     return [
-        f"program: {program!r}",
+        f"program: {getattr(program, '__name__', program)!r}",
         f"outcome: {run.ended!r}",
         f"ends at: {run.at:g}{', stuck' if run.stuck else ''}",
         *(f"  {entry.what}" for entry in run.trace),
@@ -47,8 +46,8 @@ def schedules(length: int = 4, width: int = 2) -> Iterable[tuple[int, ...]]:
 
 
 def same_outcomes(
-    a: Program,
-    b: Program,
+    a: Runnable,
+    b: Runnable,
     orders: Iterable[tuple[int, ...]] | None = None,
     *,
     of: Callable[[Play], Any] = lambda run: run.ended,

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import rescind
+from rescind._core.current import local
 from rescind._core.gate import Gate
 from rescind._core.outcome import Completed, Outcome
 from rescind.sync import Mutex, Semaphore, channel
@@ -55,8 +56,17 @@ class Entry:
 
 @dataclass
 class Finalizer:
-    """A finalizer that was registered, and what became of it."""
+    """A finalizer that was registered, and what became of it.
 
+    Attributes:
+        of: the node that registered it.
+        program: what it runs.
+        begun: how often it began.
+        ended: how often it ended.
+        saw: the outcomes that it was told.
+    """
+
+    of: Program
     program: Program
     begun: int = 0
     ended: int = 0
@@ -109,13 +119,17 @@ class Machine:
 
     def note(self, what: str, place: _Place = TOP) -> None:
         """Append to the trace."""
-        task = rescind.current_task()
-        step = 0 if self.steps is None else self.steps(task)
-        self.trace.append(Entry(what, place.sheltered, task.name, step))
+        executor = local.executor
+        task = None if executor is None else executor.current
+        step = 0 if self.steps is None or task is None else self.steps(task)
+        name = "" if task is None else task.name  # nobody's: polled by hand
+        self.trace.append(Entry(what, place.sheltered, name, step))
 
-    def register(self, program: Program, place: _Place) -> Callable[[Outcome[Any]], Awaitable[Any]]:
-        """Return a finalizer that runs ``program``, and is counted."""
-        entry = Finalizer(program)
+    def register(
+        self, of: Program, program: Program, place: _Place = TOP
+    ) -> Callable[[Outcome[Any]], Awaitable[Any]]:
+        """Return a finalizer of the node ``of`` that runs ``program``, and is counted."""
+        entry = Finalizer(of, program)
         self.finalizers.append(entry)
         sheltered = _Place(place.gates, sheltered=True)
 
@@ -146,10 +160,10 @@ class Machine:
                     return gate.open((self.future if again else self.run)(body, inside))
             case ast.OnCancel(body, finalizer):
                 inner = self.future(body, place)
-                return rescind.on_cancel(inner, self.register(finalizer, place))
+                return rescind.on_cancel(inner, self.register(program, finalizer, place))
             case ast.Finalize(body, finalizer):
                 inner = self.future(body, place)
-                return rescind.finalize(inner, self.register(finalizer, place))
+                return rescind.finalize(inner, self.register(program, finalizer, place))
             case ast.CatchCancel(body):
                 return rescind.catch_cancel(self.future(body, place))
             case ast.Shield(body):
@@ -238,7 +252,7 @@ class Machine:
                     gates = (*place.gates, (name, gate))
                     return await run(body, _Place(gates, sheltered=True))
             case ast.Bracket(acquire, use, release):
-                return await self._bracket(acquire, use, release, place)
+                return await self._bracket(program, acquire, use, release, place)
             case ast.Guard(seconds, body):
                 token = rescind.CancellationToken.after(seconds)
                 try:
@@ -257,14 +271,14 @@ class Machine:
                 return await self.future(program, place)
 
     async def _bracket(
-        self, acquire: Program, use: Program, release: Program, place: _Place
+        self, of: Program, acquire: Program, use: Program, release: Program, place: _Place
     ) -> Any:
         sheltered = _Place(place.gates, sheltered=True)
         owed: list[Callable[[Outcome[Any]], Awaitable[Any]]] = []
 
         async def acquired() -> Any:
             resource = await self.run(acquire, sheltered)
-            owed.append(self.register(release, place))  # from here on it is owed
+            owed.append(self.register(of, release, place))  # from here on it is owed
             return resource
 
         async def used(_resource: Any) -> Any:

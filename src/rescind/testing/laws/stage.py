@@ -26,20 +26,20 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import get_ident
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from rescind._core.current import local
 from rescind._core.errors import InternalError, TaskCanceled
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.phase import Phase
-from rescind._core.reason import CancelReason
+from rescind._core.reason import CancelKind, CancelReason
 from rescind._core.task import Task
 from rescind._host.manual import ManualHost
 from rescind.runtime import Runtime
 from rescind.testing.laws.interpret import Boom, Entry, Machine
 from rescind.testing.laws.program import Program
 
-__all__ = ["PLAIN", "Injection", "Play", "Setting", "Stage", "play", "told"]
+__all__ = ["PLAIN", "Injection", "Play", "Runnable", "Setting", "Stage", "play", "silenced", "told"]
 
 _STEPS = 20_000
 
@@ -47,8 +47,17 @@ _log = logging.getLogger("rescind")
 
 
 def _silence(_record: logging.LogRecord) -> bool:
-    """Let nothing through: programs of all kinds fail on purpose here."""
     return False
+
+
+@contextmanager
+def silenced() -> Generator[None]:
+    """During the block, log nothing: programs of all kinds fail on purpose here."""
+    _log.addFilter(_silence)
+    try:
+        yield
+    finally:
+        _log.removeFilter(_silence)
 
 
 @dataclass(frozen=True)
@@ -60,15 +69,18 @@ class Injection:
         step: at which of its steps, from 1.
         when: just before that step, or just after it.
         word: the reason.
+        grace: for the cleanup, in seconds; None: unbounded; 0: the task is dropped at once.
     """
 
     task: int = 0
     step: int = 1
     when: Literal["before", "after"] = "after"
     word: str = "injected"
+    grace: float | None = None
 
     def __repr__(self) -> str:
-        return f"Injection({self.task}, {self.step}, {self.when!r}, {self.word!r})"
+        grace = "" if self.grace is None else f", grace={self.grace!r}"
+        return f"Injection({self.task}, {self.step}, {self.when!r}, {self.word!r}{grace})"
 
 
 @dataclass(frozen=True)
@@ -99,7 +111,7 @@ class Play:
         outcome: how the program ended.
         trace: what it did, in order, until the last task ended.
         at: when it ended, in virtual seconds.
-        stuck: did it have to be canceled because nothing could run any more (J1)?
+        stuck: could nothing run any more before all had ended (J1)?
         hung: what did not even end then (J2).
         left: what the runtime still had at the end: timers, queued tasks.
         machine: what it noted.
@@ -139,9 +151,12 @@ def told(value: Any) -> Any:
     if isinstance(value, Canceled):
         return ("canceled", *told(value.reason), value.dropped, value.abandoned)
     if isinstance(value, CancelReason):
-        return (value.kind.name, value.message)
+        # What follows from a parent's is the parent's: how many are between is not compared.
+        chain = [link for link in value.chain() if link.kind is not CancelKind.PARENT]
+        root = chain[0] if chain else value
+        return (root.kind.name, root.message)
     if isinstance(value, BaseExceptionGroup):
-        group: Any = value
+        group: Any = value  # pyright: ignore[reportUnknownVariableType]
         return (type(group).__name__, tuple(told(one) for one in group.exceptions))
     if isinstance(value, TaskCanceled):
         return (type(value).__name__, told(value.reason))
@@ -247,7 +262,7 @@ class Stage:
                 if self.on_strike is not None:
                     self.on_strike(one)
                 self.struck.append((one, number))
-                task.cancel(one.word)
+                task.cancel(one.word, grace=one.grace)
 
     def steps(self, task: Task[Any]) -> int:
         """Return how many steps of a task have begun."""
@@ -275,7 +290,9 @@ class Stage:
             for task in alive:
                 task.cancel("stuck")
             self.idle()
-        return tuple(f"{task!r}" for task in self.runtime.tasks())
+        hung = tuple(f"{task!r}" for task in self.runtime.tasks())
+        self.stuck = self.stuck or bool(hung)
+        return hung
 
     @contextmanager
     def inside(self) -> Generator[None]:
@@ -287,8 +304,11 @@ class Stage:
             local.executor = outer
 
 
+Runnable: TypeAlias = "Program | Callable[[Machine], Awaitable[Any]]"
+
+
 def play(
-    program: Program | Callable[[Machine], Awaitable[Any]],
+    program: Runnable,
     setting: Setting = PLAIN,
     *,
     grace: float | None = None,

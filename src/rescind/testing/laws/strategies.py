@@ -119,11 +119,15 @@ def prog(
     return made
 
 
-def fin(*, size: int = 3) -> SearchStrategy[Program]:
-    """Return a strategy for finalizers: small, and sure to end."""
-    return prog(
-        size=size, without=("Never", "SelfCancel", "tasks", "shared", "Guard"), finalizers=0
-    )
+def fin(*, size: int = 3, without: tuple[str, ...] = ()) -> SearchStrategy[Program]:
+    """Return a strategy for finalizers: small, and sure to end.
+
+    Args:
+        size: about how many leaves they have.
+        without: what else they do not have; see `prog`.
+    """
+    left_out = ("Never", "SelfCancel", "tasks", "shared", "Guard", *without)
+    return prog(size=size, without=left_out, finalizers=0)
 
 
 def sched(*, length: int = 12) -> SearchStrategy[tuple[int, ...]]:

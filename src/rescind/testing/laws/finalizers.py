@@ -1,0 +1,326 @@
+"""Finalizers and brackets: P28 to P42."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import rescind
+from rescind._core.outcome import Canceled, Completed, Outcome
+from rescind._core.poll import PENDING, Context, Future, Pending, Waker
+from rescind.testing.laws.equiv import same
+from rescind.testing.laws.interpret import Boom, Machine
+from rescind.testing.laws.law import law
+from rescind.testing.laws.program import (
+    Bracket,
+    CatchCancel,
+    Fail,
+    Finalize,
+    Never,
+    OnCancel,
+    Program,
+    Seq,
+    Shield,
+    Sleep,
+    Value,
+    seq,
+)
+from rescind.testing.laws.stage import Injection, Play, Setting, Stage, play, told
+
+__all__: list[str] = []
+
+_CERTAIN = ("Fail", "Timeout")
+
+
+def whats(run: Play) -> list[str]:
+    """Return the trace, as words."""
+    return [entry.what for entry in run.trace]
+
+
+def canceled_at(program: Program, at: float, *, grace: float | None = None) -> Play:
+    """Run a program that is canceled from outside at a time."""
+
+    def strike(world: Machine) -> Any:
+        stage_task = rescind.spawn(world.run(program), name="struck")
+
+        async def main() -> Any:
+            await rescind.sleep(at)
+            return await stage_task.cancel("r")
+
+        return main()
+
+    async def main(world: Machine) -> Any:
+        return await strike(world)
+
+    run = play(main, grace=grace)
+    if isinstance(run.outcome, Completed):
+        run.outcome = run.outcome.value
+    return run
+
+
+@law(28)
+def finalizers_run_inside_out(x: Program, on: Setting) -> None:
+    """Nested on_cancel: innermost first, each once, iff the region ended Canceled."""
+    body = CatchCancel(OnCancel(OnCancel(OnCancel(x, Value(71)), Value(72)), Value(73)))
+    run = play(body, on)
+    mine = [what for what in whats(run) if what in ("value 71", "value 72", "value 73")]
+    if run.hung or not run.machine.finalizers:
+        return
+    assert isinstance(run.outcome, Completed | Canceled), run.outcome
+    ended = run.outcome.value if isinstance(run.outcome, Completed) else run.outcome
+    if isinstance(ended, Canceled):
+        assert mine in (["value 71", "value 72", "value 73"], []), mine
+        assert mine or not run.trace, "they did not run"
+    else:
+        assert mine == [], f"they ran, though it ended as {ended}"
+
+
+@law(29, f={"without": _CERTAIN})
+def finalize_is_ensure(x: Program, f: Program, on: Setting) -> None:
+    """finalize(x, lambda _: f) ≃ ensure(x, f), as a coroutine writes it; f sees how x ended."""
+
+    async def ensured(world: Machine) -> Any:
+        try:
+            value = await world.future(x)
+        except GeneratorExit:
+            raise  # dropped: what hangs even when it is canceled
+        except BaseException:
+            await rescind.shield(world.run(f))
+            raise
+        await rescind.shield(world.run(f))
+        return value
+
+    run, _ = same(Finalize(x, f), ensured, on)
+    for one in run.machine.finalizers:
+        if one.of == Finalize(x, f) and one.saw and not run.hung:
+            assert told(one.saw[0])[:3] == run.ended[:3] or run.ended[0] == "canceled"
+
+
+@law(30, x={"without": ("tasks", "shields", "shared")})
+def finalize_is_spawn_join_handle(x: Program, f: Program) -> None:
+    """spawn; join; handle(outcome) ≈ finalize(x, handle), for x whose last step is no shield."""
+
+    async def joined(world: Machine) -> Any:
+        outcome = await rescind.spawn(world.run(x)).join()
+        await world.register(x, f)(outcome)
+
+    spawned, plain = play(joined), play(Finalize(x, f))
+    if not plain.stuck:
+        assert whats(spawned) == whats(plain)
+        seen = [told(one.saw) for one in spawned.machine.finalizers if one.program is f]
+        assert seen == [told(one.saw) for one in plain.machine.finalizers if one.program is f]
+
+
+@law(31, examples=80)
+def every_finalizer_runs_once(x: Program, f: Program, on: Setting) -> None:
+    """Each runs exactly once, for every program and every cancellation, once it is registered."""
+    run = play(Finalize(x, f), on)
+    for one in run.machine.finalizers:
+        must = not isinstance(one.of, OnCancel) and not (run.hung and one.of != Finalize(x, f))
+        assert one.begun == 1 or (one.begun == 0 and not must), f"{one} ran {one.begun} times"
+        assert one.ended == one.begun
+
+
+@law(32, x={"without": ("tasks",)})
+def a_finalizer_is_shielded(x: Program, f: Program, on: Setting) -> None:
+    """Wrapping a finalizer in a shield changes nothing; cancel during it does not shorten it."""
+    same(Finalize(x, f), Finalize(x, Shield(f)), on)
+    same(OnCancel(x, f), OnCancel(x, Shield(f)), on)
+    more = (Injection(0, 2, "after", "x"), Injection(0, 3, "before", "y"))
+    cleanup = play(Finalize(Value(70), f), Setting(on.choices, more))
+    alone = play(f, Setting(on.choices))
+    assert whats(cleanup)[1:] == whats(alone), "it was shortened"
+
+
+@law(33)
+def a_raising_finalizer_stops_nothing(x: Program, f: Program, struck: Setting) -> None:
+    """It neither stops other finalizers nor turns Canceled into Error; it is in `also`."""
+    first = OnCancel(Seq(x, Never()), Fail("first"))
+    second = OnCancel(first, f)
+    body = OnCancel(second, Fail("last"))
+    run = play(body, struck)
+    own = [one for one in run.machine.finalizers if one.of in (body, second, first)]
+    if run.hung or run.ended[0] != "canceled" or not own:
+        return
+    assert [one.begun for one in own] == [1, 1, 1], "one did not run"
+    assert isinstance(run.outcome, Canceled)
+    words = [one.args[0] for one in run.outcome.also if isinstance(one, Boom)]
+    assert words[:1] == ["first"] or "first" in words
+    assert words[-1:] == ["last"], words
+
+
+@law(34)
+def a_hung_finalizer() -> None:
+    """Without a grace every canceller waits; with one they wait that long, and `dropped` tells."""
+    hangs = OnCancel(Never(), Never())
+    run = canceled_at(hangs, 1)
+    assert run.hung, "it ended"
+    for grace in (0, 0.5, 2):
+        run = canceled_at(hangs, 1, grace=grace)
+        assert not run.hung and run.at == 1 + grace, run.at
+        assert isinstance(run.outcome, Canceled) and run.outcome.dropped, run.outcome
+        assert not run.outcome.abandoned
+
+
+@law(35, examples=60)
+def bracket_releases_what_it_acquired(x: Program, f: Program, h: Program, on: Setting) -> None:
+    """If acquire completed, release ran exactly once before the end; acquire is not interrupted."""
+    body = Bracket(f, x, h)
+    run = play(body, on)
+    alone = play(f, Setting(on.choices))
+    owed = [one for one in run.machine.finalizers if one.of == body]
+    assert run.hung or [one.begun for one in owed] == [one.ended for one in owed] == [1] * len(owed)
+    if run.trace:
+        acquired = whats(alone)
+        assert whats(run)[: len(acquired)] == acquired, "acquire was interrupted"
+        assert len(owed) == (alone.ended[0] == "completed"), "released without being acquired"
+
+
+@law(36)
+def release_in_reverse_order(x: Program, f: Program, on: Setting) -> None:
+    """Releases are in the reverse order of the acquires, also if a later acquire fails."""
+    inner = Bracket(Seq(f, Value(83)), x, Value(93))
+    body = Bracket(Value(81), Bracket(Value(82), inner, Value(92)), Value(91))
+    run = play(body, on)
+    marks = [int(what[6:]) for what in whats(run) if what[:7] in ("value 8", "value 9")]
+    acquired = [mark for mark in marks if mark < 90]
+    released = [mark - 10 for mark in marks if mark >= 90]
+    assert run.hung or released == acquired[::-1], f"{acquired} released as {released}"
+
+
+@law(37, x={"without": ("SpawnJoin", "Cancel")}, y={"without": ("SpawnJoin", "Cancel")})
+def children_end_before_the_parents_cleanup(x: Program, y: Program, on: Setting) -> None:
+    """When a parent's own finalizer begins, all of its children have ended (R8)."""
+    alive: list[list[Program]] = []
+
+    def parent(fut: Any, world: Machine) -> Any:
+        return rescind.finalize(fut, lambda _outcome: alive.append(list(world.open.values())))
+
+    async def group(world: Machine) -> None:
+        async with rescind.task_group() as children:
+            children.spawn(world.run(x))
+            await world.run(y)
+
+    async def main(world: Machine) -> Any:
+        await rescind.outcomes(
+            parent(rescind.race(world.run(x), world.run(y)), world),
+        )
+        await rescind.outcomes(parent(rescind.join(world.run(x), world.run(y)), world))
+        await rescind.outcomes(parent(group(world), world))
+
+    run = play(main, on)
+    assert run.hung or all(one == [] for one in alive), alive
+
+
+@law(38)
+def cleanup_may_wait_as_often_as_it_likes(x: Program, at: float) -> None:
+    """Async cleanup may park any number of times, and still ends: nothing cancels it again."""
+    many = seq(*[Sleep(0.5), Value(70)] * 6)
+    run = canceled_at(OnCancel(Seq(Sleep(9), x), many), at)
+    assert whats(run).count("value 70") == 6 and run.at == at + 3
+    assert run.ended[:3] == ("canceled", "EXPLICIT", "r")
+
+
+@law(39)
+def a_late_callback_is_ignored() -> None:
+    """What a canceled future's callback brings during the finalizers changes nothing."""
+
+    class Callback(Future[str]):
+        def __init__(self) -> None:
+            self.waker: Waker | None = None
+            self.polls = 0
+
+        def poll(self, cx: Context) -> str | Pending:
+            self.polls += 1
+            self.waker = cx.waker
+            return PENDING
+
+    leaf = Callback()
+    trace: list[str] = []
+
+    async def finalizer(_outcome: Outcome[Any]) -> None:
+        trace.append("begins")
+        await rescind.sleep(1)
+        assert leaf.waker is not None
+        leaf.waker.wake()  # late
+        await rescind.sleep(1)
+        trace.append("ends")
+
+    with Stage() as stage:
+        task = stage.spawn(rescind.on_cancel(leaf, finalizer))
+        stage.host.call_at(1, lambda: _cancel(task))
+        stage.finish()
+    assert trace == ["begins", "ends"] and stage.host.now() == 3
+    assert isinstance(task.outcome(), Canceled)
+    assert leaf.polls == 1, "it was polled again"
+
+
+def _cancel(task: rescind.Task[Any]) -> None:
+    task.cancel("r")
+
+
+@law(40)
+def a_streams_cleanup_runs_once(x: Program, on: Setting, at: float) -> None:
+    """A generator's cleanup runs once, also if its consumer is canceled in the midst of an item."""
+    # The cleanup after an exception may be canceled itself; the one after a cancellation may not.
+    assert _streamed(x, on).count("begins") <= 1
+    struck = Setting(on.choices, (Injection(0, 1 + int(at), "after", "r"),))
+    assert _streamed(Sleep(9), struck) == ["begins", "ends"]
+
+
+def _streamed(x: Program, on: Setting) -> list[str]:
+    cleanups: list[str] = []
+
+    async def items() -> AsyncGenerator[int]:
+        try:
+            for number in range(3):
+                await rescind.sleep(0.5)
+                yield number
+        finally:
+            cleanups.append("begins")
+            await rescind.sleep(0.5)
+            cleanups.append("ends")
+
+    async def main(world: Machine) -> None:
+        async with aclosing(items()) as stream:
+            async for _item in stream:
+                await world.run(x)
+
+    play(main, on)
+    return cleanups
+
+
+@law(41, f={"size": 6})
+def cleanup_works_as_anywhere(f: Program, at: float) -> None:
+    """timeout, race, groups and locks in a finalizer of a canceled task do as in a fresh task."""
+    run = canceled_at(OnCancel(Never(), f), at)
+    fresh = play(f)
+    assert whats(run)[2:] == whats(fresh)
+    assert run.at == at + fresh.at, "it took another time"
+
+
+@law(42)
+def canceled_before_the_first_poll(x: Program, f: Program) -> None:
+    """The body is not entered; owned resources are released; finalizers around it run."""
+    closed: list[str] = []
+
+    class Resource:
+        def close(self) -> None:
+            closed.append("closed")
+
+    async def main(world: Machine) -> Any:
+        task = rescind.spawn(world.run(x), owned=[Resource()])
+        task.cancel("r")
+        first = await task.join()
+        around = rescind.on_cancel(world.run(x), world.register(x, f))
+        second = rescind.spawn(around)
+        second.cancel("r")
+        return first, await second.join()
+
+    run = play(main)
+    assert closed == ["closed"]
+    assert whats(run) == whats(play(f)), "the body was entered"
+    assert [one.begun for one in run.machine.finalizers if one.of is x] == [1]
+    assert isinstance(run.outcome, Completed)
+    assert [one[:3] for one in told(run.outcome.value)] == [("canceled", "EXPLICIT", "r")] * 2

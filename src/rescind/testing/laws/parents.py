@@ -1,0 +1,295 @@
+"""race, join, outcomes, join_or_cancel, shared: P43 to P51."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rescind
+from rescind._core.errors import TaskCanceled
+from rescind._core.outcome import Canceled, Completed, Error, Outcome
+from rescind._core.reason import CancelKind
+from rescind.sync import Event, oneshot
+from rescind.testing.laws.equiv import same, schedules
+from rescind.testing.laws.interpret import Boom, Machine
+from rescind.testing.laws.law import law
+from rescind.testing.laws.program import (
+    Both,
+    Fail,
+    Finalize,
+    Never,
+    OnCancel,
+    Outcomes,
+    Program,
+    Race,
+    Seq,
+    Sleep,
+)
+from rescind.testing.laws.stage import Injection, Setting, play, told
+from rescind.testing.virtual import run_virtual
+
+__all__: list[str] = []
+
+#: Programs that mean the same alone and beside others.
+_ALONE = ("tasks", "shared", "SelfCancel", "Never", "Locked")
+
+
+@law(43, x={"without": ("SpawnJoin", "Cancel")}, y={"without": ("SpawnJoin", "Cancel")})
+def race_drains_its_losers(x: Program, y: Program, f: Program, on: Setting) -> None:
+    """When race returns, its losers have ended, their finalizers too."""
+    left: list[list[Program]] = []
+
+    async def main(world: Machine) -> Any:
+        try:
+            return await rescind.race(
+                world.run(OnCancel(x, f)), world.run(Finalize(y, f)), world.run(Sleep(1))
+            )
+        finally:
+            left.append(list(world.open.values()))
+
+    run = play(main, on)
+    assert run.hung or left in ([], [[]]), left
+
+
+@law(44, x={"without": ("SelfCancel",)})
+def race_with_never_is_nothing(x: Program, on: Setting) -> None:
+    """race(x, never) ≃ x, on both sides, for x that does not cancel itself."""
+
+    async def alone(world: Machine) -> Any:
+        return await rescind.race(world.run(x))
+
+    async def left(world: Machine) -> Any:
+        return await rescind.race(world.run(x), rescind.never())
+
+    async def right(world: Machine) -> Any:
+        return await rescind.race(rescind.never(), world.run(x))
+
+    same(x, alone, on)
+    same(x, left, on)
+    same(x, right, on)
+
+
+@law(45)
+def cancel_of_a_parent_takes_all_branches(x: Program, f: Program, h: Program, at: float) -> None:
+    """An outer cancel of race, join, outcomes cancels all branches, waits, is Canceled(reason)."""
+    for parent in (Race, Both, Outcomes):
+        body = parent(Finalize(Seq(Sleep(9), x), f), Finalize(Never(), h))
+
+        async def main(world: Machine, body: Program = body) -> Any:
+            task = rescind.spawn(world.run(body))
+            await rescind.sleep(at)
+            return await task.cancel("outer")
+
+        run = play(main)
+        counts = [(one.begun, one.ended) for one in run.machine.finalizers]
+        assert counts == [(1, 1)] * 2, counts
+        assert isinstance(run.outcome, Completed)
+        assert told(run.outcome.value)[:3] == ("canceled", "EXPLICIT", "outer")
+        alone = [play(f).at, play(h).at]
+        assert run.at == at + max(alone), "they did not clean up at the same time"
+
+
+@law(46)
+def losers_are_told_who_won() -> None:
+    """A loser's reason has the kind RACE_LOST, and names the winner."""
+    for winner in range(3):
+        reasons: dict[int, Any] = {}
+
+        async def child(index: int, wins: int = winner, told_: dict[int, Any] = reasons) -> int:
+            try:
+                await rescind.sleep(1 if index == wins else 2)
+            except rescind.Cancellation as exc:
+                told_[index] = exc.reason
+                raise
+            return index
+
+        assert run_virtual(rescind.race(*map(child, range(3)))) == Completed(winner)
+        assert sorted(reasons) == [index for index in range(3) if index != winner]
+        for reason in reasons.values():
+            assert reason.kind is CancelKind.RACE_LOST and f"child {winner}" in reason.message
+
+
+@law(47)
+def no_value_of_a_race_is_lost() -> None:
+    """If both complete, the loser's value goes to on_undelivered, for every order and cancel."""
+    strikes = [(), *[(Injection(0, step, "after", "r"),) for step in (1, 2)]]
+    for choices in schedules(length=4, width=3):
+        for injections in strikes:
+            back: list[int] = []
+            taken: list[int] = []
+            sent: list[int] = []
+
+            async def main(
+                _world: Machine,
+                back: list[int] = back,
+                taken: list[int] = taken,
+                sent: list[int] = sent,
+            ) -> None:
+                one, first = oneshot[int](on_undelivered=back.append)
+                two, second = oneshot[int](on_undelivered=back.append)
+
+                async def send(sender: Any, number: int) -> None:
+                    try:
+                        sender.send(number)
+                    except rescind.Closed:
+                        return  # the value is the sender's still
+                    sent.append(number)
+
+                rescind.spawn(send(one, 1))
+                rescind.spawn(send(two, 2))
+                try:
+                    won = rescind.race(first.recv(), second.recv(), on_undelivered=back.append)
+                    taken.append(await won)
+                finally:
+                    first.drop()
+                    second.drop()
+
+            run = play(main, Setting(choices, injections))
+            case = (choices, injections)
+            assert sorted(back + taken) == sorted(sent), f"{sent}: {taken}, {back}, {case}"
+            assert len(taken) == (run.ended[0] == "completed"), case
+
+
+@law(48, x={"without": _ALONE}, y={"without": _ALONE})
+def join_is_a_pair_or_the_first_error(x: Program, y: Program, quiet: Setting) -> None:
+    """Join = pair iff both Completed; one Error: the other is drained, then Error."""
+    left, right, both = play(x, quiet), play(y, quiet), play(Both(x, y), quiet)
+    kinds = (left.ended[0], right.ended[0])
+    if kinds == ("completed", "completed"):
+        assert both.ended == ("completed", (left.ended[1], right.ended[1])), both.ended
+        assert both.at == max(left.at, right.at)
+    else:
+        assert both.ended[0] == "error", both.ended
+        first = min((run for run in (left, right) if run.ended[0] == "error"), key=lambda r: r.at)
+        assert both.at >= first.at
+        if left.at != right.at or "completed" in kinds:
+            assert both.ended == first.ended, (both.ended, first.ended)
+    assert both.machine.open == {}
+
+
+@law(48)
+def an_error_outranks_a_cancel() -> None:
+    """A child's Error that is known stays the result, though the parent is canceled meanwhile."""
+    kinds: list[CancelKind] = []
+
+    async def sibling(world: Machine) -> None:
+        try:
+            await world.run(OnCancel(Never(), Sleep(2)))
+        except rescind.Cancellation as exc:
+            kinds.append(exc.reason.kind)
+            raise
+
+    async def joined(world: Machine) -> Any:
+        return await rescind.join(world.run(Seq(Sleep(1), Fail("first"))), sibling(world))
+
+    for at in (1.5, 2.5):
+
+        async def main(world: Machine, at: float = at) -> Any:
+            task = rescind.spawn(joined(world))
+            await rescind.sleep(at)
+            return await task.cancel("outer")
+
+        run = play(main)
+        assert isinstance(run.outcome, Completed)
+        ended: Outcome[Any] = run.outcome.value
+        assert isinstance(ended, Error) and isinstance(ended.exception, Boom), ended
+    assert kinds == [CancelKind.SIBLING_FAILED] * 2
+
+
+@law(49, x={"without": _ALONE}, y={"without": _ALONE}, z={"without": _ALONE, "size": 3})
+def parents_are_commutative(x: Program, y: Program, z: Program, quiet: Setting) -> None:
+    """race(a, b) ≈ race(b, a) unless both end at once, join swapped; join's kind is associative."""
+    apart = play(x, quiet).at != play(y, quiet).at
+    if apart:
+        assert play(Race(x, y), quiet).ended == play(Race(y, x), quiet).ended
+    one, other = play(Both(x, y), quiet), play(Both(y, x), quiet)
+    if one.ended[0] == "completed":
+        assert other.ended == ("completed", one.ended[1][::-1])
+    else:
+        assert other.ended[0] == one.ended[0]
+        assert not apart or other.ended == one.ended
+    grouped, regrouped = play(Both(Both(x, y), z), quiet), play(Both(x, Both(y, z)), quiet)
+    assert grouped.ended[0] == regrouped.ended[0]
+
+
+@law(50)
+def join_or_cancel_gives_a_value_or_a_cancel(x: Program, at: float) -> None:
+    """On my cancel the task is canceled and drained; its value is mine, else I am Canceled."""
+    child = Machine()
+
+    async def joins(into: list[Any]) -> Any:
+        task = rescind.spawn(child.run(x))
+        into.append(task)
+        return await rescind.join_or_cancel(task)
+
+    async def main(_world: Machine) -> Any:
+        tasks: list[rescind.Task[Any]] = []
+        joiner = rescind.spawn(joins(tasks))
+        await rescind.sleep(at)
+        before = tasks[0].done()
+        outcome = await joiner.cancel("mine")
+        assert tasks[0].done(), "the task was not drained"
+        return before, outcome, tasks[0].outcome()
+
+    run = play(main)
+    if run.hung or run.stuck or not isinstance(run.outcome, Completed):
+        return
+    before, mine, its = run.outcome.value
+    if isinstance(its, Completed):
+        assert mine == its, (mine, its)
+    elif before and isinstance(its, Error):
+        assert isinstance(mine, Error) and mine.exception is its.exception
+    elif before:
+        assert isinstance(mine, Error) and isinstance(mine.exception, TaskCanceled)
+    else:
+        assert isinstance(mine, Canceled), (mine, its)
+
+
+@law(51)
+def shared_is_canceled_when_everybody_has_left() -> None:
+    """shared(x): canceled iff all subscribers left; a later await restarts; others are unharmed."""
+
+    async def main() -> list[str]:
+        log: list[str] = []
+        go = Event()
+
+        async def work() -> str:
+            log.append("starts")
+            try:
+                await go.wait()
+            except rescind.Cancellation:
+                log.append("canceled")
+                raise
+            return "done"
+
+        one = rescind.shared(work)
+
+        async def subscribe() -> str:
+            return await one
+
+        first, second = rescind.spawn(subscribe()), rescind.spawn(subscribe())
+        await rescind.sleep(1)
+        await first.cancel("left")
+        log.append("one left")
+        await second.cancel("left too")
+        log.append("both left")
+        third, fourth = rescind.spawn(subscribe()), rescind.spawn(subscribe())
+        await rescind.sleep(1)
+        await third.cancel("left")
+        go.set()
+        log.append(await fourth)
+        return log
+
+    expected = ["starts", "one left", "canceled", "both left", "starts", "done"]
+    assert run_virtual(main) == Completed(expected)
+
+
+@law(51, x={"without": ("SelfCancel", "tasks")})
+def shared_with_one_subscriber_is_nothing(x: Program, quiet: Setting) -> None:
+    """shared(x), awaited once and not canceled, ≃ x."""
+
+    async def main(world: Machine) -> Any:
+        return await rescind.shared(world.run(x))
+
+    alone = play(x, quiet)
+    if not alone.stuck:
+        same(x, main, quiet)
