@@ -1,6 +1,7 @@
 """In branches under trio (R31): what works, and what is refused, and how."""
 
 import contextvars
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 import trio
 
 import rescind
-from rescind.sync import Mutex
+from rescind.lowlevel import PENDING, Context, Pending, as_future
+from rescind.sync import Mutex, channel
 from tests.host.trio_kit import after, run
 
 
@@ -40,13 +42,27 @@ async def _sleep() -> None:
     await trio.sleep(1)
 
 
+async def unabortable(go: trio.Event | None = None) -> str:
+    """Wait as trio's threads do: whatever happens, it is resumed in the end, from outside."""
+    task = trio.lowlevel.current_task()
+    token = trio.lowlevel.current_trio_token()
+
+    async def resume() -> None:
+        if go is not None:
+            await go.wait()
+        token.run_sync_soon(trio.lowlevel.reschedule, task)
+
+    trio.lowlevel.spawn_system_task(resume)
+    await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
+    return "resumed"
+
+
 async def _detach() -> None:
     import outcome
 
     await trio.lowlevel.permanently_detach_coroutine_object(outcome.Value(None))
 
 
-@pytest.mark.leaks_threads("trio keeps the threads of its pool for ten seconds")
 @pytest.mark.parametrize(
     "primitive",
     [
@@ -54,10 +70,10 @@ async def _detach() -> None:
         trio.lowlevel.checkpoint,
         lambda: trio.Event().wait(),
         lambda: trio.to_thread.run_sync(int),
-        lambda: trio.to_thread.run_sync(int, abandon_on_cancel=True),
+        unabortable,
         _detach,
     ],
-    ids=["sleep", "checkpoint", "event", "thread", "abandoned-thread", "detach"],
+    ids=["sleep", "checkpoint", "event", "thread", "unabortable", "detach"],
 )
 @pytest.mark.parametrize("combinator", [rescind.race, rescind.join, rescind.outcomes])
 def test_what_belongs_to_trio_is_refused_in_a_branch(
@@ -93,18 +109,89 @@ def test_a_wait_of_trios_that_was_refused_is_taken_back() -> None:
     assert run(main) == "undisturbed"
 
 
-@pytest.mark.leaks_threads("trio keeps the threads of its pool for ten seconds")
+def test_nothing_else_is_polled_before_what_cannot_be_aborted_is_done() -> None:
+    """Or a second one would be begun, and both would resume the task at the same time."""
+    left = [1, 1, 1]
+
+    def hot(cx: Context) -> str | Pending:
+        if left:
+            left.pop()
+            cx.waker.wake()
+            return PENDING
+        return "hot"
+
+    async def main() -> list[str]:
+        waits = [unabortable(), unabortable()]
+        outcomes = await rescind.outcomes(rescind.poll_fn(hot), *waits)
+        return [type(getattr(one, "exception", one)).__name__ for one in outcomes]
+
+    assert run(main) == ["Completed", "UsageError", "UsageError"]
+
+
+class PolledOnce(rescind.lowlevel.Future[str]):
+    """Polls a future once and drops it."""
+
+    def __init__(self, inner: rescind.lowlevel.Future[Any]) -> None:
+        self.inner = inner
+
+    def poll(self, cx: Context) -> str:
+        assert self.inner.poll(cx) is PENDING
+        self.inner.drop()
+        return "dropped"
+
+
+def test_what_cannot_be_aborted_is_waited_for_also_if_its_branch_was_dropped() -> None:
+    """It resumes the task when it is done, which must still be parked for it then."""
+    seen: list[str] = []
+
+    async def main() -> None:
+        go = trio.Event()
+
+        async def release() -> None:
+            await trio.testing.wait_all_tasks_blocked()
+            seen.append("released")
+            go.set()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(release)
+            seen.append(await PolledOnce(as_future(unabortable(go))))
+
+    trio.run(main)
+    assert seen == ["released", "dropped"]
+
+
 def test_a_member_of_a_set_is_refused_too() -> None:
     """Those run in a task of our own."""
 
     async def main() -> list[str]:
         async with rescind.FutureSet[str, Any]() as members:
             members.add(_sleep(), key="sleep")
-            members.add(trio.to_thread.run_sync(int), key="thread")
-            members.add(trio.to_thread.run_sync(int), key="other")
+            members.add(unabortable(), key="one")
+            members.add(unabortable(), key="other")
             return sorted([type(getattr(o, "exception", o)).__name__ async for _, o in members])
 
     assert run(main) == ["UsageError"] * 3
+
+
+def test_a_member_that_a_thread_woke_is_refused_in_the_same_way() -> None:
+    """What comes from other threads is taken up by the task that drives the members."""
+    sender, receiver = channel[int](1)
+
+    async def member() -> str:
+        await receiver.recv()
+        return await unabortable()
+
+    async def main() -> list[str]:
+        thread = threading.Thread(target=sender.send_nowait, args=(1,))
+        async with rescind.FutureSet[int, str]() as members:
+            members.add(member())
+            await trio.testing.wait_all_tasks_blocked()
+            thread.start()
+            ended = [type(getattr(one, "exception", one)).__name__ async for _, one in members]
+        thread.join()
+        return [*ended, await after(0.001, "undisturbed")]
+
+    assert trio.run(main) == ["UsageError", "undisturbed"]
 
 
 def test_a_nursery_in_a_branch_ends_its_tasks_and_says_why() -> None:

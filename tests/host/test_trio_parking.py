@@ -1,5 +1,7 @@
 """Futures awaited by trio's tasks (R31): how they park, are woken, and tell the time."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -7,6 +9,7 @@ import trio
 from trio.testing import MockClock
 
 import rescind
+from rescind._host.bridge import executor_here
 from rescind.lowlevel import PENDING, Context, Pending
 from rescind.sync import channel
 from tests.host.trio_kit import Woken, after, run
@@ -104,6 +107,74 @@ def test_a_wake_and_a_cancel_in_the_same_turn_resume_the_task_once() -> None:
 
     for cancel_first in (False, True):
         assert trio.run(main, cancel_first) == ["ready"]
+
+
+def test_a_sleep_that_is_over_beats_a_cancellation_of_the_same_turn() -> None:
+    """It ended first, though the task had no turn yet in which to see it (R16)."""
+    clock = MockClock()
+
+    async def main() -> list[str]:
+        seen: list[str] = []
+        scope = trio.CancelScope()
+
+        async def both() -> None:
+            await trio.testing.wait_all_tasks_blocked()
+            executor = executor_here()
+            assert executor is not None
+            clock.jump(10)
+            scope.cancel()
+            executor.turn()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(both)
+            with scope:
+                await rescind.sleep(5)
+                seen.append("slept")
+                await trio.lowlevel.checkpoint()
+                seen.append("not canceled")
+        return seen
+
+    assert trio.run(main, clock=clock) == ["slept"]
+
+
+BREAKING = """
+import trio, rescind
+
+class Clock(trio.abc.Clock):
+    broken = False
+    def start_clock(self): pass
+    def current_time(self): return 0.0
+    def deadline_to_sleep_time(self, deadline): return 1 / (not self.broken) - 1
+
+wakers = []
+def poll(cx):
+    wakers.append(cx.waker)
+    Clock.broken = True
+    return rescind.lowlevel.PENDING
+
+async def breaks_down():
+    await rescind.poll_fn(poll)
+
+async def goes_on():
+    wakers[0].wake()
+    await rescind.sleep(0.001)
+    print("undisturbed")
+
+try:
+    trio.run(breaks_down, clock=Clock())
+except trio.TrioInternalError as exc:
+    kept = exc  # and so the task that is parked in it
+wakers[0].wake()
+trio.run(goes_on)
+"""
+
+
+def test_a_task_that_a_broken_run_left_parked_is_never_woken() -> None:
+    """It belongs to no run that could resume it, and to the next one least of all."""
+    done = subprocess.run(
+        [sys.executable, "-c", BREAKING], capture_output=True, text=True, check=False
+    )  # a process of its own: trio leaves much behind when it breaks down
+    assert (done.stdout, done.returncode) == ("undisturbed\n", 0)
 
 
 def test_another_thread_wakes_a_parked_task() -> None:

@@ -254,3 +254,14 @@ def test_trio_is_not_imported_by_us() -> None:
     """Programs without it do not pay for it."""
     code = "import rescind, sys; rescind.run(rescind.sleep(0)); sys.exit('trio' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_asyncio_run_inside_a_trio_task_is_asyncios() -> None:
+    """Whose task is the innermost one drives: asyncio's, though trio has a current one, too."""
+    import asyncio
+
+    async def main() -> list[str]:
+        inner = asyncio.run(after(0.001, "inner"))
+        return [inner, await after(1, "outer")]
+
+    assert run(main) == ["inner", "outer"]

@@ -187,7 +187,7 @@ class TrioHost:
         abort = getattr(trap, "abort_func", None)
         task = trio.lowlevel.current_task()
         seat = self.seats.get(task, self._server)
-        if abort is None or seat is None:
+        if abort is None or seat is None or seat.task is not task:
             raise error
         told = False
 
