@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import textwrap
-from importlib.metadata import entry_points
 
 import pytest
 
@@ -12,7 +11,6 @@ from tests.check.programs import LIBRARY
 
 pytest_plugins = ["pytester"]
 
-INSTALLED = any(one.name == "rescind" for one in entry_points(group="pytest11"))
 needs_pytest_asyncio = pytest.mark.skipif(
     importlib.util.find_spec("pytest_asyncio") is None, reason="pytest-asyncio is not installed"
 )
@@ -40,13 +38,23 @@ class Suite:
 
     def again(self, *arguments: str) -> pytest.RunResult:
         """Run it once more, as it is."""
-        ours = () if INSTALLED else ("-p", "rescind_pytest")
-        return self._pytester.runpytest_subprocess(*ours, *arguments, timeout=50)
+        return self._pytester.runpytest_subprocess(*plugins(arguments), *arguments, timeout=50)
+
+
+def plugins(arguments: tuple[str, ...]) -> list[str]:
+    """Name the plugins that are needed: to look for all that are installed takes twice as long."""
+    names = ["rescind_pytest", "anyio"]
+    if importlib.util.find_spec("pytest_asyncio") is not None:
+        names.append("asyncio")
+    if any(argument.startswith("-n") for argument in arguments):
+        names.append("xdist")
+    return [word for name in names for word in ("-p", name)]
 
 
 @pytest.fixture
-def suite(pytester: pytest.Pytester) -> Suite:
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
     """Make a directory with the library."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     return Suite(pytester)
 
 
