@@ -40,7 +40,9 @@ class Exploration:
         changes: what makes it differ from the plain one.
         token: to make it again with `replay`; None if none failed.
         replayed: tokens that were known before: how many failed as ever, and how many did not.
-        data: the smallest data for the program with which it fails; None without ``program=``.
+        data: of the program, with ``program=``: the smallest with which it fails, or those with
+            which the search came least far; else None.
+        examples: for how many data it was explored; 0 without ``program=``.
     """
 
     verdict: Verdict
@@ -60,6 +62,7 @@ class Exploration:
     token: str | None = None
     replayed: tuple[int, int] = (0, 0)
     data: Any = None
+    examples: int = 0
 
     @property
     def rate(self) -> float:
@@ -84,7 +87,7 @@ class Exploration:
         lines = [self._headline()]
         if self.failure is not None:
             lines += ["", *_indented(str(self.failure)), ""]
-            if self.data is not None:
+            if self.examples:
                 lines += [f"  with the data {self.data!r}", ""]
             lines += [self.timeline(), "", f"  {LEGEND}", ""]
             lines += [f"  replay: {self.token}"]
@@ -108,10 +111,11 @@ class Exploration:
         known, gone = self.replayed
         replayed = f"; {known + gone} known tokens, {known} failed" if known + gone else ""
         outcomes = len(self.outcomes)
+        examples = f"; {self.examples} examples" if self.examples else ""
         return (
             f"  {self.runs} runs in {self.seconds:.1f} s ({self.rate:,.0f} a second); "
             f"{self.canceled} of {self.points} points canceled; {self.injections} injections; "
-            f"{outcomes} outcome{'s' if outcomes != 1 else ''}{replayed}"
+            f"{outcomes} outcome{'s' if outcomes != 1 else ''}{replayed}{examples}"
         )
 
 

@@ -19,12 +19,15 @@ import os
 import random
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from time import monotonic
 from typing import Any
 
 from rescind._lifetime import refuse_to_block
 from rescind.testing.lab import regressions as store
 from rescind.testing.lab.changes import Bounds, Changes, extended, spots_of
+from rescind.testing.lab.data import explore_data
 from rescind.testing.lab.exploration import Exploration
 from rescind.testing.lab.injection import Injection, Spot
 from rescind.testing.lab.judge import Invariant
@@ -40,6 +43,8 @@ __all__ = ["explore", "replay"]
 #: One run in so many is random, from two changes on.
 _RANDOM_SHARE = 4
 _OUTCOMES_KEPT = 1000
+#: How many are made for each example that is drawn.
+_RUNS_FOR_EACH = 300
 
 
 def explore(
@@ -52,6 +57,8 @@ def explore(
     allowed: tuple[type[BaseException], ...] = (),
     grace: float | None = 30.0,
     regressions: str | os.PathLike[str] | None = None,
+    program: Any = None,
+    examples: int = 50,
 ) -> Exploration:
     """Run a program in many orders and cancel it at many points; report the first failure, shrunk.
 
@@ -71,6 +78,10 @@ def explore(
         grace: for the cleanup of canceled tasks, in seconds of the virtual clock.
         regressions: a file of tokens: those of this program are replayed first, and a new failure
             is added.
+        program: a strategy of hypothesis; ``main`` is called with what it draws, and the data
+            with which it fails are shrunk too. Unless ``bounds`` says otherwise, 300 runs are made
+            for each example.
+        examples: how many are drawn at most.
 
     Returns:
         The report. Its ``check()`` raises if the verdict is not ``pass``.
@@ -101,6 +112,25 @@ def explore(
     refuse_to_block("explore()")
     if not budget > 0:
         raise ValueError(f"budget must be a positive number of seconds, not {budget!r}")
+    if program is not None:
+        if regressions is not None:
+            raise ValueError("regressions= names runs of one program: not together with program=")
+        bounds = bounds or Bounds()
+        options: dict[str, Any] = {
+            "allowed": allowed,
+            "bounds": bounds if bounds.runs is not None else replace(bounds, runs=_RUNS_FOR_EACH),
+            "budget": float("inf"),
+            "grace": grace,
+            "invariants": invariants,
+            "seed": seed,
+        }
+        return explore_data(
+            lambda data: explore(partial(main, data), **options),
+            program,
+            seed=seed,
+            budget=budget,
+            examples=examples,
+        )
     trial = Trial(main, bounds or Bounds(), tuple(invariants), tuple(allowed), grace)
     Lab(main)  # looks whether it can be called
     with trial.outside.shut():
@@ -174,12 +204,12 @@ class _Search:
             children: deque[Iterator[Changes]] = deque()
             count = 0
             while parents:
-                if self._over():
-                    return None
                 source = parents.popleft()
                 changes = next(source, None)
                 if changes is None:
                     continue
+                if self._over():
+                    return None
                 parents.append(source)  # each parent in turn: what is far apart is tried early
                 run, failure = self._run(changes)
                 if failure is not None:

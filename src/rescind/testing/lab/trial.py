@@ -18,7 +18,8 @@ from rescind.testing.lab.schedule import Deviate, Schedule
 
 __all__ = ["Main", "Trial"]
 
-Main = Callable[[], Coroutine[Any, Any, Any] | Awaitable[Any]]
+Main = Callable[..., Coroutine[Any, Any, Any] | Awaitable[Any]]
+"""An async function without arguments; with one, if its data are drawn."""
 
 
 class Trial:
