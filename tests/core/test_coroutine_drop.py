@@ -274,6 +274,16 @@ def test_ended_future_leaves_no_reference_to_its_leaf_or_frame() -> None:
     assert "<coroutine" == repr(fut)[:10]
 
 
+def test_what_outlives_the_module_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the interpreter's exit modules are emptied before the last cycles go: no noise then."""
+    ended = CoroutineFuture(tracing(Leaf(), []))
+    ended.drop()
+    for name in ("local", "_ENDED", "_RUNNING"):
+        monkeypatch.setattr(f"rescind._core.coroutine.{name}", None)
+
+    del ended  # what its finalizer raised would fail the test
+
+
 def test_region_is_restored_after_every_kind_of_end() -> None:
     """What runs after a poll or a drop is not inside the coroutine any more."""
     seen = []

@@ -186,6 +186,8 @@ class CoroutineFuture(Future[T], ScopeStack):
         raise_all(errors)
 
     def __del__(self) -> None:
+        if local is None:  # the interpreter exits, and has emptied this module
+            return
         if self._state == _ENDED or self._state == _RUNNING:
             return
         if local.executor is None:

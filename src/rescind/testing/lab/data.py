@@ -46,9 +46,10 @@ def explore_data(
         the one that came least far. Its totals are those of all.
     """
     try:
-        import hypothesis as hyp
+        import hypothesis
     except ImportError:
-        raise ImportError("program= needs hypothesis: pip install hypothesis") from None
+        raise ImportError("program= needs hypothesis: pip install 'rescind[laws]'") from None
+    hyp: Any = hypothesis
     began = monotonic()
     found: list[Exploration] = []
     others: list[Exploration] = []
@@ -76,7 +77,7 @@ def explore_data(
         "suppress_health_check": list(hyp.HealthCheck),
         "verbosity": hyp.Verbosity.quiet,
     }
-    test: Any = hyp.settings(**options)(hyp.seed(seed)(hyp.given(program)(each)))
+    test = hyp.settings(**options)(hyp.seed(seed)(hyp.given(program)(each)))
     try:
         test()
     except _Found:
