@@ -154,3 +154,14 @@ def test_a_suite_is_run_as_it_was_published(
     assert again == first
     assert [path.name for path in again.iterdir()] == ["test_lib.py"]
     assert (again / "test_lib.py").read_text(encoding="utf-8") == "published"
+
+
+def test_the_plugin_is_named_where_nothing_else_makes_it_known(tmp_path: Path) -> None:
+    """A checkout that was never installed has no entry points; named twice, pytest refuses it."""
+    sweep = ("-q", "--cancel-sweep")
+
+    assert suites._plugin((), tmp_path) == ()
+    assert suites._plugin(sweep, tmp_path) == ("-p", "rescind_pytest")
+    (tmp_path / "rescind.egg-info").mkdir()
+    (tmp_path / "rescind.egg-info" / "entry_points.txt").touch()
+    assert suites._plugin(sweep, tmp_path) == ()

@@ -82,6 +82,11 @@ def load_scenario(named: str, *, invariants: bool = True) -> Scenario:
 
 
 def _module_of(named: str) -> tuple[ModuleType, str]:
+    if Path(named).is_dir():
+        raise NotFound(
+            f"{named!r} is a directory; name a file in it, such as "
+            f"{os.path.join(named, 'checks.py')}::checkout"
+        )
     file, colons, function = named.partition("::")
     if colons or named.endswith(".py"):
         if "[" in function:
@@ -181,8 +186,14 @@ def _async_function(module: ModuleType, name: str, named: str) -> Callable[..., 
                 for key, value in vars(module).items()
                 if inspect.iscoroutinefunction(value) and not key.startswith(_PARTS)
             ]
-            hint = f"; it has {', '.join(have)}" if have else ""
-            raise NotFound(f"{named!r} has no {name!r}{hint}; check the name")
+            if not have:
+                raise NotFound(f"{named!r} has no {name!r}; write 'async def {name}(env): ...'")
+            base = named if named.endswith(".py") else named.rpartition(":")[0].rstrip(":")
+            between = "::" if "::" in named or named.endswith(".py") else ":"
+            raise NotFound(
+                f"{named!r} has no {name!r}; it has {', '.join(have)}: name one, such as "
+                f"{base or named}{between}{have[0]}"
+            )
         found = getattr(found, part)
         if inspect.isclass(found):
             owner = found

@@ -12,6 +12,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import zlib
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -22,6 +23,7 @@ from rescind.check.points import Instant, Judge, Mode, Point, RunPlan
 __all__ = ["BadToken", "Replay", "decode", "encode", "fingerprint"]
 
 _PREFIX: Final = "rc1-"
+_OTHER: Final = re.compile(r"rc\d+-")
 #: No token says more than so many bytes; what pretends to is garbage.
 _MOST: Final = 1 << 20
 
@@ -89,6 +91,12 @@ def decode(token: str) -> Replay:
         BadToken: it says nothing.
     """
     token = "".join(token.split())  # as a terminal broke its line
+    other = _OTHER.match(token)
+    if other is not None and other[0] != _PREFIX:
+        raise BadToken(
+            f"this replay token is of another version of rescind: it begins with {other[0]!r}, and "
+            f"this version's with {_PREFIX!r}; replay it with that version, or check again"
+        )
     if not token.startswith(_PREFIX):
         raise BadToken(f"a replay token begins with {_PREFIX!r}; this does not: {token[:40]!r}")
     packed = token[len(_PREFIX) :]
@@ -108,10 +116,10 @@ def decode(token: str) -> Replay:
             bool(hold),
         )
         return Replay(_text(target), plan, _text(digest))
-    except (ValueError, LookupError, TypeError, RecursionError, zlib.error) as exc:
+    except (ValueError, LookupError, TypeError, RecursionError, zlib.error):
         raise BadToken(
-            f"this replay token cannot be read ({type(exc).__name__}); copy the whole of it, from "
-            f"{_PREFIX!r} to its end: {token[:40]!r}"
+            "this replay token cannot be read: it was cut off or changed; copy the whole of it, "
+            f"from {_PREFIX!r} to its end: {token[:40]!r}"
         ) from None
 
 

@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rescind._core.errors import UsageError
 from rescind.check.account import account_lines
 from rescind.check.debug import Stop
+from rescind.check.places import brief
 from rescind.check.plan import Options
 from rescind.check.replay import Astray
 from rescind.check.replay import replay as run_again
@@ -104,7 +105,7 @@ def _one(scenario: Scenario, how: Checking, known: _Known) -> tuple[Report, bool
         try:
             report = sweep.run()
         except NotCheckable as exc:
-            raise Refused(str(exc)) from exc
+            raise Refused(brief(str(exc))) from exc
         except KeyboardInterrupt:
             report = sweep.report
             report.confirmed = report.confirmed or report.shown()

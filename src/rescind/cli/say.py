@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
@@ -22,7 +23,7 @@ import rescind
 __all__ = ["LogHandler", "error", "is_ours", "note", "traceback_of", "write"]
 
 _PACKAGE: Final = os.path.join(os.path.dirname(rescind.__file__), "")
-_LOADER: Final = "<frozen importlib"
+_LOADERS: Final = ("<frozen importlib", os.path.join(os.path.dirname(importlib.__file__), ""))
 
 
 def write(text: str) -> None:
@@ -61,7 +62,7 @@ def traceback_of(exc: BaseException, *, full: bool) -> str:
 
 def is_ours(file: str) -> bool:
     """Is it a file of rescind's, or the machinery that imports?"""
-    return file.startswith((_PACKAGE, _LOADER))
+    return file.startswith((_PACKAGE, *_LOADERS))
 
 
 def _parts(
