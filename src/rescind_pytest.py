@@ -46,6 +46,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="How to cancel, with commas: asyncio, twice, timeout, group, anyio, rescind, close.",
     )
     group.addoption(
+        "--cancel-cleanup-within",
+        metavar="TIME",
+        help="A cleanup that takes longer, of the loop's clock, is a fault.",
+    )
+    parser.addini("cancel_cleanup_within", "What --cancel-cleanup-within is if it is not given.")
+    group.addoption(
         "--cancel-coverage",
         action="store_true",
         help="Add to .rescind-coverage.json which awaits were canceled.",
@@ -69,7 +75,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Say what the marks mean, and begin if an option asks for it."""
     config.addinivalue_line(
         "markers",
-        "cancel_everywhere(level=None, modes=None, judges=None, budget=None, invariants=()): "
+        "cancel_everywhere(level=None, modes=None, judges=None, budget=None, cleanup_within=None, "
+        "invariants=()): "
         "cancel this async test at every await, and fail it if that breaks something",
     )
     config.addinivalue_line(

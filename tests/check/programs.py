@@ -58,6 +58,12 @@ LIBRARY = """
     async def pass_on():
         await asyncio.sleep(0.01)
 
+    async def slow_for(seconds):
+        try:
+            await asyncio.sleep(0.01)
+        finally:
+            await asyncio.sleep(seconds)
+
     async def fails_behind():
         ready = asyncio.get_running_loop().create_future()
         async def helper():

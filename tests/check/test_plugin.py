@@ -481,10 +481,22 @@ def test_the_mark_alone_sweeps(suite: Suite) -> None:
     result.stdout.fnmatch_lines(["*holds*not canceled*", "2 tests swept in * runs, 1 broken"])
 
 
+def test_a_cleanup_may_take_as_long_as_was_promised(suite: Suite) -> None:
+    """By the mark of a test, by the option, or by the file of settings, in this order."""
+    source = """
+        async def test_two(): await slow_for(2)
+        @pytest.mark.cancel_everywhere(cleanup_within=3, level="quick")
+        async def test_two_of_three(): await slow_for(2)
+        """
+    bounded = ("--cancel-sweep", "--cancel-level=quick", "-o", "cancel_cleanup_within=1s")
+    suite.run(source, *bounded).assert_outcomes(passed=1, failed=1)
+    suite.again(*bounded, "--cancel-cleanup-within=4s").assert_outcomes(passed=2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("mode='asyncio'", "takes level, modes, judges, budget, invariants, by name"),
+        ("mode='asyncio'", "takes level, modes, judges, budget, cleanup_within"),
         ("modes='asincio'", "'asincio' is no mode; there are"),
         ("modes=3", "3 is neither a name nor a list of names"),
         ("judges=['jury']", "'jury' is no judge; there are"),

@@ -38,6 +38,17 @@ async def nothing_async():
 """
 
 
+SLOW = """\
+import asyncio
+
+async def slow():
+    try:
+        await asyncio.sleep(0.01)
+    finally:
+        await asyncio.sleep(3)
+"""
+
+
 @pytest.fixture
 def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -113,6 +124,21 @@ def test_files_of_several_targets_tell_of_all_of_them(command: Command, tmp_path
         *(tmp_path / "r.info").read_text(encoding="utf-8").splitlines()
     }
     assert 1 == command("fine", "reported_case.py::never", "--fail-under", "70")[0]
+
+
+def test_bound_of_the_cleanup_is_a_promise(command: Command, tmp_path: Path) -> None:
+    """What is longer is a fault then, also when it is replayed with the same bound."""
+    (tmp_path / "reported_case.py").write_text(SLOW, encoding="utf-8")
+    assert 0 == command("slow")[0]
+    assert 0 == command("slow", "--cleanup-within", "4s")[0]
+    code, *_ = command("slow", "--cleanup-within", "2s", "--json", "r.json")
+
+    data = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    (finding,) = (one for one in data["findings"] if one["class"] == "verdict")
+    assert (1, "slow cleanup") == (code, finding["detector"])
+    assert "it ends within 2 s of the cancellation" == finding["expected"]
+    assert 0 == main(["check", "replay", finding["token"]])
+    assert 1 == main(["check", "replay", "--cleanup-within", "2", finding["token"]])
 
 
 @pytest.mark.parametrize("option", ["--json", "--html", "--lcov", "--coverage-file"])

@@ -13,6 +13,7 @@ SOURCE = """
     import asyncio, unittest
 
     TIMEOUT = 2.5
+    CLEANUP_WITHIN = 0.5
 
     async def setup(env): ...
     def invariant_of_all(env): ...
@@ -89,7 +90,7 @@ def test_a_file_alone_means_its_function_scenario(file: str) -> None:
     env = Env()
 
     assert env is returned(file, env)
-    assert 2.5 == scenario.timeout
+    assert (2.5, 0.5) == (scenario.timeout, scenario.cleanup_within)
     assert scenario.setup is not None
     assert scenario.teardown is None
     assert ["invariant_of_all"] == [one.__name__ for one in scenario.invariants]
@@ -153,7 +154,7 @@ def test_each_call_of_a_method_gets_a_new_object(file: str) -> None:
         ("no_such_module_at_all:x", "there is no module 'no_such_module_at_all'"),
         ("no such thing", "is neither FILE::FUNC"),
         ("", "is neither FILE::FUNC"),
-        (".", "is neither FILE::FUNC"),
+        (".", "is a directory; name a file in it"),
         (":", "is neither FILE::FUNC"),
         ("::", "there is no file ''"),
     ],
@@ -193,6 +194,7 @@ def test_what_only_pytest_can_make_is_left_to_it(file: str, name: str, message: 
         ("raise SystemExit(3)", "SystemExit: 3"),
         ("raise KeyError", "KeyError (broken.py:1)"),
         ("TIMEOUT = 'long'\nasync def scenario(): ...", "TIMEOUT in 'broken.py' must be"),
+        ("CLEANUP_WITHIN = 0\nasync def scenario(): ...", "CLEANUP_WITHIN in 'broken.py' must"),
         ("setup = 3\nasync def scenario(): ...", "'setup' in 'broken.py' must be a function"),
     ],
 )

@@ -50,11 +50,7 @@ class Plugin:
         self._all = bool(config.getoption("cancel_sweep"))
         self._token: str | None = config.getoption("cancel_replay")
         try:
-            self._options = LEVELS[str(config.getoption("cancel_level"))]
-            if budget := config.getoption("cancel_budget"):
-                self._options = replace(self._options, budget=seconds_of(budget))
-            if modes := config.getoption("cancel_modes"):
-                self._options = replace(self._options, modes=modes_of(modes))
+            self._usual = _settings(config)
             self._pages = _pages(config)
         except UsageError as exc:
             raise pytest.UsageError(f"--cancel-…: {exc}") from None
@@ -77,7 +73,7 @@ class Plugin:
             mark = item.get_closest_marker("cancel_everywhere")
             try:
                 if mark is not None:
-                    self._settings[item] = marked(self._options, mark.kwargs, mark.args)
+                    self._settings[item] = marked(self._usual, mark.kwargs, mark.args)
                 _check_rescind(item.get_closest_marker("rescind"))
             except (UsageError, TypeError) as exc:
                 raise pytest.UsageError(f"{item.nodeid}: {exc}") from None
@@ -85,7 +81,7 @@ class Plugin:
     def _settings_of(self, item: pytest.Item) -> Settings | None:
         settings = self._settings.get(item)
         if settings is None and (self._all or self._token):
-            settings = Settings(self._options)
+            settings = self._usual
         return settings
 
     # -- tests ------------------------------------------------------------------------------------
@@ -140,7 +136,7 @@ class Plugin:
 
     def _sweep(self, item: pytest.Function, settings: Settings) -> Swept:
         if item.get_closest_marker("rescind") is not None:
-            settings = Settings(_in_rescind(settings.options), settings.invariants)
+            settings = replace(settings, options=_in_rescind(settings.options))
         hints = self._config.get_verbosity() > 0
         trial = Trial(item, settings, _own_files(item), hints=hints, tell=bool(self._pages))
         self._timers_off(item)
@@ -230,6 +226,17 @@ class Plugin:
                 terminalreporter.write_line(line)
             for file in self._pages.files():
                 terminalreporter.write_line(f"written to {file}")
+
+
+def _settings(config: pytest.Config) -> Settings:
+    """Return what the command line, and the file of settings, ask for."""
+    options = LEVELS[str(config.getoption("cancel_level"))]
+    if budget := config.getoption("cancel_budget"):
+        options = replace(options, budget=seconds_of(budget))
+    if modes := config.getoption("cancel_modes"):
+        options = replace(options, modes=modes_of(modes))
+    within = config.getoption("cancel_cleanup_within") or config.getini("cancel_cleanup_within")
+    return Settings(options, cleanup_within=seconds_of(within) if within else None)
 
 
 def _pages(config: pytest.Config) -> Pages:

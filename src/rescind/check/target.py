@@ -1,9 +1,9 @@
 """From ``FILE::FUNC`` or ``MODULE:FUNC`` to the `Scenario` that is checked.
 
-*What it is.* The scenario is named; ``setup``, ``teardown``, ``TIMEOUT`` and every function whose
-name begins with ``invariant`` are taken from the same module. Methods are named with their class,
-which is called without arguments: ``FILE::Class::method`` as in pytest, or ``MODULE:Class.method``.
-What is wrong is said in one line, with what to do about it.
+*What it is.* The scenario is named; ``setup``, ``teardown``, ``TIMEOUT``, ``CLEANUP_WITHIN`` and
+every function whose name begins with ``invariant`` are taken from the same module. Methods are
+named with their class, which is called without arguments: ``FILE::Class::method`` as in pytest, or
+``MODULE:Class.method``. What is wrong is said in one line, with what to do about it.
 
 *What it is not.* A replacement for pytest: a test that needs fixtures is refused (`NeedsPytest`).
 
@@ -60,12 +60,8 @@ def load_scenario(named: str, *, invariants: bool = True) -> Scenario:
     module, function = _module_of(named)
     body = _async_function(module, function, named)
     _check_arguments(body, function, named)
-    timeout = getattr(module, "TIMEOUT", _TIMEOUT)
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
-        raise NotFound(
-            f"TIMEOUT in {named!r} must be the positive number of seconds that an uncanceled run "
-            f"may take, not {timeout!r}"
-        )
+    timeout = _seconds(module, "TIMEOUT", "an uncanceled run", named)
+    cleanup = _seconds(module, "CLEANUP_WITHIN", "the cleanup after a cancellation", named)
     promises = [
         value
         for name, value in vars(module).items()
@@ -76,13 +72,27 @@ def load_scenario(named: str, *, invariants: bool = True) -> Scenario:
         _step(module, "setup", named),
         _step(module, "teardown", named),
         tuple(promises),
-        float(timeout),
+        _TIMEOUT if timeout is None else timeout,
         named,
+        cleanup_within=cleanup,
     )
 
 
+def _seconds(module: ModuleType, name: str, what: str, named: str) -> float | None:
+    """Return the seconds that a module promises; None: it says nothing."""
+    seconds = getattr(module, name, None)
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
+        raise NotFound(
+            f"{name} in {named!r} must be the positive number of seconds that {what} may take, not "
+            f"{seconds!r}"
+        )
+    return float(seconds)
+
+
 def _module_of(named: str) -> tuple[ModuleType, str]:
-    if Path(named).is_dir():
+    if named and Path(named).is_dir():
         raise NotFound(
             f"{named!r} is a directory; name a file in it, such as "
             f"{os.path.join(named, 'checks.py')}::checkout"

@@ -51,6 +51,7 @@ class Checking:
         outputs: where to write it.
         invariants: take the invariants of the module.
         timeout: seconds that an uncanceled run may take; None: as the module says.
+        cleanup_within: seconds that a cleanup may take; None: as the module says.
         regressions: file of what broke before, which is tried first; None: there is none.
         quiet: show no progress.
     """
@@ -59,6 +60,7 @@ class Checking:
     outputs: Outputs
     invariants: bool = True
     timeout: float | None = None
+    cleanup_within: float | None = None
     regressions: str | None = None
     quiet: bool = False
 
@@ -97,6 +99,7 @@ def _one(scenario: Scenario, how: Checking, known: _Known) -> tuple[Report, bool
     """Sweep one scenario; return what was found, and whether that was interrupted."""
     if how.timeout is not None:
         scenario = replace(scenario, timeout=how.timeout)
+    scenario = _bounded(scenario, how.cleanup_within)
     failing = known.replayed(scenario)
     if failing:
         say.note(f"{failing} of the known failures of {scenario.name} still fail")
@@ -115,7 +118,9 @@ def _one(scenario: Scenario, how: Checking, known: _Known) -> tuple[Report, bool
     return report, False
 
 
-def replay(token: str, *, pdb: bool = False, verbose: bool = False) -> int:
+def replay(
+    token: str, *, pdb: bool = False, cleanup_within: float | None = None, verbose: bool = False
+) -> int:
     """Make the run of a token again, and tell of it; return the exit code."""
     try:
         said = decode(token)
@@ -124,7 +129,7 @@ def replay(token: str, *, pdb: bool = False, verbose: bool = False) -> int:
     if said.changed:
         say.note("the files on its stack have changed since the token was made")
     try:
-        scenario = load_scenario(said.target)
+        scenario = _bounded(load_scenario(said.target), cleanup_within)
     except NeedsPytest as exc:
         return _in_pytest(said.target, token, exc)
     except NotFound as exc:
@@ -153,6 +158,13 @@ def _in_pytest(target: str, token: str, why: NeedsPytest) -> int:
 
 
 # -- scenarios ------------------------------------------------------------------------------------
+
+
+def _bounded(scenario: Scenario, cleanup_within: float | None) -> Scenario:
+    """Return the scenario with the bound that is asked for, if one is."""
+    if cleanup_within is None:
+        return scenario
+    return replace(scenario, cleanup_within=cleanup_within)
 
 
 def _load(target: str, *, invariants: bool) -> Scenario:

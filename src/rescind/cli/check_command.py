@@ -30,6 +30,15 @@ def _checked(function: str) -> Any:
     return callback
 
 
+_cleanup_within = click.option(
+    "--cleanup-within",
+    callback=_checked("seconds_of"),
+    metavar="TIME",
+    help="A cleanup that takes longer, of the loop's clock, is a fault. Default: CLEANUP_WITHIN in "
+    "the module; without that, one of more than 5 s is a hint.",
+)
+
+
 @click.command("check")
 @click.argument("targets", metavar="FILE::FUNC|MODULE:FUNC...", nargs=-1, required=True)
 @click.option(
@@ -78,6 +87,7 @@ def _checked(function: str) -> Any:
     metavar="TIME",
     help="How long a run may take that is not canceled. Default: TIMEOUT in the module, or 5s.",
 )
+@_cleanup_within
 @click.option("--no-invariants", is_flag=True, help="Leave out the invariants of the module.")
 @click.option(
     "--loop",
@@ -118,8 +128,8 @@ def check_command(targets: tuple[str, ...], **given: Any) -> int:
     """Cancel async functions at every await, and tell what breaks.
 
     A target is an async function, a method of a class that is made without arguments, or a test
-    without fixtures. From its module are taken setup, teardown, TIMEOUT, and what begins with
-    invariant. To make one run again: rescind check replay TOKEN.
+    without fixtures. From its module are taken setup, teardown, TIMEOUT, CLEANUP_WITHIN, and what
+    begins with invariant. To make one run again: rescind check replay TOKEN.
 
     The exit code is 0 if nothing breaks, 1 if something does, 2 if that could not be found out, and
     130 after Ctrl-C, which prints what was found by then.
@@ -161,6 +171,7 @@ def _checking(given: dict[str, Any]) -> Checking:
         ),
         invariants=not given["no_invariants"],
         timeout=given["timeout"],
+        cleanup_within=given["cleanup_within"],
         regressions=given["regressions"],
         quiet=given["quiet"],
     )
@@ -169,8 +180,11 @@ def _checking(given: dict[str, Any]) -> Checking:
 @click.command("check replay")
 @click.argument("token", metavar="TOKEN", nargs=-1, required=True)
 @click.option("--pdb", is_flag=True, help="Stop in the debugger just before it is canceled.")
+@_cleanup_within
 @click.option("-v", "--verbose", is_flag=True, help="Tell of every await, and of whole stacks.")
-def replay_command(token: tuple[str, ...], *, pdb: bool, verbose: bool) -> int:
+def replay_command(
+    token: tuple[str, ...], *, pdb: bool, cleanup_within: float | None, verbose: bool
+) -> int:
     """Make one run again, just as a report's TOKEN says, and tell what happens in it.
 
     With --pdb the debugger opens in your own frame, parked at its await: 'up' and 'down' go along
@@ -180,4 +194,4 @@ def replay_command(token: tuple[str, ...], *, pdb: bool, verbose: bool) -> int:
     """
     from rescind.cli import check as commands
 
-    return commands.replay("".join(token), pdb=pdb, verbose=verbose)
+    return commands.replay("".join(token), pdb=pdb, cleanup_within=cleanup_within, verbose=verbose)

@@ -29,7 +29,7 @@ from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from rescind.check.detectors import DETECTORS, Detector
+from rescind.check.detectors import Detector, detectors_for
 from rescind.check.places import is_standard, parts_of
 from rescind.check.points import Mode, Point, RunPlan
 from rescind.check.record import Finding, Record
@@ -85,14 +85,15 @@ def is_own(finding: Finding, scenario: Scenario, files: frozenset[str]) -> bool:
     if witness.line is None or witness.leaving:
         return False
     abandoned = RunPlan(mode=Mode.ASYNCIO, judge=finding.plan.judge)
-    clean = Run(scenario, abandoned, [one() for one in DETECTORS]).execute()
+    detectors = detectors_for(scenario)
+    clean = Run(scenario, abandoned, [one() for one in detectors]).execute()
     for after in (False, True) if finding.detector in _UNTOLD else (False,):
         deserter = _Deserter(files, witness.line, witness.count, after=after)
         record = _traced(scenario, abandoned, deserter)
         if not deserter.left or record.error:
             continue
         record.struck, record.thrown = True, 1  # which is what it amounts to
-        symptoms = [one.judge(record, clean) for one in DETECTORS if one.name == finding.detector]
+        symptoms = [one.judge(record, clean) for one in detectors if one.name == finding.detector]
         if any(True for some in symptoms for _ in some):
             return True
     return False
@@ -108,7 +109,7 @@ def _only_in(files: frozenset[str], landed: list[Point]) -> bool:
 
 def _traced(scenario: Scenario, plan: RunPlan, tracer: _Tracer) -> Record:
     before = sys.gettrace()
-    run = Run(scenario, plan, [tracer, *(one() for one in DETECTORS)])
+    run = Run(scenario, plan, [tracer, *(one() for one in detectors_for(scenario))])
     try:
         record = run.execute()
     finally:

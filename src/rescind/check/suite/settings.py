@@ -39,7 +39,7 @@ LEVELS: Final[Mapping[str, Options]] = {
     "thorough": Options(instants=(*_USUAL, Instant.CALLBACK), budget=120.0),
 }
 
-_KEYS: Final = ("level", "modes", "judges", "budget", "invariants")
+_KEYS: Final = ("level", "modes", "judges", "budget", "cleanup_within", "invariants")
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,15 @@ class Settings:
     Attributes:
         options: what to try.
         invariants: the promises of its author.
+        cleanup_within: seconds that its cleanup may take; None: nothing is promised.
     """
 
     options: Options
     invariants: tuple[Callable[..., Any], ...] = field(default=())
+    cleanup_within: float | None = None
 
 
-def marked(base: Options, arguments: Mapping[str, Any], positional: tuple[Any, ...]) -> Settings:
+def marked(base: Settings, arguments: Mapping[str, Any], positional: tuple[Any, ...]) -> Settings:
     """Return what ``cancel_everywhere(**arguments)`` makes of the options of the command line.
 
     Raises:
@@ -69,7 +71,7 @@ def marked(base: Options, arguments: Mapping[str, Any], positional: tuple[Any, .
     level = arguments.get("level")
     if level is not None and level not in LEVELS:
         raise UsageError(f"level must be {', '.join(map(repr, LEVELS))}, not {level!r}")
-    options = base if level is None else LEVELS[level]
+    options = base.options if level is None else LEVELS[level]
     if (modes := arguments.get("modes")) is not None:
         options = replace(options, modes=tuple(m for one in _many(modes) for m in _modes(one)))
     if (judges := arguments.get("judges")) is not None:
@@ -80,7 +82,9 @@ def marked(base: Options, arguments: Mapping[str, Any], positional: tuple[Any, .
     promises = (invariants,) if callable(invariants) else tuple(invariants)
     if wrong := [one for one in promises if not callable(one)]:
         raise UsageError(f"invariants must be functions, not {wrong[0]!r}")
-    return Settings(options, promises)
+    within = arguments.get("cleanup_within")
+    bound = base.cleanup_within if within is None else seconds_of(within)
+    return Settings(options, promises, bound)
 
 
 def _many(given: object) -> Iterable[Any]:

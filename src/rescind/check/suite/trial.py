@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from rescind.check.detectors import DETECTORS
+from rescind.check.detectors import detectors_for
 from rescind.check.judging import findings_of
 from rescind.check.points import Instant
 from rescind.check.record import Finding
@@ -104,6 +104,7 @@ class Trial:
             _TIMEOUT,
             item.nodeid,
             repeatable=False,
+            cleanup_within=settings.cleanup_within,
         )
         self._settings = settings
         self._files = files
@@ -114,6 +115,7 @@ class Trial:
     def replay(self, tokens: list[str]) -> Swept | None:
         """Make the runs of known failures again; return what still fails, if anything does."""
         known: list[Finding] = []
+        detectors = detectors_for(self.scenario)
         for token in tokens:
             try:
                 plan = decode(token).plan
@@ -121,8 +123,8 @@ class Trial:
                 continue
             if plan.point is None:
                 continue
-            clean = execute(self.scenario, plan.clean(), [one() for one in DETECTORS])
-            record = execute(self.scenario, plan, [one() for one in DETECTORS])
+            clean = execute(self.scenario, plan.clean(), [one() for one in detectors])
+            record = execute(self.scenario, plan, [one() for one in detectors])
             if not clean.error and not record.error and record.struck and not record.diverged:
                 known += findings_of(record, clean)
         report = Report(self.scenario.name, known, known, runs=2 * len(tokens))
