@@ -9,6 +9,7 @@ import pytest
 from tests.ecosystem import servers
 from tests.ecosystem.kit import Scenario
 from tests.ecosystem.scenarios import SCENARIOS
+from tests.ecosystem.web import DRIVERS, Web
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +41,15 @@ def port(request: pytest.FixtureRequest, scenario: Scenario) -> int:
         return 0
     found: int = request.getfixturevalue(f"{scenario.server}_port")
     return found
+
+
+@pytest.fixture(params=DRIVERS)
+def web(request: pytest.FixtureRequest) -> Web:
+    """Serve with a runtime attached, and inside a task of ours, on each loop."""
+    driver, _, loop = request.param.partition("-")
+    if loop == "uvloop":
+        pytest.importorskip("uvloop")
+    return Web(driver == "attached", loop)
 
 
 def _served(server: Callable[[], AbstractContextManager[int]]) -> Iterator[int]:

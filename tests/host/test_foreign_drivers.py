@@ -323,7 +323,10 @@ def test_a_cancellation_that_a_group_wrapped_is_still_one(new_loop: Loop) -> Non
     assert ended == ("Canceled", 0, "timed out after 0.01 s")
 
 
-def test_a_task_that_runs_when_asyncio_run_ends_is_canceled_and_waited_for() -> None:
+@pytest.mark.parametrize("others", [0, 3])
+def test_a_task_that_runs_when_asyncio_run_ends_is_canceled_and_waited_for(
+    new_loop: Loop, others: int
+) -> None:
     """`asyncio.run` ends tasks of ours as it ends its own: their cleanup runs, awaits included."""
     trace: list[str] = []
 
@@ -337,12 +340,15 @@ def test_a_task_that_runs_when_asyncio_run_ends_is_canceled_and_waited_for() -> 
 
     async def main() -> "rescind.Task[None]":
         task = rescind.spawn(work())
+        beside.extend(asyncio.create_task(asyncio.sleep(3600)) for _ in range(others))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         return task
 
-    task = asyncio.run(main())
+    beside: list[asyncio.Task[None]] = []
+    task = _run(new_loop, main)
 
+    assert all(one.cancelled() for one in beside)
     outcome = task.outcome()
     assert isinstance(outcome, rescind.Canceled)
     assert (outcome.reason.kind, trace) == (
@@ -399,3 +405,26 @@ def test_what_was_woken_before_a_cancellation_is_delivered_if_it_is_a_value(
 
     asyncio.run(main())
     assert seen == ([0, 1, 2] if value else [0, 1])
+
+
+def test_the_identity_of_a_task_is_a_future_for_asyncio(new_loop: Loop) -> None:
+    """`wait` and `shield` take it as it is; it ends with the task, and tells nothing."""
+
+    async def main() -> list[object]:
+        rescind.spawn(_never_ending())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        (hanging,) = asyncio.all_tasks() - {asyncio.current_task()}
+        done, _ = await asyncio.wait({hanging}, timeout=0)
+        got: list[object] = [asyncio.isfuture(hanging), len(done)]
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(hanging), 0.001)
+        hanging.cancel()
+        await asyncio.wait({hanging})
+        return [*got, hanging.done(), hanging.result()]
+
+    assert _run(new_loop, main) == [True, 0, True, None]
+
+
+async def _never_ending() -> None:
+    await rescind.never()

@@ -38,8 +38,8 @@ def as_future(awaitable: Awaitable[T]) -> Future[T]:
 
     Raises:
         TypeError: it cannot be awaited; the message says what was probably meant.
-        UsageError: it was already awaited or given away; on awaiting, an ``asyncio.Future`` is of
-            another loop.
+        UsageError: it was already awaited or given away.
+        RuntimeError: on awaiting: an ``asyncio.Future`` is of another loop.
 
     Cancellation: that of what was given. An ``asyncio.Future`` is canceled, and its end awaited; a
     task of ours goes on; a function in a thread never starts, or goes on, and its result is lost.

@@ -230,7 +230,7 @@ class AsyncioFuture(Future[None]):
             return None
         self._cx = cx
         if not self._registered:
-            self._register(future, cx)
+            self._register(future)
         return PENDING
 
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[None] | Pending:
@@ -241,7 +241,7 @@ class AsyncioFuture(Future[None]):
             return Canceled(request.reason) if canceled else Completed(None)
         self._cx = cx
         if not self._registered:
-            self._register(future, cx)
+            self._register(future)
         if not self._asked and not future.done():
             self._asked = True
             nobody_to_tell = _waits_in_a_lock() and _has_one_callback(future)
@@ -257,18 +257,9 @@ class AsyncioFuture(Future[None]):
         if not future.done():
             future.cancel()
 
-    def _register(self, future: asyncio.Future[Any], cx: Context) -> None:
-        future._asyncio_future_blocking = False  # asyncio's handshake: the yield was understood
-        host = None if cx.executor is None else cx.executor.host
-        if isinstance(host, AsyncioHost) and future.get_loop() is not host.loop:
-            self._cx = None
-            raise UsageError(
-                f"{future!r} belongs to another event loop than the one that awaits it, which "
-                "cannot be told of its end. Await it on its own, by "
-                "asyncio.run_coroutine_threadsafe(...), and here what that returns, by "
-                "asyncio.wrap_future(...)"
-            )
+    def _register(self, future: asyncio.Future[Any]) -> None:
         self._registered = True
+        future._asyncio_future_blocking = False  # asyncio's handshake: the yield was understood
         future.add_done_callback(self._on_done)
         region = local.region
         identity = region.identity if isinstance(region, CoroutineFuture) else None

@@ -56,6 +56,10 @@ class Identity:
 
     # No __slots__: libraries assign attributes to the current task (aiotools replaces methods).
 
+    # What makes it a future for asyncio. It would wrap anything else that is awaited into a task of
+    # whatever loop it finds, and `Runner.close` finds none where the loop came from a factory.
+    _asyncio_future_blocking = False
+
     def __init__(
         self,
         driver: CoroutineFuture[Any],
@@ -168,6 +172,9 @@ class Identity:
     def exception(self) -> BaseException | None:
         """Return None: how the coroutine ended is the rescind task's to tell."""
         return None
+
+    def result(self) -> None:
+        """Return None: what the coroutine gave is the rescind task's to tell."""
 
     def __await__(self) -> Generator[Any, Any, None]:
         """Wait for the end; ``asyncio.run`` does, for each task that it has canceled at exit."""

@@ -1,0 +1,347 @@
+"""How a request ends before its time: its client leaves, its server stops, its process is asked to.
+
+What it awaited is canceled and has cleaned up, and what it had spawned is ended with the runtime.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rescind
+from rescind import sync
+from tests.ecosystem.servers import free_port
+from tests.ecosystem.web import Served, Web
+
+for _needed in ("httpx", "uvicorn", "starlette", "fastapi", "websockets"):
+    pytest.importorskip(_needed)
+
+
+class Trace(list[str]):
+    """What the work in a request went through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = sync.Semaphore(0, max=100)
+        self.ended = sync.Semaphore(0, max=100)
+
+    async def work(self, name: str) -> str:
+        """Hang; when canceled, clean up in several steps, and say why."""
+        try:
+            self.begun.release()
+            await rescind.never()
+        except rescind.Cancellation as exc:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            await rescind.sleep(0.002)
+            self.append(f"{name}: {exc.reason.chain()[-1].kind.value}")
+            self.ended.release()
+            raise
+        return "not canceled"
+
+
+async def gone(receive: Any) -> str:
+    """Return when the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    return "the client has left"
+
+
+@contextlib.asynccontextmanager
+async def asking(served: Served, path: str) -> AsyncIterator[asyncio.StreamReader]:
+    """Send a request; leave without having read the answer."""
+    reader, writer = await asyncio.open_connection(*served.address)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+    try:
+        yield reader
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+# -- the client leaves -----------------------------------------------------------------------------
+
+
+def test_client_that_leaves_ends_the_race_of_the_work_with_it(web: Web) -> None:
+    """Uvicorn cancels no endpoint for it: who wants that races with ``http.disconnect``."""
+    import fastapi
+
+    app = fastapi.FastAPI(lifespan=web.lifespan)
+    trace = Trace()
+
+    @app.get("/")
+    async def endpoint(request: fastapi.Request) -> str:
+        job = rescind.spawn(trace.work("task"))
+        won: str = await rescind.race(
+            trace.work("branch"), rescind.join_or_cancel(job), gone(request.receive)
+        )
+        trace.append(won)
+        return won
+
+    async def main() -> None:
+        async with web.serve(app) as served:
+            async with asking(served, "/"):
+                await trace.begun.acquire(2)
+            await trace.ended.acquire(2)
+
+    web.run(main)
+    assert sorted(trace[:2]) == ["branch: race lost", "task: race lost"]
+    assert trace[2:] == ["the client has left"]
+
+
+@pytest.mark.parametrize("behind", [0, 2])
+def test_client_that_leaves_ends_a_stream(web: Web, behind: int) -> None:
+    """Starlette cancels it in anyio's way, again each tick; behind middleware, through groups."""
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.middleware.base import BaseHTTPMiddleware
+    from starlette.responses import StreamingResponse
+    from starlette.routing import Route
+
+    trace = Trace()
+
+    class Passes(BaseHTTPMiddleware):
+        async def dispatch(self, request: Any, call_next: Any) -> Any:
+            return await call_next(request)
+
+    async def endpoint(_request: Any) -> Any:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield b"first"
+            await rescind.join(trace.work("one"), trace.work("two"))
+
+        return StreamingResponse(chunks())
+
+    app = Starlette(
+        routes=[Route("/", endpoint)],
+        middleware=[Middleware(Passes)] * behind,
+        lifespan=web.lifespan,
+    )
+
+    async def main() -> None:
+        async with web.serve(app) as served:
+            async with asking(served, "/") as reader:
+                await reader.readuntil(b"first")
+                await trace.begun.acquire(2)
+            await trace.ended.acquire(2)
+
+    web.run(main)
+    assert sorted(trace) == ["one: foreign", "two: foreign"]
+
+
+def test_client_that_leaves_a_websocket_ends_what_races_with_it(web: Web) -> None:
+    """The endpoint joins the client and the work; the exception of the one ends the other."""
+    from starlette.applications import Starlette
+    from starlette.routing import WebSocketRoute
+    from starlette.websockets import WebSocketDisconnect
+    from websockets.asyncio.client import connect
+
+    trace = Trace()
+
+    async def endpoint(socket: Any) -> None:
+        await socket.accept()
+        try:
+            await rescind.join(socket.receive_text(), trace.work("pushes"))
+        except WebSocketDisconnect:
+            trace.append("left")
+
+    app = Starlette(routes=[WebSocketRoute("/", endpoint)], lifespan=web.lifespan)
+
+    async def main() -> None:
+        async with web.serve(app) as served:
+            async with connect(f"ws://127.0.0.1:{served.address[1]}/", proxy=None):
+                await trace.begun.acquire()
+            await trace.ended.acquire()
+
+    web.run(main)
+    assert trace == ["pushes: sibling failed", "left"]
+
+
+# -- the server stops ------------------------------------------------------------------------------
+
+
+def test_server_that_stops_ends_requests_and_then_tasks(web: Web) -> None:
+    """After its patience uvicorn cancels the requests; leaving the lifespan ends the tasks."""
+    import fastapi
+    from starlette.background import BackgroundTask
+    from starlette.responses import PlainTextResponse, StreamingResponse
+
+    app = fastapi.FastAPI(lifespan=web.lifespan)
+    trace = Trace()
+
+    @app.get("/endpoint")
+    async def endpoint() -> str:
+        rescind.spawn(trace.work("task"), name="left running")
+        return await rescind.race(trace.work("endpoint"), rescind.never())
+
+    @app.get("/stream")
+    async def stream() -> Any:
+        async def chunks() -> AsyncIterator[str]:
+            yield await rescind.timeout(trace.work("stream"), 1000)
+
+        return StreamingResponse(chunks())
+
+    @app.get("/background")
+    async def background() -> Any:
+        return PlainTextResponse("later", background=BackgroundTask(_awaiting, trace))
+
+    async def main() -> None:
+        async with web.serve(app, timeout_graceful_shutdown=0.05) as served:
+            async with contextlib.AsyncExitStack() as stack:
+                for path in ("/endpoint", "/stream", "/background"):
+                    await stack.enter_async_context(asking(served, path))
+                await trace.begun.acquire(4)
+                served.server.should_exit = True
+                await served.task
+        if not web.attached:
+            for task in rescind.current_runtime().tasks():
+                if task.name == "left running":
+                    await task.cancel(rescind.CancelReason(rescind.CancelKind.SHUTDOWN))
+        await trace.ended.acquire(4)
+
+    told = "Exception in ASGI application"
+    web.run(
+        main,
+        said=("Cancel 3 running task(s), timeout graceful shutdown exceeded", told, told, told),
+    )
+    assert sorted(trace) == [
+        "background: foreign",
+        "endpoint: foreign",
+        "stream: foreign",
+        "task: shutdown",
+    ]
+    if web.attached:
+        assert web.runtime is not None
+        assert web.runtime.report is not None
+        assert (web.runtime.report.canceled, web.runtime.report.clean) == (1, True)
+
+
+async def _awaiting(trace: Trace) -> None:
+    await rescind.join(trace.work("background"))
+
+
+def test_server_task_that_is_canceled_ends_with_its_requests(web: Web) -> None:
+    """Not asked to stop but canceled: in a task of ours by us, in asyncio's by that."""
+    import fastapi
+
+    app = fastapi.FastAPI(lifespan=web.lifespan)
+    trace = Trace()
+
+    @app.get("/")
+    async def endpoint() -> str:
+        return await rescind.race(trace.work("endpoint"), rescind.never())
+
+    async def main() -> None:
+        with contextlib.suppress(asyncio.CancelledError, rescind.TaskCanceled):
+            async with web.serve(app, timeout_graceful_shutdown=0.05) as served:
+                async with asking(served, "/"):
+                    await trace.begun.acquire()
+                    served.task.cancel()
+                    await asyncio.wait([_as_asyncio(served.task)])
+                # Nobody has told its requests: that is how uvicorn is.
+                assert trace == []
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            if "uvicorn" in repr(task) or "LifespanOn" in repr(task) or "run_asgi" in repr(task):
+                task.cancel()
+        await trace.ended.acquire()
+        await asyncio.sleep(0.01)
+
+    web.run(main)
+    assert trace == ["endpoint: foreign"]
+
+
+def _as_asyncio(task: Any) -> asyncio.Future[Any]:
+    return task if isinstance(task, asyncio.Future) else rescind.to_asyncio_future(task)
+
+
+# -- the process is asked to -----------------------------------------------------------------------
+
+APP = """
+import asyncio, contextlib
+import fastapi
+import rescind
+
+async def work(name):
+    print(name, "begins", flush=True)
+    try:
+        await rescind.never()
+    except rescind.Cancellation as exc:
+        await rescind.sleep(0.005)
+        print(name, "ends:", exc.reason.chain()[-1].kind.value, flush=True)
+        raise
+
+@contextlib.asynccontextmanager
+async def lifespan(app):
+    async with rescind.Runtime.attach() as runtime:
+        runtime.spawn(work("task"))
+        yield
+    print("report:", runtime.report.canceled, "canceled, clean:", runtime.report.clean, flush=True)
+
+app = fastapi.FastAPI(lifespan=lifespan)
+
+@app.get("/")
+async def endpoint():
+    return await rescind.race(work("request"), rescind.never())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to be sent")
+@pytest.mark.parametrize("signals", [1, 2])
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_process_that_is_interrupted_cleans_up(loop: str, signals: int, tmp_path: Path) -> None:
+    """SIGINT while a request and a task run: both clean up; a second one hurries uvicorn only."""
+    if loop == "uvloop":
+        pytest.importorskip("uvloop")
+    (tmp_path / "app.py").write_text(APP)
+    port = free_port()
+    patience = [] if signals == 2 else ["--timeout-graceful-shutdown", "1"]
+    with subprocess.Popen(
+        [sys.executable, "-X", "dev", "-m", "uvicorn", "app:app", "--port", str(port)]
+        + ["--loop", loop, "--ws", "none", "--log-level", "critical", *patience],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "task begins\n"
+            with _asked(port):
+                assert process.stdout.readline() == "request begins\n"
+                process.send_signal(signal.SIGINT)
+                if signals == 2:
+                    time.sleep(0.3)  # it looks at what was asked ten times a second
+                    process.send_signal(signal.SIGINT)
+                out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    lines = out.splitlines()
+    assert sorted(lines[:2])[0] == "request ends: foreign"
+    assert ("report: 1 canceled, clean: True" in lines) == (signals == 1)
+    assert err == ""
+
+
+@contextlib.contextmanager
+def _asked(port: int) -> Any:
+    import socket
+
+    until = time.monotonic() + 20
+    while True:
+        try:
+            connection = socket.create_connection(("127.0.0.1", port))
+            break
+        except ConnectionRefusedError:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    with connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        yield
