@@ -197,3 +197,15 @@ def test_a_strike_is_a_line_of_the_trace() -> None:
     arrived = made.trace[step.number + 0]
     assert "canceled" == arrived.did
     assert "the cancellation arrives in _worker" in arrived.notes
+
+
+def test_two_injections_strike_at_one_point_in_their_order() -> None:
+    """A request, and at once one that leaves no grace: the task is dropped where it is parked."""
+    spot = Spot("root/1", "_worker+2", 1, Instant.PARKED)
+    both = [Injection(spot), Injection(spot, Kind.GRACE)]
+    made = run(_main, injections=both)
+
+    assert both == list(made.struck)
+    assert [] == log
+    assert () == run(_main, injections=both[::-1]).missed
+    assert both[:1] == list(run(_main, injections=both[::-1]).struck)

@@ -7,6 +7,7 @@ import pytest
 import rescind
 from rescind.testing import FailureKind, Injection, Instant, Kind, Leftovers, Run, Spot
 from rescind.testing.lab.judge import judge
+from tests.testing.programs import run
 
 _REASON = rescind.CancelReason(rescind.CancelKind.EXPLICIT, "injected")
 _CANCELED = rescind.TaskCanceled(_REASON)
@@ -92,3 +93,45 @@ def test_a_group_is_named_by_what_is_in_it() -> None:
     failure = judge(ended(rescind.Error(ExceptionGroup("g", [LookupError("x"), OSError()]))))
 
     assert "exception: main failed with LookupError('x'), in ExceptionGroup" == str(failure)
+
+
+def test_hangs_are_the_same_by_where_they_wait() -> None:
+    """What waits for another task is only a victim: the functions at the end count."""
+
+    def hang(*names: str) -> Run[Any]:
+        async def first() -> None:
+            await rescind.never()
+
+        async def second() -> None:
+            await rescind.never()
+
+        async def main() -> None:
+            async with rescind.task_group() as g:
+                for name in names:
+                    g.spawn(first() if name == "first" else second())
+
+        return run(main)
+
+    first, both = judge(hang("first")), judge(hang("first", "second"))
+
+    assert first is not None
+    assert FailureKind.DEADLOCK is first.kind
+    assert first.sign.endswith("first")
+    assert first.same(judge(hang("first", "first")))
+    assert not first.same(both)
+
+
+def test_livelocks_are_the_same_by_what_repeats() -> None:
+    """The functions that go round are the sign."""
+
+    async def spin() -> None:
+        while True:
+            await rescind.yield_now()
+
+    async def main() -> None:
+        await rescind.spawn(spin())
+
+    failure = judge(run(main, max_steps=300))
+
+    assert failure is not None
+    assert (FailureKind.LIVELOCK, spin.__qualname__) == (failure.kind, failure.sign)

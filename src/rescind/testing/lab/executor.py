@@ -28,7 +28,6 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from rescind._core.errors import Deadlock
 from rescind._core.executor import Executor
 from rescind._core.grace import UNSET, Grace
 from rescind._core.outcome import Outcome
@@ -36,7 +35,7 @@ from rescind._core.phase import Phase
 from rescind._core.poll import Future, Waker
 from rescind._core.task import Task
 from rescind._core.timers import Timer, Timers
-from rescind.testing.lab.errors import Livelock
+from rescind.testing.lab.errors import Hang, Livelock
 from rescind.testing.lab.host import LabHost
 from rescind.testing.lab.injection import ROOT, Instant, Kind, Spot
 from rescind.testing.lab.outside import Outside
@@ -44,7 +43,7 @@ from rescind.testing.lab.places import Place, place_of_park
 from rescind.testing.lab.schedule import Choice, Fifo, Schedule
 from rescind.testing.lab.targets import kinds_at
 from rescind.testing.lab.task import LabTask
-from rescind.testing.lab.waits import who_waits
+from rescind.testing.lab.waits import culprits, who_waits
 
 if TYPE_CHECKING:
     from rescind.testing.lab.recorder import Recorder
@@ -158,7 +157,7 @@ class LabExecutor(Executor):
         self,
         outside: Outside,
         schedule: Schedule,
-        strikes: Mapping[tuple[str, str, int, Instant], Strike],
+        strikes: Mapping[tuple[str, str, int, Instant], Sequence[Strike]],
         *,
         max_steps: int,
         grace: float | None,
@@ -174,7 +173,7 @@ class LabExecutor(Executor):
         self.recorder = recorder
         self._outside = outside
         self._schedule = schedule
-        self._strikes: Mapping[tuple[str, str, int, Instant], Strike] = strikes
+        self._strikes: Mapping[tuple[str, str, int, Instant], Sequence[Strike]] = strikes
         self._max_steps = max_steps
         self._kinds = kinds
         self._timers: _LabTimers = _LabTimers()
@@ -248,7 +247,7 @@ class LabExecutor(Executor):
         """Run until ``until()``.
 
         Raises:
-            Deadlock: nothing can run any more.
+            Hang: nothing can run any more.
             Livelock: the steps are used up.
             UsageError: something reached for the world outside.
         """
@@ -270,7 +269,7 @@ class LabExecutor(Executor):
                 self.decisions.append(Decision(self._event, count, index))
                 self._event += 1
             if self.taken >= self._max_steps:
-                raise Livelock(self._repeating())
+                raise self._livelock()
             self.taken += 1
             if index < len(due):
                 self._fire(due.pop(index).timer)
@@ -321,8 +320,7 @@ class LabExecutor(Executor):
                 self._kinds[seen] = kinds_at(task, instant)
         if self._strikes:
             key = "" if place is None else place.key
-            strike = self._strikes.get((task.path, key, visit, instant))
-            if strike is not None:
+            for strike in self._strikes.get((task.path, key, visit, instant), ()):
                 strike(task)
 
     def _begin_turn(self) -> None:
@@ -333,7 +331,8 @@ class LabExecutor(Executor):
             return
         at = self._timers.next_at()
         if at is None or at == float("inf"):
-            raise Deadlock(who_waits(self.tasks.values(), self.host.time))
+            waiting = list(self.tasks.values())
+            raise Hang(who_waits(waiting, self.host.time), culprits(waiting))
         self.host.time = at
         self._find_due()
 
@@ -357,14 +356,15 @@ class LabExecutor(Executor):
         if self.recorder is not None:
             self.recorder.quiet()
 
-    def _repeating(self) -> str:
+    def _livelock(self) -> Livelock:
         counts = Counter(self._last)
         lines = [
             f"  {path} at {place}: {count} times" for (path, place), count in counts.most_common(5)
         ]
-        return (
+        return Livelock(
             f"the run is not over after {self._max_steps} steps, at {self.host.time:g} s; of the "
-            f"last {len(self._last)}:\n" + "\n".join(lines)
+            f"last {len(self._last)}:\n" + "\n".join(lines),
+            tuple(sorted({place.function for _, place in counts if place is not None})),
         )
 
     # -- what is left -----------------------------------------------------------------------------

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from rescind._core.errors import Deadlock, TaskCanceled, TimedOut
+from rescind._core.errors import TaskCanceled, TimedOut
 from rescind._core.frames import from_library
 from rescind._core.outcome import Completed, Error
-from rescind.testing.lab.errors import Livelock
+from rescind.testing.lab.errors import Hang, Livelock
 from rescind.testing.lab.injection import ROOT, Injection, Kind
 from rescind.testing.lab.record import Failure, FailureKind, Run, cleaned
 from rescind.testing.lab.task import sites_of
@@ -41,10 +41,9 @@ def judge(
         allowed: exceptions that may come out of a run with injections.
     """
     error = run.error
-    if isinstance(error, Livelock):
-        return Failure(FailureKind.LIVELOCK, "", cleaned(str(error)), error)
-    if isinstance(error, Deadlock):
-        return Failure(FailureKind.DEADLOCK, "", cleaned(str(error)), error)
+    if isinstance(error, (Hang, Livelock)):
+        kind = FailureKind.DEADLOCK if isinstance(error, Hang) else FailureKind.LIVELOCK
+        return Failure(kind, " ".join(error.where), cleaned(str(error)), error)
     expected = _expected(run.struck, allowed)
     outcome = run.outcome
     if isinstance(outcome, Error) and not _only(outcome.exception, expected):

@@ -26,8 +26,8 @@ from rescind._core.outcome import Error
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
 from rescind._lifetime import refuse_to_block
 from rescind.testing.lab.errors import Livelock
-from rescind.testing.lab.executor import LabExecutor, SeenKinds
-from rescind.testing.lab.injection import Injection
+from rescind.testing.lab.executor import LabExecutor, SeenKinds, Strike
+from rescind.testing.lab.injection import Injection, Instant
 from rescind.testing.lab.outside import Outside, refused
 from rescind.testing.lab.record import Leftovers, Run
 from rescind.testing.lab.recorder import Recorder
@@ -114,12 +114,11 @@ def make_run(lab: Lab[T], outside: Outside, kinds: SeenKinds | None = None) -> R
     """
     recorder = Recorder() if lab.trace else None
     struck: list[Injection] = []
-    strikes = {
-        (one.spot.task, one.spot.place, one.spot.visit, one.spot.instant): partial(
-            _strike, one, struck
-        )
-        for one in lab.injections
-    }
+    strikes: dict[tuple[str, str, int, Instant], list[Strike]] = {}
+    for one in lab.injections:
+        spot = one.spot
+        key = (spot.task, spot.place, spot.visit, spot.instant)
+        strikes.setdefault(key, []).append(partial(_strike, one, struck))
     executor = LabExecutor(
         outside,
         lab.schedule,

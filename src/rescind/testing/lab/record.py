@@ -53,7 +53,8 @@ class Failure:
     Attributes:
         kind: what sort of failure.
         sign: what two failures have in common that are the same: the type of the exception and
-            where it was raised, the name of the invariant, what is left. Stable across runs.
+            where it was raised, the functions that hang or repeat, the name of the invariant, what
+            is left. Stable across runs.
         words: what happened, for readers.
         error: the exception, if there is one.
     """

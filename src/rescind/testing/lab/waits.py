@@ -14,8 +14,9 @@ from typing import Any
 
 from rescind._core.task import Task
 from rescind._core.waiting import describe_waits, found_at
+from rescind.testing.lab.places import place_of_park
 
-__all__ = ["circle_of", "who_waits"]
+__all__ = ["circle_of", "culprits", "who_waits"]
 
 # How the primitives name who holds them, in what they print of themselves.
 _HELD = re.compile(r"(?:held|owned) by task (\d+) ")
@@ -31,6 +32,13 @@ def who_waits(tasks: Iterable[Task[Any]], now: float) -> str:
         lines.append("  a circle: " + " waits for ".join([*names, names[0]]))
     lines += describe_waits((task.name, task) for task in tasks) or ["  (no task)"]
     return "\n".join(lines)
+
+
+def culprits(tasks: Iterable[Task[Any]]) -> tuple[str, ...]:
+    """Return the functions in which a hang is: those of the circle, or else of the last links."""
+    tasks = list(tasks)
+    found = circle_of(tasks) or [task for task in tasks if not _awaited(task)]
+    return tuple(sorted({place_of_park(task.future).function for task in found}))
 
 
 def circle_of(tasks: Iterable[Task[Any]]) -> list[Task[Any]]:
