@@ -70,7 +70,7 @@ check-corpus: $(STAMP) ## find real bugs of released libraries: make check-corpu
 check-corpus-smoke: $(STAMP) ## find a few of them: what CI runs
 	$(BIN)/python scripts/check_corpus.py --smoke --budget 20 $(ARGS)
 
-corpus-servers: ## install the servers that the corpus talks to, by apt, as root
+corpus-servers: ## install the servers that the corpus and the ecosystem tests talk to, by apt, as root
 	@sh scripts/corpus-servers.sh
 
 sweep-suites: $(STAMP) ## run the suites of released libraries: make sweep-suites ARGS="-- --cancel-sweep"

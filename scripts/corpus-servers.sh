@@ -1,7 +1,8 @@
 #!/bin/sh
-# Install the servers that the corpus talks to, where that is possible: redis and PostgreSQL, by apt, as root.
+# Install the servers that the corpus and tests/ecosystem talk to, where that is possible: redis and PostgreSQL, by
+# apt, as root.
 #
-# Without them nothing breaks: the cases that need one are skipped, and say so.
+# Asks nothing, and ends within five minutes. Without them nothing breaks: what needs one is skipped, and says so.
 set -eu
 
 missing=
@@ -12,11 +13,14 @@ command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
 if [ -z "$missing" ]; then
     exit 0
 elif ! command -v apt-get >/dev/null 2>&1 || [ "$(id -u)" != 0 ]; then
-    echo "rescind: not installed, and their cases are skipped:$missing"
+    echo "rescind: not installed, and what needs them is skipped:$missing"
     exit 0
 fi
 echo "rescind: installing$missing"
 export DEBIAN_FRONTEND=noninteractive
 # What they start by themselves is not needed, but does no harm: the corpus has ports of its own.
-{ apt-get update -qq && apt-get install -qq -y --no-install-recommends $missing; } >/dev/null 2>&1 ||
-    echo "rescind: could not be installed, and their cases are skipped:$missing"
+options="-qq -o DPkg::Lock::Timeout=120 -o Acquire::Retries=2 -o Acquire::http::Timeout=30"
+{
+    timeout 120 apt-get $options update &&
+        timeout 180 apt-get $options install -y --no-install-recommends $missing
+} </dev/null >/dev/null 2>&1 || echo "rescind: could not be installed, and what needs them is skipped:$missing"
