@@ -11,6 +11,7 @@ import pytest
 import rescind
 from rescind import Runtime
 from rescind.sync import Event
+from tests.host.trio_kit import Woken
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
 
@@ -428,3 +429,50 @@ def test_the_identity_of_a_task_is_a_future_for_asyncio(new_loop: Loop) -> None:
 
 async def _never_ending() -> None:
     await rescind.never()
+
+
+def test_a_value_that_came_in_the_same_turn_as_the_cancel_is_delivered(new_loop: Loop) -> None:
+    """The future was woken, though its task had no turn yet in which to see it (R7, R16)."""
+
+    async def main() -> tuple[str, list[str]]:
+        future, seen = Woken(), list[str]()
+
+        async def stock() -> None:
+            seen.append(await future)
+            await asyncio.sleep(1)
+
+        task = asyncio.create_task(stock())
+        await asyncio.sleep(0)
+        assert future.waker is not None
+        task.cancel()
+        future.value = "value"
+        future.waker.wake()
+        await asyncio.wait([task])
+        return "canceled" if task.cancelled() else "ended", seen
+
+    assert _run(new_loop, main) == ("canceled", ["value"])
+
+
+def test_errors_of_a_cleanup_are_notes_of_asyncios_cancellation(new_loop: Loop) -> None:
+    """They do not take its place, and are not lost (R15)."""
+
+    async def failing() -> None:
+        try:
+            await rescind.sleep(10)
+        finally:
+            raise KeyError("kept")
+
+    async def main() -> list[str]:
+        task = asyncio.create_task(stock())
+        await asyncio.sleep(0)
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError as exc:
+            return exc.__notes__
+        return []
+
+    async def stock() -> None:
+        await rescind.race(failing())
+
+    assert _run(new_loop, main) == ["while cleaning up: KeyError('kept')"]

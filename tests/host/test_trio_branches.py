@@ -57,6 +57,12 @@ async def unabortable(go: trio.Event | None = None) -> str:
     return "resumed"
 
 
+async def release(go: trio.Event) -> None:
+    """Let those that wait be resumed at the same time, when nothing else is left to do."""
+    await trio.testing.wait_all_tasks_blocked()
+    go.set()
+
+
 async def _detach() -> None:
     import outcome
 
@@ -121,11 +127,15 @@ def test_nothing_else_is_polled_before_what_cannot_be_aborted_is_done() -> None:
         return "hot"
 
     async def main() -> list[str]:
-        waits = [unabortable(), unabortable()]
-        outcomes = await rescind.outcomes(rescind.poll_fn(hot), *waits)
+        go = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(release, go)
+            outcomes = await rescind.outcomes(
+                rescind.poll_fn(hot), unabortable(go), unabortable(go), unabortable(go)
+            )
         return [type(getattr(one, "exception", one)).__name__ for one in outcomes]
 
-    assert run(main) == ["Completed", "UsageError", "UsageError"]
+    assert trio.run(main) == ["Completed", *["UsageError"] * 3]
 
 
 class PolledOnce(rescind.lowlevel.Future[str]):
@@ -142,35 +152,48 @@ class PolledOnce(rescind.lowlevel.Future[str]):
 
 def test_what_cannot_be_aborted_is_waited_for_also_if_its_branch_was_dropped() -> None:
     """It resumes the task when it is done, which must still be parked for it then."""
-    seen: list[str] = []
 
-    async def main() -> None:
+    async def main() -> tuple[str, bool]:
         go = trio.Event()
-
-        async def release() -> None:
-            await trio.testing.wait_all_tasks_blocked()
-            seen.append("released")
-            go.set()
-
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(release)
-            seen.append(await PolledOnce(as_future(unabortable(go))))
+            nursery.start_soon(release, go)
+            return await PolledOnce(as_future(unabortable(go))), go.is_set()
 
-    trio.run(main)
-    assert seen == ["released", "dropped"]
+    assert trio.run(main) == ("dropped", True)
 
 
 def test_a_member_of_a_set_is_refused_too() -> None:
     """Those run in a task of our own."""
 
     async def main() -> list[str]:
-        async with rescind.FutureSet[str, Any]() as members:
+        go = trio.Event()
+        async with trio.open_nursery() as nursery, rescind.FutureSet[str, Any]() as members:
+            nursery.start_soon(release, go)
             members.add(_sleep(), key="sleep")
-            members.add(unabortable(), key="one")
-            members.add(unabortable(), key="other")
+            members.add(unabortable(go), key="one")
+            members.add(unabortable(go), key="other")
             return sorted([type(getattr(o, "exception", o)).__name__ async for _, o in members])
 
-    assert run(main) == ["UsageError"] * 3
+    assert trio.run(main) == ["UsageError"] * 3
+
+
+def test_a_branch_is_told_at_the_await_and_may_handle_it() -> None:
+    """As with any error: what stands around that await is run."""
+
+    async def branch() -> str:
+        try:
+            await trio.sleep(1)
+        except rescind.UsageError:
+            await rescind.sleep(1)
+            return "told"
+        return "not told"
+
+    assert run(lambda: branches(branch())) == "told"
+
+
+async def branches(one: Coroutine[Any, Any, str]) -> str:
+    """Run it as a branch."""
+    return await rescind.race(one, rescind.never())
 
 
 def test_a_member_that_a_thread_woke_is_refused_in_the_same_way() -> None:

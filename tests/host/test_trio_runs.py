@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 import trio
+from trio.testing import MockClock
 
 import rescind
 from rescind.blocking import spawn_blocking
@@ -143,8 +144,9 @@ def test_a_spawned_task_is_canceled_and_cleans_up_when_the_run_ends() -> None:
 
 
 def test_a_system_task_that_cleans_up_as_the_run_ends_is_waited_for() -> None:
-    """Its timers are served, though the server is asked to end at the same time."""
-    slow = Slow()
+    """Its timers are served, though the server is asked to end at the same time; and no longer."""
+    slow = Slow(seconds=5)
+    clock = MockClock(autojump_threshold=0)
 
     async def lasting() -> None:
         await rescind.race(slow.work())
@@ -153,8 +155,9 @@ def test_a_system_task_that_cleans_up_as_the_run_ends_is_waited_for() -> None:
         trio.lowlevel.spawn_system_task(lasting)
         await rescind.sleep(1)
 
-    run(main)
-    assert slow.clean
+    began = clock.current_time()
+    trio.run(main, clock=clock)
+    assert (slow.clean, clock.current_time() - began) == (True, 6.0)
 
 
 def test_an_async_generator_that_was_left_open_may_await_as_the_run_ends() -> None:

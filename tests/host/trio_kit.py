@@ -47,7 +47,9 @@ class Slow:
 
 
 class Woken(rescind.lowlevel.Future[str]):
-    """Ready when told; counts its polls, and gives its waker away."""
+    """Ready when told; counts its polls, and gives its waker away: the driver's own."""
+
+    _native = True
 
     def __init__(self) -> None:
         self.waker: Waker | None = None
