@@ -138,7 +138,7 @@ def test_a_sleep_that_is_over_beats_a_cancellation_of_the_same_turn() -> None:
 
 
 BREAKING = """
-import trio, rescind
+import trio, rescind.lowlevel
 
 class Clock(trio.abc.Clock):
     broken = False
@@ -147,23 +147,30 @@ class Clock(trio.abc.Clock):
     def deadline_to_sleep_time(self, deadline): return 1 / (not self.broken) - 1
 
 wakers = []
-def poll(cx):
-    wakers.append(cx.waker)
-    Clock.broken = True
-    return rescind.lowlevel.PENDING
+class Parks(rescind.lowlevel.Future):
+    _native = True
+    def poll(self, cx):
+        wakers.append(cx.waker)
+        Clock.broken = len(wakers) == 2
+        return rescind.lowlevel.PENDING
+
+async def parks():
+    await Parks()
 
 async def breaks_down():
-    await rescind.poll_fn(poll)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(parks)
+        nursery.start_soon(parks)
 
 async def goes_on():
-    wakers[0].wake()
+    wakers[1].wake()
     await rescind.sleep(0.001)
     print("undisturbed")
 
 try:
     trio.run(breaks_down, clock=Clock())
 except trio.TrioInternalError as exc:
-    kept = exc  # and so the task that is parked in it
+    kept = exc  # and so the tasks that are parked in it
 wakers[0].wake()
 trio.run(goes_on)
 """

@@ -70,7 +70,7 @@ async def drive(future: Future[T]) -> T:
         except (trio.Cancelled, KeyboardInterrupt) as exc:
             canceled = _pass_on(cell, exc, None)
         while True:
-            if cell.queued and seat.owed is None:
+            if cell.queued:
                 cell.begin()
                 cell.step()
             if cell.ended is not None and seat.owed is None:
