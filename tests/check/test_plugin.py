@@ -43,9 +43,9 @@ class Suite:
 
 def plugins(arguments: tuple[str, ...]) -> list[str]:
     """Name the plugins that are needed: to look for all that are installed takes twice as long."""
-    names = ["rescind_pytest", "anyio"]
-    if importlib.util.find_spec("pytest_asyncio") is not None:
-        names.append("asyncio")
+    names = ["rescind_pytest", "anyio.pytest_plugin"]
+    if importlib.util.find_spec("pytest_asyncio") is not None and "no:asyncio" not in arguments:
+        names.append("pytest_asyncio.plugin")
     if any(argument.startswith("-n") for argument in arguments):
         names.append("xdist")
     return [word for name in names for word in ("-p", name)]
