@@ -481,6 +481,25 @@ def test_the_mark_alone_sweeps(suite: Suite) -> None:
     result.stdout.fnmatch_lines(["*holds*not canceled*", "2 tests swept in * runs, 1 broken"])
 
 
+def test_threads_that_canceled_tests_leave_do_not_keep_the_process(suite: Suite) -> None:
+    """They are counted; what was to be done at exit is done, and the code is pytest's."""
+    source = """
+        import atexit, threading
+        atexit.register(lambda: open("ended", "w").close())
+        async def test_it():
+            over = threading.Event()
+            waiting = asyncio.get_running_loop().run_in_executor(None, over.wait)
+            await pass_on()
+            over.set()
+            await waiting
+        """
+    result = suite.run(source, "--cancel-sweep", "--cancel-level=quick")
+
+    assert 0 == result.ret
+    result.stdout.fnmatch_lines(["* of canceled tests still run, and are given up"])
+    assert (suite.path / "ended").exists()
+
+
 def test_a_cleanup_may_take_as_long_as_was_promised(suite: Suite) -> None:
     """By the mark of a test, by the option, or by the file of settings, in this order."""
     source = """

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from rescind._core.errors import UsageError
 from rescind.check.coverage_file import COVERAGE_FILE, add_coverage
 from rescind.check.suite import regressions
+from rescind.check.suite.given_up import GivenUp
 from rescind.check.suite.pages import Pages
 from rescind.check.suite.plain import Beds, is_ours
 from rescind.check.suite.settings import LEVELS, Settings, marked
@@ -60,6 +61,7 @@ class Plugin:
         self._settings: dict[pytest.Item, Settings] = {}
         self._rig: Rig | None = None
         self._beds = Beds()
+        self._given_up = GivenUp()
 
     # -- what is to be done -----------------------------------------------------------------------
 
@@ -150,7 +152,8 @@ class Plugin:
                 return Swept(why_not="its fixtures fail when they are torn down")
             self._rig = trial.rig
             try:
-                return keeping_loop(lambda: self._tried(trial, item.nodeid))
+                with self._given_up.watching():
+                    return keeping_loop(lambda: self._tried(trial, item.nodeid))
             finally:
                 self._rig = None
                 if self._config.getoption("cancel_coverage"):
@@ -201,6 +204,8 @@ class Plugin:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Remember what broke, and write what was asked for."""
+        self._given_up.status = int(session.exitstatus)
+        self._given_up.alive()
         if hasattr(session.config, "workerinput") or self._token is not None:
             return
         tests = dict(self._known)
@@ -226,6 +231,13 @@ class Plugin:
                 terminalreporter.write_line(line)
             for file in self._pages.files():
                 terminalreporter.write_line(f"written to {file}")
+            if left := self._given_up.alive():
+                threads = (
+                    "1 thread of a canceled test still runs, and is"
+                    if left == 1
+                    else (f"{left} threads of canceled tests still run, and are")
+                )
+                terminalreporter.write_line(f"{threads} given up")
 
 
 def _settings(config: pytest.Config) -> Settings:
