@@ -4,6 +4,7 @@ from rescind._core.explanation import Blocker, CellInfo, Explanation, GroupInfo
 from rescind.trace.dump import dump, dump_data
 from rescind.trace.events import Trace
 from rescind.trace.explain import explain
+from rescind.trace.perfetto import perfetto, write_perfetto
 from rescind.trace.recorder import Recorder
 from rescind.trace.snapshot import info_of
 from rescind.trace.story import Story
@@ -20,4 +21,6 @@ __all__ = [
     "dump_data",
     "explain",
     "info_of",
+    "perfetto",
+    "write_perfetto",
 ]
