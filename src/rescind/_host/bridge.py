@@ -48,6 +48,11 @@ def executor_here() -> Executor | None:
         from rescind._host.trio import executor_of_run
 
         return executor_of_run()
+    return _executor_of_loop()
+
+
+def _executor_of_loop() -> Executor | None:
+    """Return the implicit executor of the asyncio loop that runs on this thread."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
@@ -110,13 +115,15 @@ def drive(future: Future[T]) -> Generator[Any, Any, T]:
         task = asyncio.current_task()
     except RuntimeError:
         pass
-    if task is None and local.executor is None and _trio_task() is not None:
-        from rescind._host.trio_drive import drive as drive_in_trio
+    executor = local.executor
+    if executor is None:
+        if task is None and _trio_task() is not None:
+            from rescind._host.trio_drive import drive as drive_in_trio
 
-        driven = drive_in_trio(future)
-        del future  # a traceback keeps this frame
-        return (yield from driven.__await__())
-    executor = executor_here()
+            driven = drive_in_trio(future)
+            del future  # a traceback keeps this frame
+            return (yield from driven.__await__())
+        executor = _executor_of_loop()
     if task is None or executor is None or not isinstance(executor.host, AsyncioHost):
         raise UsageError(f"{future!r} was awaited where no runtime runs; use rescind.run(...)")
     cell = _AsyncioCell(future, executor, task)

@@ -98,7 +98,7 @@ class FutureSet(Generic[K, T]):
     outcome)`` in the order of ends, until the set is empty; more may be added meanwhile, from
     anywhere in the same runtime, and iterating begun anew.
 
-    It works in a plain asyncio task too: then a task of rescind's on the same loop drives it.
+    It works in a plain task of asyncio or trio too: then a task of rescind's beside it drives it.
 
     Args:
         limit: how many may be under way at once; those added later wait their turn, unpolled, in
