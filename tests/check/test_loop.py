@@ -370,7 +370,7 @@ def test_a_task_factory_of_the_programs_own_is_used_and_told() -> None:
         return str(await asyncio.create_task(asyncio.sleep(0, "done"), name="child"))
 
     with a_loop() as loop:
-        from rescind.check.loop import make_task
+        from rescind.check.looping import make_task
 
         def on_task(inner: Any, coro: Any, options: dict[str, Any]) -> Any:
             made.append("told")

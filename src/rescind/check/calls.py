@@ -27,6 +27,7 @@ def sweep(
     invariants: Iterable[Callable[..., Any]] = (),
     timeout: float = 5.0,
     cleanup_within: float | None = None,
+    loop: str = "asyncio",
     options: Options | None = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> Report:
@@ -40,6 +41,8 @@ def sweep(
         timeout: seconds that one run may take without being canceled.
         cleanup_within: seconds that the cleanup after a cancellation may take, of the loop's time;
             more is a fault. By default no bound is promised, and a long cleanup is a hint.
+        loop: ``asyncio``, or ``uvloop``; there time is real, hangs are not proved, answers are
+            held back only for a moment, and no cancellation comes between two callbacks.
         options: what to try; by default everything but the thorough.
         progress: called before each run.
 
@@ -54,6 +57,7 @@ def sweep(
         invariants=invariants,
         timeout=timeout,
         cleanup_within=cleanup_within,
+        loop=loop,
         options=options,
         progress=progress,
     ).run()
@@ -67,6 +71,7 @@ def _sweep_of(
     invariants: Iterable[Callable[..., Any]] = (),
     timeout: float = 5.0,
     cleanup_within: float | None = None,
+    loop: str = "asyncio",
     options: Options | None = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> Sweep:
@@ -89,6 +94,7 @@ def _sweep_of(
         timeout,
         name,
         cleanup_within=cleanup_within,
+        loop=loop,
     )
     return Sweep(case, options or Options(), progress)
 

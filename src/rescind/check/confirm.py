@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from rescind.check.loop import LATE
+from rescind.check.looping import LATE
 from rescind.check.points import RunPlan
 from rescind.check.record import Finding
 from rescind.check.report import UNSURE, Report

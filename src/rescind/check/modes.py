@@ -16,7 +16,7 @@ from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.task import Task
 from rescind._host.asyncio import AsyncioHost
 from rescind.check.executor import ProbedExecutor
-from rescind.check.loop import CheckLoop
+from rescind.check.looping import RunLoop
 from rescind.check.points import ROOT, Mode
 from rescind.check.probe import Probe, Probes
 
@@ -39,7 +39,7 @@ class Way:
     """
 
     def __init__(
-        self, loop: CheckLoop, probes: Probes, coro: Coroutine[Any, Any, Any], path: str = ROOT
+        self, loop: RunLoop, probes: Probes, coro: Coroutine[Any, Any, Any], path: str = ROOT
     ) -> None:
         self.loop = loop
         self.body: tuple[bool, Any] | None = None

@@ -19,7 +19,7 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any
 
-from rescind.check.loop import CheckLoop, make_task
+from rescind.check.looping import RunLoop, make_task
 from rescind.check.overruling import has_its_result
 from rescind.check.points import Point, Visits
 from rescind.check.stacks import Driven, stack_of
@@ -205,7 +205,7 @@ class Probes:
         self.all.clear()
         self.running = self.on_made = self.on_parked = None
 
-    def install(self, loop: CheckLoop) -> None:
+    def install(self, loop: RunLoop) -> None:
         """Give every task that ``loop`` makes from now on a probe."""
 
         def on_task(factory: Any, coro: Any, options: dict[str, Any]) -> asyncio.Task[Any]:

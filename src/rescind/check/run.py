@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from rescind._core.current import local
 from rescind.check.around import current_loop, left_threads, restore_loop
 from rescind.check.executor import ProbedExecutor
-from rescind.check.loop import CheckLoop
+from rescind.check.loops import loop_of
 from rescind.check.modes import WAYS, Way
 from rescind.check.points import ROOT, Judge, Mode, Point, RunPlan
 from rescind.check.probe import Probes, stack_of
@@ -86,7 +86,7 @@ class Run:
         self.limit = scenario.timeout if limit is None else min(limit, scenario.timeout)
         self.until = until
         self.patient = patient
-        self.loop = CheckLoop()
+        self.loop = loop_of(scenario)
         self.probes = Probes()
         self.env = Env()
         self.way: Way | None = None
@@ -207,6 +207,7 @@ class Run:
         strike.begin(first=number == 1)
         before, after = _COPIES.get(plan.judge, (0, 0))
         copies = self._copies(1, before)
+        strike.aim()
         self.way = way = WAYS[plan.mode](loop, self.probes, coro)
         self.copies = [*copies, *self._copies(1 + before, after)]
         if plan.judge is Judge.PROMPT:

@@ -116,6 +116,7 @@ class Scenario:
             not, the judges that repeat it are left out.
         cleanup_within: seconds of the loop's time that the cleanup may take, at most; more is a
             fault. None: no bound is promised, and a long cleanup is a hint.
+        loop: ``asyncio`` or ``uvloop``, where less can be tried: see `on_uvloop`.
     """
 
     body: Step
@@ -126,6 +127,7 @@ class Scenario:
     name: str = "scenario"
     repeatable: bool = True
     cleanup_within: float | None = None
+    loop: str = "asyncio"
 
 
 class NotAsync(UsageError):

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Strike", "went_astray"]
 
+_START = Point(ROOT)
+
 
 class Strike:
     """The cancellation of one run.
@@ -69,6 +71,13 @@ class Strike:
             if plan.point is not None:
                 loop.strike_before(loop.callbacks + plan.point.visit, self._at_root)
 
+    def aim(self) -> None:
+        """Strike before the first poll, if the loop cannot put that before others later on."""
+        plan = self._plan
+        if plan.instant is Instant.UNSTARTED and plan.point == _START and not self._loop.orders:
+            self._aimed = True
+            self._loop.call_soon(self._at_root)
+
     def end(self) -> None:
         """The round is over."""
         self._loop.trace(None)
@@ -94,7 +103,7 @@ class Strike:
         plan = self._plan
         if plan.instant is Instant.UNSTARTED and plan.point == point and not self._aimed:
             self._aimed = True
-            if probe.wakes and probe.path != ROOT:
+            if probe.path != ROOT and (probe.wakes or not self._loop.orders):
                 self._at(probe)  # its executor may poll it before the loop calls anything back
             else:
                 self._loop.call_next(partial(self._at, probe))
