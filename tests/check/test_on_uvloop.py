@@ -242,6 +242,17 @@ def test_rescinds_tasks_have_points_there_too() -> None:
     assert [len(one.stack) > 0 for one in parks(scenario, "root/1", **UV)] == [True]
 
 
+def test_what_happens_is_counted() -> None:
+    """By what tasks ask for; so it is known whether all has come to rest."""
+
+    async def main(loop: Any) -> int:
+        before: int = loop.callbacks
+        await asyncio.sleep(0)
+        return int(loop.callbacks) - before
+
+    assert on(main) > 0
+
+
 # -- late answers ----------------------------------------------------------------------------------
 
 

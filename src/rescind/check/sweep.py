@@ -13,7 +13,7 @@ import asyncio
 import gc
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
@@ -24,7 +24,6 @@ from rescind.check.confirm import confirm
 from rescind.check.detectors import Detector, detectors_for
 from rescind.check.judging import findings_of
 from rescind.check.looping import LATE
-from rescind.check.loops import check_loop
 from rescind.check.places import label
 from rescind.check.plan import Options, available_modes, second_strikes
 from rescind.check.points import Instant, Judge, Mode, RunPlan
@@ -112,10 +111,7 @@ class Sweep:
     def __post_init__(self) -> None:
         scenario = self.scenario
         self.report = Report(scenario.name)
-        check_loop(scenario.loop)
         if scenario.loop != "asyncio" and Instant.CALLBACK in self.options.instants:
-            instants = tuple(one for one in self.options.instants if one is not Instant.CALLBACK)
-            self.options = replace(self.options, instants=instants)
             self.report.set_aside[Instant.CALLBACK.value] = "uvloop's queue cannot be reached into"
         self.report.coverage.exempt(scenario.setup, scenario.teardown, *scenario.invariants)
         self.detectors = self.detectors or detectors_for(scenario)
