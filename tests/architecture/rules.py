@@ -81,7 +81,7 @@ LAYERS: dict[str, int] = {
 #: Packages that are not in the standard library, by the part of rescind that may import them.
 THIRD_PARTY: dict[str, frozenset[str]] = {
     "_host": frozenset({"anyio", "trio", "uvloop"}),
-    "check": frozenset({"_pytest", "anyio", "pytest", "rich"}),
+    "check": frozenset({"_pytest", "anyio", "pytest", "rich", "uvloop"}),
     "cli": frozenset({"click", "rich"}),
     "testing": frozenset({"hypothesis"}),
 }

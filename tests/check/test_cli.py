@@ -148,7 +148,7 @@ def test_several_targets_are_checked_and_the_worst_decides(folder: Path) -> None
         (["cases.py", "--timeout", "0"], "'0' is no time"),
         (["cases.py", "--max-runs", "0"], "0 is not in the range"),
         (["cases.py", "-n", "0"], "0 is not in the range"),
-        (["cases.py", "--loop", "uvloop"], "'uvloop' is not 'asyncio'"),
+        (["cases.py", "--loop", "trio"], "'trio' is not one of 'asyncio', 'uvloop'"),
         (["cases.py", "--json", "nowhere/x.json"], "there is no directory 'nowhere'"),
         (["cases.py", "--html", "."], "it is a directory"),
         (["cases.py", "--regressions", "."], "it is a directory"),

@@ -1,8 +1,11 @@
 """Runs on uvloop: what is possible there, and what is said not to be."""
 
 import asyncio
+import re
 import socket
+import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +26,7 @@ from rescind.check import (
 from rescind.check.loop import LATE
 from rescind.check.looping import RunLoop
 from tests.check.kit import STRIKE_MODES, everything, keep_trace, parks, run
+from tests.check.programs import rescind_check, write
 
 pytest.importorskip("uvloop")
 
@@ -371,3 +375,34 @@ def test_a_loop_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("rescind.check.loops.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"pip install 'rescind\[uvloop\]'"):
         sweep(use, loop="uvloop")
+
+
+# -- the command -----------------------------------------------------------------------------------
+
+_LOOPS = """
+    import asyncio
+
+    async def scenario():
+        try:
+            await asyncio.sleep(0.001)
+        except asyncio.CancelledError:
+            print(type(asyncio.get_running_loop()).__name__)
+        return "done"
+"""
+
+
+def test_the_command_takes_the_loop_that_is_asked_for_or_that_the_module_names(
+    tmp_path: Path,
+) -> None:
+    """Also where a run is made again."""
+    write(tmp_path, plain=_LOOPS, named='LOOP = "uvloop"\n' + textwrap.dedent(_LOOPS))
+    judged = ("--mode", "asyncio", "--judge", "look")
+    for target, options in (("plain.py", ("--loop", "uvloop")), ("named.py", ())):
+        ended = rescind_check(tmp_path, target, *judged, *options)
+        assert (ended.code, "UvLoop" in ended.out, "CheckLoop" in ended.out) == (1, True, False)
+        token = re.search(r"rc1-[\w-]+", ended.out)
+        assert token is not None
+        again = rescind_check(tmp_path, "replay", token.group(), *options)
+        assert (again.code, "UvLoop" in again.out, "CheckLoop" in again.out) == (1, True, False)
+    ended = rescind_check(tmp_path, "named.py", *judged, "--loop", "asyncio")
+    assert ("UvLoop" in ended.out, "CheckLoop" in ended.out) == (False, True)

@@ -194,6 +194,7 @@ def test_what_only_pytest_can_make_is_left_to_it(file: str, name: str, message: 
         ("raise SystemExit(3)", "SystemExit: 3"),
         ("raise KeyError", "KeyError (broken.py:1)"),
         ("TIMEOUT = 'long'\nasync def scenario(): ...", "TIMEOUT in 'broken.py' must be"),
+        ("LOOP = 'trio'\nasync def scenario(): ...", "LOOP in 'broken.py' must be 'asyncio' or"),
         ("CLEANUP_WITHIN = 0\nasync def scenario(): ...", "CLEANUP_WITHIN in 'broken.py' must"),
         ("setup = 3\nasync def scenario(): ...", "'setup' in 'broken.py' must be a function"),
     ],

@@ -1,9 +1,9 @@
 """From ``FILE::FUNC`` or ``MODULE:FUNC`` to the `Scenario` that is checked.
 
-*What it is.* The scenario is named; ``setup``, ``teardown``, ``TIMEOUT``, ``CLEANUP_WITHIN`` and
-every function whose name begins with ``invariant`` are taken from the same module. Methods are
-named with their class, which is called without arguments: ``FILE::Class::method`` as in pytest, or
-``MODULE:Class.method``. What is wrong is said in one line, with what to do about it.
+*What it is.* The scenario is named; ``setup``, ``teardown``, ``TIMEOUT``, ``CLEANUP_WITHIN``,
+``LOOP`` and every function whose name begins with ``invariant`` are taken from the same module.
+Methods are named with their class, which is called without arguments: ``FILE::Class::method`` as in
+pytest, or ``MODULE:Class.method``. What is wrong is said in one line, with what to do about it.
 
 *What it is not.* A replacement for pytest: a test that needs fixtures is refused (`NeedsPytest`).
 
@@ -75,7 +75,16 @@ def load_scenario(named: str, *, invariants: bool = True) -> Scenario:
         _TIMEOUT if timeout is None else timeout,
         named,
         cleanup_within=cleanup,
+        loop=_loop(module, named),
     )
+
+
+def _loop(module: ModuleType, named: str) -> str:
+    """Return the loop that a module asks for."""
+    loop = getattr(module, "LOOP", "asyncio")
+    if loop not in ("asyncio", "uvloop"):
+        raise NotFound(f"LOOP in {named!r} must be 'asyncio' or 'uvloop', not {loop!r}")
+    return str(loop)
 
 
 def _seconds(module: ModuleType, name: str, what: str, named: str) -> float | None:

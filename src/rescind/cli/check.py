@@ -26,8 +26,8 @@ from rescind.check.replay import replay as run_again
 from rescind.check.report import Report
 from rescind.check.scenario import Scenario
 from rescind.check.suite import regressions
-from rescind.check.sweep import NotCheckable, Sweep
 from rescind.check.sweep import Progress as Step
+from rescind.check.sweep import Sweep
 from rescind.check.target import NeedsPytest, NotFound, load_scenario
 from rescind.check.token import BadToken, decode, encode
 from rescind.cli import say
@@ -52,6 +52,7 @@ class Checking:
         invariants: take the invariants of the module.
         timeout: seconds that an uncanceled run may take; None: as the module says.
         cleanup_within: seconds that a cleanup may take; None: as the module says.
+        loop: ``asyncio`` or ``uvloop``; None: as the module says.
         regressions: file of what broke before, which is tried first; None: there is none.
         quiet: show no progress.
     """
@@ -61,6 +62,7 @@ class Checking:
     invariants: bool = True
     timeout: float | None = None
     cleanup_within: float | None = None
+    loop: str | None = None
     regressions: str | None = None
     quiet: bool = False
 
@@ -99,7 +101,7 @@ def _one(scenario: Scenario, how: Checking, known: _Known) -> tuple[Report, bool
     """Sweep one scenario; return what was found, and whether that was interrupted."""
     if how.timeout is not None:
         scenario = replace(scenario, timeout=how.timeout)
-    scenario = _bounded(scenario, how.cleanup_within)
+    scenario = _as_asked(scenario, how.cleanup_within, how.loop)
     failing = known.replayed(scenario)
     if failing:
         say.note(f"{failing} of the known failures of {scenario.name} still fail")
@@ -107,7 +109,7 @@ def _one(scenario: Scenario, how: Checking, known: _Known) -> tuple[Report, bool
         sweep = Sweep(scenario, how.options, show)
         try:
             report = sweep.run()
-        except NotCheckable as exc:
+        except UsageError as exc:
             raise Refused(brief(str(exc))) from exc
         except KeyboardInterrupt:
             report = sweep.report
@@ -119,7 +121,12 @@ def _one(scenario: Scenario, how: Checking, known: _Known) -> tuple[Report, bool
 
 
 def replay(
-    token: str, *, pdb: bool = False, cleanup_within: float | None = None, verbose: bool = False
+    token: str,
+    *,
+    pdb: bool = False,
+    cleanup_within: float | None = None,
+    loop: str | None = None,
+    verbose: bool = False,
 ) -> int:
     """Make the run of a token again, and tell of it; return the exit code."""
     try:
@@ -129,7 +136,7 @@ def replay(
     if said.changed:
         say.note("the files on its stack have changed since the token was made")
     try:
-        scenario = _bounded(load_scenario(said.target), cleanup_within)
+        scenario = _as_asked(load_scenario(said.target), cleanup_within, loop)
     except NeedsPytest as exc:
         return _in_pytest(said.target, token, exc)
     except NotFound as exc:
@@ -160,11 +167,10 @@ def _in_pytest(target: str, token: str, why: NeedsPytest) -> int:
 # -- scenarios ------------------------------------------------------------------------------------
 
 
-def _bounded(scenario: Scenario, cleanup_within: float | None) -> Scenario:
-    """Return the scenario with the bound that is asked for, if one is."""
-    if cleanup_within is None:
-        return scenario
-    return replace(scenario, cleanup_within=cleanup_within)
+def _as_asked(scenario: Scenario, cleanup_within: float | None, loop: str | None) -> Scenario:
+    """Return the scenario with the bound, and on the loop, that is asked for, if one is."""
+    bound = scenario.cleanup_within if cleanup_within is None else cleanup_within
+    return replace(scenario, cleanup_within=bound, loop=loop or scenario.loop)
 
 
 def _load(target: str, *, invariants: bool) -> Scenario:

@@ -30,6 +30,12 @@ def _checked(function: str) -> Any:
     return callback
 
 
+_loop = click.option(
+    "--loop",
+    type=click.Choice(["asyncio", "uvloop"]),
+    help="The event loop. On uvloop time is real, and less can be tried. Default: LOOP in the "
+    "module, or asyncio.",
+)
 _cleanup_within = click.option(
     "--cleanup-within",
     callback=_checked("seconds_of"),
@@ -89,12 +95,7 @@ _cleanup_within = click.option(
 )
 @_cleanup_within
 @click.option("--no-invariants", is_flag=True, help="Leave out the invariants of the module.")
-@click.option(
-    "--loop",
-    type=click.Choice(["asyncio"]),
-    default="asyncio",
-    help="The event loop. uvloop cannot be stepped, so there is no other.",
-)
+@_loop
 @click.option(
     "--regressions",
     metavar="FILE",
@@ -128,8 +129,8 @@ def check_command(targets: tuple[str, ...], **given: Any) -> int:
     """Cancel async functions at every await, and tell what breaks.
 
     A target is an async function, a method of a class that is made without arguments, or a test
-    without fixtures. From its module are taken setup, teardown, TIMEOUT, CLEANUP_WITHIN, and what
-    begins with invariant. To make one run again: rescind check replay TOKEN.
+    without fixtures. From its module are taken setup, teardown, TIMEOUT, CLEANUP_WITHIN, LOOP,
+    and what begins with invariant. To make one run again: rescind check replay TOKEN.
 
     The exit code is 0 if nothing breaks, 1 if something does, 2 if that could not be found out, and
     130 after Ctrl-C, which prints what was found by then.
@@ -172,6 +173,7 @@ def _checking(given: dict[str, Any]) -> Checking:
         invariants=not given["no_invariants"],
         timeout=given["timeout"],
         cleanup_within=given["cleanup_within"],
+        loop=given["loop"],
         regressions=given["regressions"],
         quiet=given["quiet"],
     )
@@ -181,9 +183,15 @@ def _checking(given: dict[str, Any]) -> Checking:
 @click.argument("token", metavar="TOKEN", nargs=-1, required=True)
 @click.option("--pdb", is_flag=True, help="Stop in the debugger just before it is canceled.")
 @_cleanup_within
+@_loop
 @click.option("-v", "--verbose", is_flag=True, help="Tell of every await, and of whole stacks.")
 def replay_command(
-    token: tuple[str, ...], *, pdb: bool, cleanup_within: float | None, verbose: bool
+    token: tuple[str, ...],
+    *,
+    pdb: bool,
+    cleanup_within: float | None,
+    loop: str | None,
+    verbose: bool,
 ) -> int:
     """Make one run again, just as a report's TOKEN says, and tell what happens in it.
 
@@ -194,4 +202,6 @@ def replay_command(
     """
     from rescind.cli import check as commands
 
-    return commands.replay("".join(token), pdb=pdb, cleanup_within=cleanup_within, verbose=verbose)
+    return commands.replay(
+        "".join(token), pdb=pdb, cleanup_within=cleanup_within, loop=loop, verbose=verbose
+    )
