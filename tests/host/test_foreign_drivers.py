@@ -1,6 +1,7 @@
 """Our futures awaited by stock asyncio tasks (R31): where their timers, loops and requests go."""
 
 import asyncio
+import gc
 import sys
 import threading
 from collections.abc import Awaitable, Callable
@@ -137,6 +138,36 @@ def test_value_that_absorbs_a_timeout_leaves_no_request_behind(new_loop: Loop) -
         )
 
     assert _run(new_loop, main) == [("value", 0), "value"]
+
+
+def test_a_future_left_behind_on_a_closed_loop_is_dropped() -> None:
+    """Leaf first, as any: its finalizer asks nothing of the loop, and raises nothing."""
+    trace: list[str] = []
+
+    async def waits(name: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        except GeneratorExit:
+            trace.append(name)
+            raise
+
+    async def main() -> None:
+        try:
+            await rescind.join(waits("first"), waits("second"))
+        except GeneratorExit:
+            trace.append("main")
+            raise
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(main())
+    loop.call_later(0, loop.stop)
+    loop.run_forever()
+    loop.close()
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    del task
+    gc.collect()
+
+    assert trace == ["first", "second", "main"]
 
 
 def test_cancel_that_a_value_overtook_comes_at_the_next_park_and_once(new_loop: Loop) -> None:

@@ -185,3 +185,17 @@ def test_second_signal_drops_without_waiting() -> None:
     assert isinstance(outcome, rescind.Canceled)
     assert (True, 0.0) == (outcome.dropped, ended_at)
     assert [("main", 0.0, False)] == [(one.task, one.seconds, one.abandoned) for one in late]
+
+
+def test_an_interpreter_without_signals_is_none_the_worse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was embedded without them refuses handlers, on its main thread too."""
+
+    def refuse(*_: object) -> None:
+        raise ValueError("signal only works in main thread of the main interpreter")
+
+    monkeypatch.setattr(signal, "signal", refuse)
+
+    with Runtime(handle_signals=True) as runtime:
+        value = runtime.block_on(rescind.ready("value"))
+
+    assert value == "value"

@@ -159,6 +159,7 @@ def drive(future: Future[T]) -> Generator[Any, Any, T]:
     finally:
         canceled = None
         if cell.ended is None:
+            cell.waiter = None  # nobody waits any more, and its loop may be closed
             cell.drop_now(CancelRequest(CancelReason(CancelKind.FOREIGN, "closed by its driver")))
         # A traceback keeps this frame: what it refers to would be a cycle.
         del cell, future

@@ -107,8 +107,11 @@ class SignalLadder:
         ours = [
             number for number, default in _DEFAULTS.items() if signal.getsignal(number) == default
         ]
-        for number in ours:
-            signal.signal(number, on_signal)
+        try:
+            for number in ours:
+                signal.signal(number, on_signal)
+        except ValueError:
+            ours = []  # an embedded interpreter that was made without signals
         try:
             yield
         finally:
