@@ -78,8 +78,8 @@ def _life(life: Life, pid: int, end: int) -> Iterator[dict[str, Any]]:
     cleanup = life.cleanup
     if cleanup is not None:
         why = life.requests[0].reason if life.requests else life.deliveries[0].reason
-        span = cleanup[0], cleanup[1] or end
-        yield from _async(at, "cleanup", span, {"because": _words(why)})
+        cleaned = cleanup[0], cleanup[1] or end
+        yield from _async(at, "cleanup", cleaned, {"because": _words(why)})
 
 
 def _async(
