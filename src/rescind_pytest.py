@@ -69,6 +69,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="TOKEN",
         help="Make one canceled run again: that of a token, as a report shows it.",
     )
+    group.addoption(
+        "--cancel-pdb",
+        action="store_true",
+        help="With --cancel-replay: stop in the debugger just before it is canceled; give -s, too.",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from importlib.metadata import entry_points
 from pathlib import Path
 from time import monotonic
 
@@ -64,6 +65,7 @@ SCENARIOS = """
 
     def not_async(): ...
 """
+INSTALLED = any(one.name == "rescind" for one in entry_points(group="pytest11"))
 _TOKEN = re.compile(r"rc1-[\w-]+")
 
 
@@ -304,6 +306,89 @@ def test_pdb_goes_on_to_where_the_cancellation_arrives(token: tuple[Path, str]) 
 
     assert "CancelledError: rescind check" in ended.out
     assert "BROKEN (follow-up)" in ended.out
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal")
+def test_pdb_talks_to_a_terminal(token: tuple[Path, str]) -> None:
+    """As a user sees it: the place, a prompt that answers, and then the story of the run."""
+    folder, text = token
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "rescind", "check", "replay", text, "--pdb"],
+        cwd=folder,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "dumb"},
+    ) as process:
+        os.close(theirs)
+        seen = _read_until(ours, "(rescind pdb) ")
+        assert "Stopped just before the cancellation is sent" in seen
+        assert "-> await asyncio.sleep(0.01)" in seen
+        os.write(ours, b"up\n")
+        _read_until(ours, "(rescind pdb) ")
+        os.write(ours, b"p number + 1\n")
+        assert "42" in _read_until(ours, "(rescind pdb) ")
+        os.write(ours, b"continue\n")
+        told = _read_until(ours, None)
+        assert 1 == process.wait(timeout=40)
+    os.close(ours)
+
+    assert "BROKEN (follow-up): the next use hangs" in told
+    assert "Traceback" not in told
+
+
+def _read_until(terminal: int, text: str | None) -> str:
+    """Read what appears, up to and with ``text``; None: to the end."""
+    seen = ""
+    while text is None or text not in seen:
+        try:
+            got = os.read(terminal, 1 << 16)
+        except OSError:  # what Linux says when the other side has gone
+            got = b""
+        if not got:
+            assert text is None, f"no {text!r} in {seen!r}"
+            break
+        seen += got.decode(errors="replace")
+    return seen
+
+
+@pytest.mark.skipif(not INSTALLED, reason="pytest does not know the plugin")
+def test_token_of_a_test_with_fixtures_is_handed_to_pytest(folder: Path) -> None:
+    """With the debugger as well; its code is 1 while it breaks, 0 if not, 2 if there is no test."""
+    write(
+        folder,
+        test_swallow="""
+        import pytest
+        from pool_of_one import swallow
+        @pytest.fixture
+        def answer():
+            return 42
+        @pytest.mark.cancel_everywhere(level="quick")
+        async def test_it(answer):
+            await swallow()
+        """,
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", "test_swallow.py"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    found = _TOKEN.search(done.stdout)
+    assert found is not None, done.stdout
+
+    again = rescind_check(folder, "replay", found.group(), "--pdb", given="up\np answer\nc\n")
+    assert 1 == again.code, again.err
+    assert "(rescind pdb) 42\n" in again.out
+    assert "the cancellation was swallowed" in again.out
+
+    (folder / "test_swallow.py").write_text(
+        (folder / "test_swallow.py").read_text().replace("test_it", "test_that")
+    )
+    assert 2 == rescind_check(folder, "replay", found.group()).code
 
 
 def test_quitting_the_debugger_ends_it(token: tuple[Path, str]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from rescind._core.frames import from_library
@@ -19,6 +20,7 @@ __all__ = [
     "is_standard",
     "label",
     "moment",
+    "outside",
     "own_place",
     "parts_of",
     "shown_place",
@@ -32,10 +34,13 @@ _INSTALLED = re.compile(r"[^\s'\",;()]*[/\\](?:site|dist)-packages[/\\]")
 
 def shown_place(point: Point) -> str:
     """Return the innermost place of a point that is not in the standard library."""
-    for place in reversed(point.stack):
-        if not is_standard(place):
-            return place
-    return point.place
+    return outside(point.stack) or point.place
+
+
+def outside(stack: Sequence[str]) -> str:
+    """Return the innermost place of a stack that is not in the standard library; else the last."""
+    theirs = (place for place in reversed(stack) if not is_standard(place))
+    return next(theirs, stack[-1] if stack else "")
 
 
 def label(point: Point, instant: Instant) -> str:

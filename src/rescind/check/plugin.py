@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 from collections.abc import Generator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from rescind._core.errors import UsageError
 from rescind.check.coverage_file import COVERAGE_FILE, add_coverage
+from rescind.check.debug import Stop
 from rescind.check.suite import regressions
 from rescind.check.suite.given_up import GivenUp
 from rescind.check.suite.pages import Pages
@@ -162,7 +164,10 @@ class Plugin:
 
     def _tried(self, trial: Trial, test: str) -> Swept:
         if self._token is not None:
-            return trial.replay([self._token]) or Swept(runs=2)
+            # Not what stands for the streams while the test runs: who types is at the terminal.
+            stop = Stop(stdin=sys.__stdin__, stdout=sys.__stdout__)
+            more = [stop] if self._config.getoption("cancel_pdb") else []
+            return trial.replay([self._token], more) or Swept(runs=2)
         known = self._known.get(test)
         return (trial.replay(known) if known else None) or trial.run()
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rescind._core.frames import shortened
+from rescind.check.places import outside
 from rescind.check.points import Point, RunPlan
 
 __all__ = ["End", "Finding", "Record", "Symptom", "end_of", "frames_of", "shown"]
@@ -39,7 +40,7 @@ class End:
 
     def told(self) -> str:
         """Return the same, and for a failure where that was."""
-        where = f", at {self.stack[-1]}" if self.kind == "raised" and self.stack else ""
+        where = f", at {outside(self.stack)}" if self.kind == "raised" and self.stack else ""
         return f"{self}{where}"
 
 
@@ -159,7 +160,7 @@ def shown(value: object) -> str:
 def end_of(done: asyncio.Future[Any], stack: tuple[str, ...] = (), hung: str = "") -> End:
     """Return how a task ended, or that it has not."""
     if not done.done():
-        where = f", at {stack[-1]}" if stack else ""
+        where = f", at {outside(stack)}" if stack else ""
         return End("hung", f"{hung or 'it has not ended'}{where}", stack)
     if done.cancelled():
         return End("canceled")

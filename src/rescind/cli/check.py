@@ -138,7 +138,7 @@ def replay(
     try:
         scenario = _as_asked(load_scenario(said.target), cleanup_within, loop)
     except NeedsPytest as exc:
-        return _in_pytest(said.target, token, exc)
+        return _in_pytest(said.target, token, exc, pdb=pdb)
     except NotFound as exc:
         raise _refused(exc) from exc
     stop = Stop()
@@ -156,12 +156,16 @@ def replay(
     return _ended(_BROKEN if run.broken else 0)
 
 
-def _in_pytest(target: str, token: str, why: NeedsPytest) -> int:
+def _in_pytest(target: str, token: str, why: NeedsPytest, *, pdb: bool) -> int:
     """Let pytest make the test, which is the only one that can."""
     if find_spec("pytest") is None:
         raise Refused(str(why)) from why
     command = [sys.executable, "-m", "pytest", target, "--cancel-replay", token, "-q"]
-    return subprocess.call(command)
+    if pdb:
+        command += ["--cancel-pdb", "-s"]
+    code = subprocess.call(command)
+    # Of pytest's own codes, all but those of a test that ran say that it could not be found out.
+    return {0: 0, _BROKEN: _BROKEN, 2: _INTERRUPTED}.get(code, 2)
 
 
 # -- scenarios ------------------------------------------------------------------------------------

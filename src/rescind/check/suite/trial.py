@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from rescind.check.detectors import detectors_for
+from rescind.check.detectors import Detector, detectors_for
 from rescind.check.judging import findings_of
 from rescind.check.points import Instant
 from rescind.check.record import Finding
@@ -112,8 +112,13 @@ class Trial:
         self._tell = tell
         self.sweep = Sweep(self.scenario, settings.options)
 
-    def replay(self, tokens: list[str]) -> Swept | None:
-        """Make the runs of known failures again; return what still fails, if anything does."""
+    def replay(self, tokens: list[str], more: Sequence[Detector] = ()) -> Swept | None:
+        """Make the runs of known failures again; return what still fails, if anything does.
+
+        Args:
+            tokens: the runs.
+            more: who else looks on.
+        """
         known: list[Finding] = []
         detectors = detectors_for(self.scenario)
         for token in tokens:
@@ -124,7 +129,7 @@ class Trial:
             if plan.point is None:
                 continue
             clean = execute(self.scenario, plan.clean(), [one() for one in detectors])
-            record = execute(self.scenario, plan, [one() for one in detectors])
+            record = execute(self.scenario, plan, [*more, *(one() for one in detectors)])
             if not clean.error and not record.error and record.struck and not record.diverged:
                 known += findings_of(record, clean)
         report = Report(self.scenario.name, known, known, runs=2 * len(tokens))
