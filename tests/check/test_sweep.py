@@ -224,7 +224,7 @@ COUNT: list[None] = []
     ("scenario", "message"),
     [
         (fails, r"fails, not canceled: the scenario raised ValueError\('broken.*, at .*test_sweep"),
-        (hangs, r"hangs, not canceled: the scenario hung: nothing can happen any more, at .* in hangs"),
+        (hangs, r"hangs, not canceled: the scenario hung: nothing can happen any more, at .* in h"),
         (not_async, r"not_async, not canceled: not_async must be an async function"),
         (random, r"random, not canceled, differs each time: the scenario's result differs"),
     ],
