@@ -1,13 +1,14 @@
 """Servers for the tests here: started when the first test asks, ended with the last."""
 
 import contextlib
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import pytest
 
 from tests.ecosystem import servers
-from tests.ecosystem.kit import Scenario
+from tests.ecosystem.kit import Scenario, collect
 from tests.ecosystem.scenarios import SCENARIOS
 from tests.ecosystem.web import DRIVERS, Web
 
@@ -22,6 +23,14 @@ def redis_port() -> Iterator[int]:
 def postgres_port() -> Iterator[int]:
     """Run a PostgreSQL cluster of the tests' own."""
     yield from _served(servers.postgres)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cheap_collections() -> Iterator[None]:
+    """Keep what there is at the beginning out of the collections that the tests ask for."""
+    collect()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(params=SCENARIOS, ids=lambda scenario: scenario.name)

@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-import gc
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import rescind
-from tests.ecosystem.kit import Loop, Scenario
+from tests.ecosystem.kit import Loop, Scenario, collect
 
 LOOPS: list[Loop] = ["asyncio", "uvloop"]
 #: So many branches at a time.
@@ -37,7 +36,7 @@ def _run(loop: Loop, main: Callable[[], Any]) -> Any:
             return await main()
 
     result = rescind.run(watched, host=loop)
-    gc.collect()  # grpc's servers are in cycles, and their thread ends with them
+    collect()  # grpc's servers are in cycles, and their thread ends with them
     assert reported == []
     return result
 
