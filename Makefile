@@ -27,8 +27,8 @@ venv: $(STAMP) ## make .venv with everything that development needs
 $(STAMP): pyproject.toml scripts/venv.sh
 	@sh scripts/venv.sh .venv "$(PYTHON)" dev
 
-demo: examples ## run each example, then fetch many URLs with hedged requests over real sockets
-	@sh scripts/examples.sh hedged_fetch
+demo: examples ## run each example, then a web service, then fetch many URLs with hedged requests over real sockets
+	@sh scripts/examples.sh web_service hedged_fetch
 
 examples: $(STAMP) ## run the short examples, one after the other
 	@sh scripts/examples.sh $(SHORT_EXAMPLES)

@@ -90,4 +90,4 @@ def test_every_example_is_an_essay_with_its_expected_output() -> None:
         if ast.get_docstring(ast.parse((ROOT / f"examples/{name}.py").read_text(encoding="utf-8")))
     ]
 
-    assert (programs, essays) == (sorted([*SHORT, "hedged_fetch"]), programs)
+    assert (programs, essays) == (sorted([*SHORT, "hedged_fetch", "web_service"]), programs)
