@@ -1,7 +1,7 @@
 """What an executor needs of the thing it rides on: the `Host` protocol.
 
 *What it is.* A clock, two ways to be called back, and the door through which awaitables of the
-host's own world come in. Implementations: an asyncio loop, and the manual host.
+host's own world come in. Implementations: an asyncio loop, trio's run, and the manual host.
 
 *Threads.* Only `Host.call_soon_threadsafe` may be called from another thread than the host's.
 """

@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 try:
     import trio
 except ImportError as exc:  # pragma: no cover
-    raise ImportError("rescind._host.trio serves programs of trio's, which is missing") from exc
+    raise ImportError("rescind._host.trio needs trio, which is missing") from exc
 
 from rescind._core.current import local
 from rescind._core.errors import UsageError
@@ -251,12 +251,13 @@ class TrioHost:
                 with trio.CancelScope(deadline=self._next_at()) as self._scope:
                     await seat.park()
                 self._scope = None
-            while seat.owed is not None:
-                await seat.park()
-            for _ in range(len(self._soon)):
-                self._soon.popleft()()
+            due = [self._soon.popleft() for _ in range(len(self._soon))]
             while self._timers and self._timers[0][0] <= self.now():
-                heapq.heappop(self._timers)[2]()
+                due.append(heapq.heappop(self._timers)[2])
+            for call in due:
+                call()
+                while seat.owed is not None:
+                    await seat.park()
 
     def _next_at(self) -> float:
         """Return when the first timer is due."""
