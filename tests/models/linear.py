@@ -1,10 +1,14 @@
 """Is a history that of a sequential model? "Canceled" means: no effect, or the full effect.
 
 *What it is.* Each operation takes effect at one moment between its begin and its end. `explained`
-looks for such an order (Wing and Gong, with what was tried before remembered). One that was
-canceled or dropped may have had no effect, or its full effect. One that was dropped may also have
-had its effect, and undone it by then: it had been given something, and passed it on.
-One that is still blocked at the end has had no effect, and the model has to say that it is blocked.
+looks for such an order (Wing and Gong, with what was tried before remembered).
+
+*Canceled or dropped.* What gives (`GIVES`) may have had no effect, or its full effect. What takes
+had none: else it would be lost. If it was dropped, it may have had one and undone it by then: it
+had been given something, and passed it on.
+
+*Blocked at the end.* It had no effect, and the model has to say that it is blocked: else a wake-up
+was lost.
 """
 
 from __future__ import annotations
@@ -22,6 +26,10 @@ Step = Callable[[Any, int, Op], Iterable[tuple[Any, Hashable]]]
 Undo = Callable[[Any, int, Op, Any], Hashable]
 
 ANY: Any = object()
+
+
+#: What hands something over by its effect, so that having it and being canceled loses nothing.
+GIVES = frozenset({"send"})
 
 
 def explained(history: list[Call], initial: Hashable, step: Step, undo: Undo | None = None) -> bool:
@@ -59,7 +67,8 @@ def explained(history: list[Call], initial: Hashable, step: Step, undo: Undo | N
             for result, new in step(state, call.task, call.op):
                 if call.how == DONE and result is not ANY and result != call.result:
                     continue
-                if search(after, owed, new):
+                full = call.how == DONE or call.op.name in GIVES
+                if full and search(after, owed, new):
                     return True
                 undone = call.how == DROPPED and undo is not None
                 if undone and search(after, (*owed, (index, result)), new):

@@ -39,6 +39,13 @@ def nothing_lost(made: Ends, history: list[Call]) -> None:
     assert not more - Counter(maybe), f"{more} came from nowhere"
 
 
+def nobody_else_waits(made: Any, history: list[Call]) -> None:
+    """Who was canceled or dropped has left the line."""
+    told = made.sender.statistics()
+    waiting = told.waiting if hasattr(told, "waiting") else told.receiving
+    assert len(blocked(history)) == waiting
+
+
 def queue(capacity: float) -> Any:
     """Model a queue of this capacity: the state is what is in it."""
 
@@ -209,7 +216,10 @@ def test_broadcast() -> None:
         return [(values[place], (values, moved))]
 
     scripts = [SENDS, (RECV, RECV, RECV), (RECV, RECV)]
-    assert check(All, begin, scripts, initial=((), (0, 0)), step=step) > 1000
+    assert (
+        check(All, begin, scripts, initial=((), (0, 0)), step=step, conserved=nobody_else_waits)
+        > 1000
+    )
 
 
 def test_watch() -> None:
@@ -237,4 +247,7 @@ def test_watch() -> None:
 
     changed = Op("changed")
     scripts = [SENDS, (changed, changed), (changed, changed)]
-    assert check(Seen, begin, scripts, initial=(0, (0, 0)), step=step) > 1000
+    assert (
+        check(Seen, begin, scripts, initial=(0, (0, 0)), step=step, conserved=nobody_else_waits)
+        > 1000
+    )

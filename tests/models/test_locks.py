@@ -54,6 +54,16 @@ def semaphore(state: int, _task: int, op: Op) -> Iterable[tuple[Any, Any]]:
     return [(None, state + count)]
 
 
+def give_back(state: int, _task: int, op: Op, _result: Any) -> int:
+    """Pass on what a dropped acquire was given."""
+    return state + (1 if op.argument is None else op.argument)
+
+
+def unlock(state: tuple[int, bool], _task: int, op: Op, _result: Any) -> tuple[int, bool]:
+    """Pass on a read-write lock that was given to one that is dropped."""
+    return (state[0] - 1, False) if op.name == "acquire_read" else (0, False)
+
+
 @pytest.mark.parametrize("permits", [1, 2])
 def test_semaphore(permits: int) -> None:
     """Permits are conserved, and nobody waits for one that is free."""
@@ -64,7 +74,18 @@ def test_semaphore(permits: int) -> None:
 
     scripts = [(*ACQUIRE, *ACQUIRE), ACQUIRE, ACQUIRE]
     make = lambda: Semaphore(permits)  # noqa: E731
-    assert check(make, call, scripts, initial=permits, step=semaphore, conserved=conserved) > 500
+    assert (
+        check(
+            make,
+            call,
+            scripts,
+            initial=permits,
+            step=semaphore,
+            undo=give_back,
+            conserved=conserved,
+        )
+        > 500
+    )
 
 
 def test_semaphore_with_big_requests() -> None:
@@ -77,7 +98,15 @@ def test_semaphore_with_big_requests() -> None:
 
     scripts = [two, ACQUIRE, (*ACQUIRE, *ACQUIRE)]
     assert (
-        check(lambda: Semaphore(2), call, scripts, initial=2, step=semaphore, conserved=conserved)
+        check(
+            lambda: Semaphore(2),
+            call,
+            scripts,
+            initial=2,
+            step=semaphore,
+            undo=give_back,
+            conserved=conserved,
+        )
         > 500
     )
 
@@ -105,11 +134,17 @@ def test_rwlock() -> None:
         assert not made.locked()
         assert [] == blocked(history)
 
+    model: Any = {"initial": (0, False), "undo": unlock, "conserved": free}
     for scripts in ([(*read, *write), read, write], [write, (*write, *read), read]):
-        assert check(RwLock, call, scripts, initial=(0, False), step=rwlock, conserved=free) > 1000
+        assert check(RwLock, call, scripts, step=rwlock, **model) > 1000
 
 
 # -- signals ---------------------------------------------------------------------------------------
+
+
+def nobody_else_waits(made: Any, history: list[Call]) -> None:
+    """Who was canceled or dropped has left the line."""
+    assert len(blocked(history)) == made.statistics().waiting
 
 
 def event(state: bool, _task: int, op: Op) -> Iterable[tuple[Any, Any]]:
@@ -123,7 +158,9 @@ def test_event() -> None:
     """Who waits when it is set goes on, though it is cleared at once."""
     waits = (Op("wait"), Op("wait"))
     scripts = [waits, (Op("wait"), Op("clear"), Op("wait")), (Op("set"), Op("clear"), Op("set"))]
-    assert check(Event, call, scripts, initial=False, step=event) > 1000
+    assert (
+        check(Event, call, scripts, initial=False, step=event, conserved=nobody_else_waits) > 1000
+    )
 
 
 def notify(state: int, _task: int, op: Op) -> Iterable[tuple[Any, Any]]:
@@ -140,7 +177,19 @@ def test_notify() -> None:
         (Op("notified"),),
         (Op("notify_one"), Op("notify_one"), Op("notify_one")),
     ]
-    assert check(Notify, call, scripts, initial=0, step=notify, undo=lambda *_: 1, strikes=2) > 500
+    assert (
+        check(
+            Notify,
+            call,
+            scripts,
+            initial=0,
+            step=notify,
+            undo=lambda *_: 1,
+            conserved=nobody_else_waits,
+            strikes=2,
+        )
+        > 500
+    )
 
 
 def test_barrier() -> None:

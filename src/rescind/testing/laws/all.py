@@ -27,5 +27,6 @@ ELSEWHERE = (75, 76, 77, 78)
 
 
 def laws(group: str | None = None) -> list[Law]:
-    """Return the laws of one heading, or all of them."""
-    return [one for one in LAWS if group is None or one.group == group]
+    """Return the laws of one heading, or all of them, by number."""
+    found = [one for one in LAWS if group is None or one.group == group]
+    return sorted(found, key=lambda one: one.number)

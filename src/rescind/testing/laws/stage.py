@@ -113,7 +113,8 @@ class Play:
         at: when it ended, in virtual seconds.
         stuck: could nothing run any more before all had ended (J1)?
         hung: what did not even end then (J2).
-        left: what the runtime still had at the end: timers, queued tasks.
+        left: what the runtime still had at the end: queued tasks, abandoned ones, and the timers
+            that were left when the program ended, if it had no other tasks.
         machine: what it noted.
         requests: for each task that was canceled from outside, its number and all its reasons.
     """
@@ -329,14 +330,20 @@ def play(
         world.steps = stage.steps
         main = stage.spawn(world.run(program) if isinstance(program, Program) else program(world))
         ended_at: list[float] = []
-        main.on_end(lambda _outcome: ended_at.append(stage.host.now()))
+        timers: list[int] = []
+
+        def ended(_outcome: Outcome[Any]) -> None:
+            ended_at.append(stage.host.now())
+            timers.append(0 if stage.runtime.tasks() else stage.runtime.statistics().timers)
+
+        main.on_end(ended)
         if unstick:
             hung = stage.finish()
         else:
             stage.idle()
             hung = tuple(f"{task!r}" for task in stage.runtime.tasks())
         counts = stage.runtime.statistics()
-        left = {"timers": counts.timers, "ready": counts.ready, "abandoned": counts.abandoned}
+        left = {"timers": sum(timers), "ready": counts.ready, "abandoned": counts.abandoned}
         trace = list(world.trace)
         stuck = stage.stuck or (not unstick and bool(hung))
     outcome = main.outcome()
