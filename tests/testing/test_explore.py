@@ -13,6 +13,7 @@ from rescind.sync import Semaphore
 from rescind.testing import (
     BadToken,
     Bounds,
+    Changes,
     Exploration,
     FailureKind,
     Instant,
@@ -23,6 +24,8 @@ from rescind.testing import (
     replay,
     timeline,
 )
+from rescind.testing.lab.changes import extended
+from rescind.testing.lab.trial import Trial
 from tests.testing import faulty
 from tests.testing.programs import three
 
@@ -120,6 +123,14 @@ def test_each_sort_of_failure_is_found(
     assert kind is report.failure.kind
     assert re.search(words, str(report.failure))
     assert changes == len(report.changes)
+
+
+def test_a_circle_is_known_by_the_functions_in_it() -> None:
+    """Who waits for the circle is only a victim of it."""
+    failure = search(faulty.locks_crosswise).failure
+
+    assert failure is not None
+    assert "locks_crosswise.<locals>.transfer" == failure.sign
 
 
 def test_an_invariant_is_held_against_each_run() -> None:
@@ -363,6 +374,55 @@ def test_a_failure_is_shrunk_to_the_earliest_point() -> None:
     )
 
 
+def test_parents_take_turns() -> None:
+    """What needs a late change and one right after it is found long before all pairs are tried."""
+
+    async def late() -> None:
+        visits = 0
+        try:
+            while visits < 15:
+                visits += 1
+                await rescind.yield_now()
+        except rescind.Cancellation:
+            try:
+                await rescind.yield_now()
+            except GeneratorExit:
+                if visits == 15:
+                    raise ZeroDivisionError from None
+                raise
+
+    async def main() -> None:
+        async with rescind.task_group() as g:
+            g.spawn(late())
+            g.spawn(late())
+
+    report = search(main, bounds=Bounds(deviations=0))
+
+    assert "fail" == report.verdict
+    assert 2 == len(report.changes)
+    assert report.runs < 700
+
+
+def test_changes_come_in_the_order_of_their_events() -> None:
+    """Earliest first, choices and injections together; nothing before the last one."""
+    trial = Trial(three(2), Bounds())
+    with trial.outside.shut():
+        run, _ = trial.run(Changes())
+    found = list(extended(Changes(), run, Bounds(), trial.kinds, main=False))
+    events = [changes.last for changes in found]
+
+    assert events == sorted(events)
+    assert any(changes.choices for changes in found)
+    assert any(changes.injections for changes in found)
+
+
+def test_nothing_is_logged_of_what_runs_do(caplog: pytest.LogCaptureFixture) -> None:
+    """A cleanup that is cut is in the run; thousands of warnings would help nobody."""
+    search(faulty.loses_an_item)
+
+    assert [] == caplog.records
+
+
 def test_no_deviation_means_no_deviation() -> None:
     """With deviations bounded by 0, random runs keep the order too."""
     report = search(three(), bounds=Bounds(deviations=0, injections=0))
@@ -431,6 +491,26 @@ def test_a_token_of_a_changed_program_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadToken, match="the program 'main' has changed since this token was made"):
         replay(after, token)
     assert replay(after, token, changed=True).struck
+
+
+def test_a_token_knows_the_functions_in_which_its_run_was_parked(tmp_path: Path) -> None:
+    """A change of what main spawns is a change of the program as well."""
+    before = _program(PROGRAM.format(last="pass"), tmp_path)
+    after = _program(PROGRAM.format(last="pass").replace("sleep(1)", "sleep(2)"), tmp_path)
+    token = search(before, bounds=Bounds(changes=1)).token or ""
+
+    with pytest.raises(BadToken, match="has changed since this token was made"):
+        replay(after, token)
+
+
+def test_tokens_of_other_programs_are_passed_over(tmp_path: Path, lossy: Exploration) -> None:
+    """One file serves a suite."""
+    file = tmp_path / "regressions.txt"
+    file.write_text(f"# of another test\n\n{lossy.token}\n", encoding="utf-8")
+
+    report = search(_permits, regressions=file, bounds=Bounds(changes=1))
+
+    assert ("pass", (0, 0)) == (report.verdict, report.replayed)
 
 
 def test_a_token_of_another_program_is_refused(lossy: Exploration) -> None:

@@ -193,7 +193,7 @@ def test_a_strike_is_a_line_of_the_trace() -> None:
     (step,) = [step for step in made.trace if step.did == "injected"]
 
     assert "worker" == step.name
-    assert "INJECTED task cancel, parked" == step.notes[0]
+    assert ("INJECTED task cancel, parked",) == step.notes
     arrived = made.trace[step.number + 0]
     assert "canceled" == arrived.did
     assert "the cancellation arrives in _worker" in arrived.notes

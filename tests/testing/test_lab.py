@@ -92,6 +92,7 @@ def test_two_who_wait_for_each_other_are_named() -> None:
 
     assert isinstance(made.error, rescind.Deadlock)
     assert made.outcome is None
+    assert () == made.leftovers.tasks
     words = str(made.error)
     assert "a circle: left waits for right waits for left" in words
     assert re.search(r"left +acquire of <Mutex 'second'.* at \S*test_lab.py:", words)
@@ -158,6 +159,44 @@ def test_a_livelock_shows_the_places_that_repeat() -> None:
     )
 
 
+def test_a_run_may_have_just_as_many_steps_as_it_needs() -> None:
+    """The bound is what a run may take; one less is a livelock."""
+    needed = run(three()).steps
+
+    assert run(three(), max_steps=needed).error is None
+    assert isinstance(run(three(), max_steps=needed - 1).error, Livelock)
+
+
+def test_the_collector_is_held_off_during_a_run() -> None:
+    """X2: finalizers run where references end."""
+
+    async def main() -> bool:
+        return gc.isenabled()
+
+    assert run(main).unwrap() is False
+
+
+def test_a_cleanup_that_hangs_after_the_end_is_dropped() -> None:
+    """What main left behind cannot keep the run from ending, though its grace is unbounded."""
+    ended: list[str] = []
+
+    async def stray() -> None:
+        try:
+            await rescind.never()
+        finally:
+            try:
+                await rescind.never()
+            finally:
+                ended.append("dropped")
+
+    async def main() -> None:
+        rescind.spawn(stray())
+        await rescind.yield_now()
+
+    assert run(main, grace=None).leftovers
+    assert ["dropped"] == ended
+
+
 def test_tasks_that_main_leaves_are_told_and_ended() -> None:
     """What was not waited for is named, canceled as a shutdown would, and cleaned up."""
     ended: list[str] = []
@@ -187,7 +226,12 @@ def test_a_timer_of_nobody_is_told() -> None:
     async def main() -> None:
         kept.append(rescind.CancellationToken.after(5))
 
+    async def leaves_a_sleeper() -> None:
+        rescind.spawn(rescind.sleep(5))
+        await rescind.sleep(1)
+
     assert 1 == run(main).leftovers.timers
+    assert 0 == run(leaves_a_sleeper).leftovers.timers
     assert 0 == run(three()).leftovers.timers
 
 

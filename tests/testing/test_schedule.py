@@ -130,6 +130,18 @@ def test_pct_lowers_the_highest_at_a_change_point() -> None:
     assert 1 == sum(before != after for before, after in itertools.pairwise(chosen))
 
 
+def test_pct_puts_each_next_one_below_all() -> None:
+    """Who is lowered second comes after who was lowered first."""
+    schedule = Pct(3, seed=7, steps=2)
+    options = _options("root/1", "root/2", "root/3")
+    second = options[schedule.choose(options)]
+    third = options[schedule.choose(options)]
+    (first,) = [option for option in options if option not in (second, third)]
+
+    assert 1 == schedule.choose([second, first])
+    assert 0 == schedule.choose([first, second])
+
+
 def test_pct_needs_a_depth() -> None:
     """A depth below 1 is refused."""
     with pytest.raises(ValueError, match="depth must be at least 1, not 0"):

@@ -90,3 +90,16 @@ def test_without_runs_nothing_is_shrunk() -> None:
 
     assert (Injection(_spot(3)),) == found.injections
     assert {} == found.choices
+
+
+def test_what_is_minimal_is_left_alone_after_few_runs() -> None:
+    """Each candidate must be smaller: the search ends by itself."""
+    trial = Trial(fails_by_order, Bounds())
+    changes = Changes({}, (Injection(_spot(1)),))
+    with trial.outside.shut():
+        _, failure = trial.run(changes)
+        assert failure is not None
+        found, _, _ = shrunk(trial, changes, failure)
+
+    assert changes.injections == found.injections
+    assert trial.runs < 15

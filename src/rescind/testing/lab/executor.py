@@ -299,10 +299,8 @@ class LabExecutor(Executor):
             elif task.phase == Phase.CLEANING:
                 self._pass(task, task.place, task.visit, Instant.CLEANUP)
             self._last.append((task.path, task.place))
-            if self.outside or self._outside.touched is not None:
-                self._outside.refuse(
-                    self._outside.touched or "work was given to a thread or a process"
-                )
+            if self.outside:
+                self._outside.refuse("work was given to a thread or a process")
 
     def _note_place(self, task: LabTask[Any]) -> None:
         place = place_of_park(task.future)

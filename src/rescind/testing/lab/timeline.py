@@ -20,6 +20,10 @@ __all__ = ["LEGEND", "timeline"]
 
 LEGEND = "● runs  ✂ injected  ✗ is canceled  ┆ cleans up  ║ in a shield  ■ has ended  ◷ the clock"
 
+#: How wide a column is at most, and how much of a line is kept free of columns.
+_WIDEST = 14
+_NO_COLUMNS = 38
+
 _ALIVE, _CLEANING, _SHIELDED, _GONE = "│", "┆", "║", " "
 _MARKS = {"polled": "●", "canceled": "✗", "cleanup": "┆", "dropped": "✗", "injected": "✂"}
 
@@ -36,7 +40,7 @@ def timeline(run: Run[Any], *, width: int = 100) -> str:
     names = {path: name for path, name in run.names.items() if path in acting}
     tasks = list(names)
     longest = max((len(name) for name in names.values()), default=4)
-    column = max(3, min(longest + 2, 40 // max(len(tasks), 1)))
+    column = max(3, min(longest + 2, _WIDEST, (width - _NO_COLUMNS) // max(len(tasks), 1)))
     lines = [f"{'step':>4} {'time':>7}  {_header(names.values(), column)}".rstrip()]
     states = dict.fromkeys(tasks, _GONE)
     for step in run.trace:
