@@ -416,6 +416,28 @@ def test_changes_come_in_the_order_of_their_events() -> None:
     assert any(changes.injections for changes in found)
 
 
+def test_random_runs_look_further_than_the_bounds() -> None:
+    """The last task before all, and the first after all: four choices, where three are allowed."""
+
+    async def main() -> None:
+        said: list[str] = []
+
+        async def say(word: str) -> None:
+            said.append(word)
+
+        async with rescind.task_group() as g:
+            for word in "abcde":
+                g.spawn(say(word))
+        assert (said[0], said[-1]) != ("e", "a")
+
+    bounds = Bounds(changes=3, deviations=3, injections=0)
+    reports = [search(main, bounds=bounds, seed=seed) for seed in range(8)]
+    found = [report for report in reports if report.verdict == "fail"]
+
+    assert found
+    assert {4} == {len(report.changes) for report in found}
+
+
 def test_nothing_is_logged_of_what_runs_do(caplog: pytest.LogCaptureFixture) -> None:
     """A cleanup that is cut is in the run; thousands of warnings would help nobody."""
     search(faulty.loses_an_item)

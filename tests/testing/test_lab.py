@@ -326,6 +326,18 @@ def test_the_world_outside_is_refused(reach: Callable[[], Awaitable[None]], swal
         run(main)
 
 
+def test_work_that_counts_as_outside_is_refused() -> None:
+    """A future that has a thread or a process work for it says so to the executor."""
+
+    async def main() -> None:
+        executor = rescind.current_task().executor
+        executor.outside += 1
+        await rescind.yield_now()
+
+    with pytest.raises(rescind.UsageError, match="work was given to a thread or a process"):
+        run(main)
+
+
 def test_the_world_is_back_afterwards() -> None:
     """Outside of a run nothing is refused, warned of or noted any more."""
     run(three())
