@@ -225,6 +225,7 @@ def test_ctrl_c_prints_what_was_found_so_far(folder: Path) -> None:
     assert 130 == process.returncode
     assert "rescind: interrupted; this is what was found so far" in err
     assert "BROKEN  pool_of_one.py:30 in Pool.forgetful" in out
+    assert "planned runs not made: it was interrupted" in out
     assert "Traceback" not in err
 
 
@@ -453,7 +454,7 @@ def test_progress_is_drawn_between_runs(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr("rescind.cli.check.monotonic", lambda: next(now))
         show(Step(7, 30, "parked at app.py:3 in f", 1))
         assert "7/30 runs" in screen.getvalue()[len(first) :]
-        assert "1 broken" in screen.getvalue()
+        assert "1 symptom" in screen.getvalue()
 
 
 def test_nothing_is_drawn_if_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,7 +106,8 @@ def totals(report: Report) -> list[str]:
     if report.unresolved:
         said.append(f"{_count(len(report.unresolved), 'run')} unresolved")
     if report.untried:
-        said.append(f"{_count(report.untried, 'planned run')} not made: the budget was spent")
+        why = "it was interrupted" if report.interrupted else "the budget was spent"
+        said.append(f"{_count(report.untried, 'planned run')} not made: {why}")
     return said
 
 

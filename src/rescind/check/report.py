@@ -46,7 +46,8 @@ class Report:
         set_aside: kinds of runs that could not be made, and why.
         runs, seconds: how many, and how long.
         found_after: seconds until the first verdict; None: there is none.
-        untried: planned runs for which the budget was too small.
+        untried: planned runs that were not made: the budget was too small.
+        interrupted: or the user would not wait.
         coverage: which awaits were canceled.
     """
 
@@ -61,6 +62,7 @@ class Report:
     runs: int = 0
     seconds: float = 0.0
     untried: int = 0
+    interrupted: bool = False
     found_after: float | None = None
     coverage: Coverage = field(default_factory=Coverage)
 

@@ -105,6 +105,7 @@ def _one(scenario: Scenario, how: Checking, known: _Known) -> tuple[Report, bool
     failing = known.replayed(scenario)
     if failing:
         say.note(f"{failing} of the known failures of {scenario.name} still fail")
+    interrupted = False
     with _progress(quiet=how.quiet) as show:
         sweep = Sweep(scenario, how.options, show)
         try:
@@ -112,10 +113,12 @@ def _one(scenario: Scenario, how: Checking, known: _Known) -> tuple[Report, bool
         except UsageError as exc:
             raise Refused(brief(str(exc))) from exc
         except KeyboardInterrupt:
-            report = sweep.report
-            report.confirmed = report.confirmed or report.shown()
-            say.note("interrupted; this is what was found so far")
-            return report, True
+            report, interrupted = sweep.report, True
+    if interrupted:
+        report.interrupted = True
+        report.confirmed = report.confirmed or report.shown()
+        say.note("interrupted; this is what was found so far")
+        return report, True
     known.note(report)
     return report, False
 
@@ -267,7 +270,9 @@ def _progress(*, quiet: bool) -> Generator[Callable[[Step], None] | None, None, 
             if now - drawn < _REDRAW:
                 return
             drawn = now
-            broken = f"[bold red]{step.broken} broken[/]" if step.broken else ""
+            # One fault has many symptoms; how many places are broken is known in the end.
+            count = "1 symptom" if step.broken == 1 else f"{step.broken} symptoms"
+            broken = f"[bold red]{count}[/]" if step.broken else ""
             room = max(10, console.width - 60)
             trying = step.trying if len(step.trying) <= room else f"…{step.trying[1 - room :]}"
             bar.update(
