@@ -115,6 +115,33 @@ def test_what_seems_to_hang_and_cannot_be_made_again_is_neither_broken_nor_clean
     assert (report.verdict, report.exit_code) == ("unresolved", 2)
 
 
+def test_what_shows_by_chance_is_told_with_late_answers_if_these_make_it_sure() -> None:
+    """When an answer arrives by itself depends on the machine; a replay is to show it each time."""
+    chance = found("a.py:1 in f")
+    sure = replace(chance, plan=replace(chance.plan, hold=True))
+    report = report_of(chance, sure)
+    made: list[RunPlan] = []
+
+    def again(plan: RunPlan) -> list[Finding]:
+        made.append(plan)
+        return [sure] if plan.hold else []
+
+    confirm(report, again, 2, lambda: False)
+    assert report.confirmed == [replace(sure, runs=3)]
+    assert made == [chance.plan] * 2 + [sure.plan] * 2
+
+
+def test_what_shows_each_time_is_told_without_late_answers() -> None:
+    """That is simpler; and neither is believed that does not show more often."""
+    plain = found("a.py:1 in f")
+    held = replace(plain, plan=replace(plain.plan, hold=True))
+    report = report_of(plain, held)
+    confirm(report, lambda _plan: [plain], 2, lambda: False)
+    assert report.confirmed == [replace(plain, runs=3)]
+    confirm(report, lambda _plan: [], 1, lambda: False)
+    assert report.confirmed == [replace(plain, runs=2, rate=0.5)]
+
+
 # -- budgets ---------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,8 @@ once more, so that a small budget confirms much. Several detectors may have spok
 *Invariants.*
  K1  What rests on a limit in real time is told only if it shows again when it is given more time.
  K2  No run is begun when time is over; a finding says on how many runs it rests.
+ K3  What shows only at times, and also if answers are late, is told with late answers if it shows
+     more often so: when an answer arrives by itself is chance.
 
 *Threads.* The sweep's.
 """
@@ -41,6 +43,15 @@ class _Case:
     made: int = 1
 
     @property
+    def rate(self) -> float:
+        return self.shows / self.made
+
+    @property
+    def sureness(self) -> float:
+        """How often it showed, where it was made again."""
+        return self.rate if self.made > 1 else 0.0
+
+    @property
     def rests_on_time(self) -> bool:
         return LATE in self.finding.symptom.seen and self.shows == 1
 
@@ -66,10 +77,25 @@ def confirm(report: Report, again: Again, times: int, spent: Callable[[], bool])
             report.doubt(case.finding, SLOW if case.made > 1 else UNSURE)
         if not late:
             break  # else others of the same places are shown now
+    told = [cases[key] for key in shown]
+    steadier = [_with_late_answers(case, report) if case.rate < 1 else None for case in told]
+    held = {(one.finding.plan, one.finding.detector): one for one in steadier if one is not None}
+    for _ in range(times):
+        _once_more(held, again, spent)
     report.confirmed = [
-        replace(case.finding, rate=case.shows / case.made, runs=case.made)
-        for case in map(cases.__getitem__, shown)
+        replace(best.finding, rate=best.rate, runs=best.made)
+        for case, other in zip(told, steadier, strict=True)
+        for best in [case if other is None or other.sureness <= case.sureness else other]
     ]
+
+
+def _with_late_answers(case: _Case, report: Report) -> _Case | None:
+    """Return the case that differs in that alone, if it is known to show the same (K3)."""
+    if case.finding.plan.hold:
+        return None
+    key = replace(case.finding.plan, hold=True), case.finding.detector
+    others = (_Case(one) for one in report.findings if (one.plan, one.detector) == key)
+    return next(others, None)
 
 
 def _once_more(cases: dict[_Key, _Case], again: Again, spent: Callable[[], bool]) -> None:
