@@ -26,7 +26,7 @@ from rescind.check.suite import regressions
 from rescind.check.suite.given_up import GivenUp
 from rescind.check.suite.pages import Pages
 from rescind.check.suite.plain import Beds, is_ours
-from rescind.check.suite.settings import LEVELS, Settings, marked
+from rescind.check.suite.settings import Settings, marked, options_of
 from rescind.check.suite.summary import summary_lines
 from rescind.check.suite.trial import Swept, Trial, keeping_loop, no_trial
 from rescind.check.words import modes_of, seconds_of
@@ -247,7 +247,7 @@ class Plugin:
 
 def _settings(config: pytest.Config) -> Settings:
     """Return what the command line, and the file of settings, ask for."""
-    options = LEVELS[str(config.getoption("cancel_level"))]
+    options = options_of(str(config.getoption("cancel_level")))
     if budget := config.getoption("cancel_budget"):
         options = replace(options, budget=seconds_of(budget))
     if modes := config.getoption("cancel_modes"):

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from rescind._core.errors import UsageError
-from rescind.check.plan import Options
+from rescind.check.plan import Options, available_modes
 from rescind.check.points import Instant, Judge, Mode
 from rescind.check.words import judge_of, modes_of, seconds_of
 
-__all__ = ["LEVELS", "Settings", "marked"]
+__all__ = ["LEVELS", "Settings", "marked", "options_of"]
 
 _USUAL: Final = Options().instants
 
@@ -57,6 +57,12 @@ class Settings:
     cleanup_within: float | None = None
 
 
+def options_of(level: str) -> Options:
+    """Return what a level tries, but for the modes whose library is not installed."""
+    options = LEVELS[level]
+    return replace(options, modes=available_modes(options.modes))
+
+
 def marked(base: Settings, arguments: Mapping[str, Any], positional: tuple[Any, ...]) -> Settings:
     """Return what ``cancel_everywhere(**arguments)`` makes of the options of the command line.
 
@@ -71,7 +77,7 @@ def marked(base: Settings, arguments: Mapping[str, Any], positional: tuple[Any, 
     level = arguments.get("level")
     if level is not None and level not in LEVELS:
         raise UsageError(f"level must be {', '.join(map(repr, LEVELS))}, not {level!r}")
-    options = base.options if level is None else LEVELS[level]
+    options = base.options if level is None else options_of(level)
     if (modes := arguments.get("modes")) is not None:
         options = replace(options, modes=tuple(m for one in _many(modes) for m in _modes(one)))
     if (judges := arguments.get("judges")) is not None:
