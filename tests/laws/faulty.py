@@ -180,15 +180,21 @@ class Undrained(Future[Any]):
             polled_after_end(self)
         self.waker = cx.waker
         for child in self.children:
-            value = child.poll(cx)
+            try:
+                value = child.poll(cx)
+            except BaseException:
+                self._end(child)
+                raise
             if value is not PENDING:
-                self.given = True
-                if self._drop:
-                    for other in self.children:
-                        if other is not child:
-                            other.drop()
+                self._end(child)
                 return value
         return PENDING
+
+    def _end(self, winner: Any) -> None:
+        self.given = True
+        for child in self.children if self._drop else ():
+            if child is not winner:
+                child.drop()
 
     def drop(self) -> None:
         if not self.given:

@@ -108,6 +108,7 @@ class _Check:
 
         run = play(main, on)
         left = list(watched)
+        dropped = [repr(one.inner) for one in futures if one.dropped]
         for one in futures:
             one.drop()  # what it forgets is not to be told by the collector
         program = f"children {programs!r} in {on!r}"
@@ -118,6 +119,9 @@ class _Check:
             raise broken("P8", self.subject, happened, program=program)
         if not run.hung and alive and alive[0]:
             happened = f"it ended as {run.ended!r} while children were at {alive[0]!r}"
+            raise broken("P43", self.subject, happened, program=program)
+        if not run.hung and dropped:
+            happened = f"it dropped {dropped[0]}, whose cleanup could then not wait"
             raise broken("P43", self.subject, happened, program=program)
         if not run.hung and left:
             happened = f"it never ended its children {left!r}"

@@ -215,6 +215,8 @@ class Witness(Future[Any]):
         self.faults = faults
         self.open = open_
         self.state = "new"
+        # Was it dropped where it was parked, without a chance to clean up?
+        self.dropped = False
 
     def poll(self, cx: Context) -> Any:
         if self.state in ("ended", "canceling"):
@@ -246,6 +248,7 @@ class Witness(Future[Any]):
     def drop(self) -> None:
         if self.state == "ended":
             return
+        self.dropped = self.state == "started"
         self._end()
         self.inner.drop()
 
