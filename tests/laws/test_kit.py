@@ -93,7 +93,9 @@ async def use(semaphore: Any) -> None:
 def test_broken_primitive_is_caught(options: dict[str, bool]) -> None:
     """A permit that a canceled waiter keeps, or is given when it has gone, is missed (P71)."""
     with pytest.raises(laws.LawBroken) as caught:
-        laws.check_primitive(lambda: faulty.DropsPermits(**options), use, name="semaphore")
+        laws.check_primitive(
+            lambda: faulty.DropsPermits(**options), use, name="semaphore", examples=2000
+        )
 
     assert "P71" == caught.value.law
     assert "semaphore breaks P71: " in str(caught.value)
