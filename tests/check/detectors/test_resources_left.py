@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 
+import pytest
+
 from rescind.check import Env, Judge
+from rescind.check.detectors import garbage
 from tests.check.detectors.kit import found
 
 NAME = "resources left"
@@ -50,8 +53,15 @@ def test_passes_a_file_that_is_closed() -> None:
     assert not found(NAME, closes_it)
 
 
-def test_passes_what_only_a_failed_task_of_setup_still_holds() -> None:
-    """No detector holds such a task, and with it what it failed with, when it is asked."""
+@pytest.mark.parametrize("runs", [60, 61, 62, 63])
+def test_passes_what_only_a_failed_task_of_setup_still_holds(
+    runs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No detector holds such a task, and with it what it failed with, when it is asked.
+
+    Also where older objects are collected meanwhile, as they are every 64 runs.
+    """
+    monkeypatch.setattr(garbage, "_runs", runs)
 
     async def serve(env: Env) -> None:
         _opened = open(os.devnull)  # noqa: ASYNC230, SIM115 - what its traceback holds is the point

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import warnings
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -47,7 +48,11 @@ class ResourcesLeft(More):
         collect(run)
         left = self._left()
         if left and not gc.isenabled():
-            gc.collect()  # something may have held it when the youngest generation was collected
+            # Something may have held it when the youngest generation was collected. Nobody listens
+            # any more to what it says now, and who calls the sweep is not meant.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                gc.collect()
             left = self._left()
         return left
 
