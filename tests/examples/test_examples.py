@@ -23,6 +23,7 @@ SHORT = (
     "supervisor",
     "worker_pool",
     "cpu_job",
+    "request_tree",
 )
 RESCIND = Path(sys.executable).with_name("rescind")
 

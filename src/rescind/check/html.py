@@ -12,15 +12,13 @@ The script makes every element from that, as text: nothing that a program says i
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from html import escape
-from importlib.resources import files as resources
 from typing import Any
 
+from rescind import _pages as pages
 from rescind._core.frames import from_library, shortened
 from rescind._version import __version__
 from rescind.check.awaits import source_of
@@ -66,30 +64,7 @@ def as_html(report: Report, files: Sequence[FileCoverage] | None = None) -> str:
 
 def page_of(data: Mapping[str, Any], title: str, text: str) -> str:
     """Return the page that shows ``data``; ``text`` is what a reader without scripts gets."""
-    parts = {
-        "title": escape(visible(f"{title} — rescind check")),
-        "style": _part("page.css"),
-        "script": _part("page.js"),
-        "data": _embedded(data),
-        "text": escape(text),
-    }
-    page = _part("page.html")
-    before, *rest = page.split("{{")
-    filled = [before]
-    for piece in rest:  # not by replacing: what is filled in may have braces itself
-        name, _, after = piece.partition("}}")
-        filled += (parts[name], after)
-    return "".join(filled)
-
-
-def _part(name: str) -> str:
-    return resources("rescind.check").joinpath("page", name).read_text(encoding="utf-8")
-
-
-def _embedded(data: Mapping[str, Any]) -> str:
-    """Return JSON that a script element can hold (H1)."""
-    text = json.dumps(data, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return pages.page_of("rescind.check", data, visible(f"{title} — rescind check"), text)
 
 
 def page_data(report: Report, covered: Sequence[FileCoverage]) -> dict[str, Any]:

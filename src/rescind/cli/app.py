@@ -13,6 +13,7 @@ from rescind._version import __version__
 from rescind.cli import say
 from rescind.cli.check_command import check_command, replay_command
 from rescind.cli.program import execute
+from rescind.cli.report import report_command
 from rescind.cli.target import load
 
 __all__ = ["cli", "main"]
@@ -92,6 +93,7 @@ def run(target: str, arguments: tuple[str, ...], debug: bool, **options: Any) ->
 
 
 cli.add_command(check_command)
+cli.add_command(report_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
