@@ -5,7 +5,7 @@ from typing import Any
 
 from rescind.check import Env, Instant, Judge, Mode, Point, RunPlan, Scenario
 from rescind.check.detectors import DETECTORS, Detector
-from rescind.check.points import ROOT
+from rescind.check.points import ROOT, Held
 from rescind.check.record import Record
 from rescind.check.run import Run, execute
 
@@ -53,7 +53,7 @@ def struck(
     mode: Mode = Mode.ASYNCIO,
     judge: Judge = Judge.LOOK,
     second: int = 0,
-    hold: bool = False,
+    hold: Held | None = None,
     detectors: Sequence[Detector] = (),
     **options: Any,
 ) -> Record:

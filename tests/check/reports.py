@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rescind.check.coverage import Mark
-from rescind.check.points import Instant, Judge, Mode, Point, RunPlan
+from rescind.check.points import ALL_HELD, Held, Instant, Judge, Mode, Point, RunPlan
 from rescind.check.record import Finding, Record, Symptom
 from rescind.check.report import Report, Verdict
 
@@ -42,7 +42,7 @@ def plan(
     mode: Mode = Mode.ASYNCIO,
     judge: Judge = Judge.FOLLOW_UP,
     *,
-    hold: bool = False,
+    hold: Held | None = None,
     second: int = 0,
 ) -> RunPlan:
     """Return a plan."""
@@ -71,7 +71,7 @@ def mixed_up(at: RunPlan | None = None) -> Finding:
     return finding(
         "follow-up",
         "the next use gets another result: a response that belongs to another request",
-        at or plan(judge=Judge.PROMPT, hold=True),
+        at or plan(judge=Judge.PROMPT, hold=ALL_HELD),
         "returned ['A', 'B']",
         "returned ['B', 'B']",
         remedy="give the connection up",

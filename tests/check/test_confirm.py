@@ -26,7 +26,7 @@ from rescind.check import (
 )
 from rescind.check.confirm import SLOW, confirm
 from rescind.check.loop import LATE
-from rescind.check.points import ROOT
+from rescind.check.points import ALL_HELD, ROOT
 from rescind.check.record import Record
 from rescind.check.report import UNSURE
 from rescind.check.run import CUT, execute
@@ -118,7 +118,7 @@ def test_what_seems_to_hang_and_cannot_be_made_again_is_neither_broken_nor_clean
 def test_what_shows_by_chance_is_told_with_late_answers_if_these_make_it_sure() -> None:
     """When an answer arrives by itself depends on the machine; a replay is to show it each time."""
     chance = found("a.py:1 in f")
-    sure = replace(chance, plan=replace(chance.plan, hold=True))
+    sure = replace(chance, plan=replace(chance.plan, hold=ALL_HELD))
     report = report_of(chance, sure)
     made: list[RunPlan] = []
 
@@ -134,7 +134,7 @@ def test_what_shows_by_chance_is_told_with_late_answers_if_these_make_it_sure() 
 def test_what_shows_each_time_is_told_without_late_answers() -> None:
     """That is simpler; and neither is believed that does not show more often."""
     plain = found("a.py:1 in f")
-    held = replace(plain, plan=replace(plain.plan, hold=True))
+    held = replace(plain, plan=replace(plain.plan, hold=ALL_HELD))
     report = report_of(plain, held)
     confirm(report, lambda _plan: [plain], 2, lambda: False)
     assert report.confirmed == [replace(plain, runs=3)]

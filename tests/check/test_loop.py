@@ -324,6 +324,35 @@ def test_what_is_held_back_arrives_when_it_is_released() -> None:
     assert run(main) == b"answer\n"
 
 
+def test_one_connection_alone_is_held_by_its_number() -> None:
+    """In the order in which they were made; a descriptor that is used again counts anew."""
+
+    async def main() -> list[bytes]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, CheckLoop)
+        pairs = [socket.socketpair() for _ in range(3)]
+        first = await asyncio.open_connection(sock=pairs[0][0])
+        first[1].close()
+        await first[1].wait_closed()
+        streams = [await asyncio.open_connection(sock=near) for near, _ in pairs[1:]]
+        assert loop.connected == 3
+        assert loop.hold(3) == 1
+        for _, far in pairs[1:]:
+            far.send(b"answer\n")
+        for _ in range(50):
+            await asyncio.sleep(0)
+        early = [bytes(reader._buffer) for reader, _ in streams]  # type: ignore[attr-defined]
+        loop.release()
+        await streams[1][0].readline()
+        for _, writer in streams:
+            writer.close()
+        for _, far in pairs:
+            far.close()
+        return early
+
+    assert run(main) == [b"answer\n", b""]
+
+
 def test_a_new_connection_with_the_same_descriptor_is_not_held() -> None:
     """What is held is a connection, not a number."""
 

@@ -19,6 +19,7 @@ from rescind.check import (
 )
 from rescind.check.agenda import Agenda
 from rescind.check.plan import available_modes, plans_for, second_strikes, weight
+from rescind.check.points import ALL_HELD, Held, Until
 from rescind.check.record import Record
 from tests.check.kit import run
 
@@ -93,10 +94,24 @@ def test_late_answers_are_tried_where_there_are_connections_and_somebody_follows
     with_sockets = clean((FIRST, True), sockets=1)
     for judge, holds in ((Judge.LOOK, 0), (Judge.PROMPT, 1), (Judge.FOLLOW_UP, 1)):
         planned = plans_for({(Mode.ASYNCIO, judge): with_sockets}, Options())
-        assert sum(plan.hold for plan in planned) == holds
+        assert sum(plan.hold is not None for plan in planned) == holds
         planned = plans_for({(Mode.ASYNCIO, judge): with_sockets}, Options(hold=False))
         assert not any(plan.hold for plan in planned)
     assert not any(plan.hold for plan in plans(clean((FIRST, True))))
+
+
+def test_a_thorough_check_holds_each_connection_alone_and_for_a_shorter_time() -> None:
+    """After all of them at once, and of a few only."""
+    options = Options(instants=tuple(Instant))
+    for sockets, alone in ((1, 0), (2, 2), (9, 4)):
+        record = clean((FIRST, True), sockets=sockets)
+        planned = plans_for({(Mode.TWICE, Judge.PROMPT): record}, options)
+        assert [plan.hold for plan in planned] == [
+            None,
+            ALL_HELD,
+            Held(until=Until.ENDED),
+            *(Held(number) for number in range(1, alone + 1)),
+        ]
 
 
 def test_the_most_telling_come_first() -> None:
@@ -121,7 +136,7 @@ def test_a_cleanup_that_awaits_is_struck_at_each_of_its_suspensions() -> None:
     again = list(second_strikes(RunPlan(FIRST), record, Options()))
     assert [plan.second for plan in again] == [1, 2]
     assert not list(second_strikes(again[0], record, Options()))
-    assert not list(second_strikes(RunPlan(FIRST, hold=True), record, Options()))
+    assert not list(second_strikes(RunPlan(FIRST, hold=ALL_HELD), record, Options()))
     assert not list(second_strikes(RunPlan(FIRST, mode=Mode.GROUP), record, Options()))
     assert not list(second_strikes(RunPlan(FIRST), record, Options(cleanup=False)))
 

@@ -15,7 +15,7 @@ from rescind.check.contrast import condensed, line_contrast, word_contrast
 from rescind.check.groups import groups
 from rescind.check.layout import how, plain, report_lines, visible
 from rescind.check.places import brief, label, moment
-from rescind.check.points import Instant, Judge, Mode, Point, RunPlan
+from rescind.check.points import Held, Instant, Judge, Mode, Point, RunPlan, Until
 from rescind.check.report import Report, Verdict
 from rescind.check.tables import coverage_lines, matrix_lines
 from rescind.check.terminal import draw, draw_coverage
@@ -222,11 +222,11 @@ def test_start_of_a_task_is_known_by_its_function(report: Report) -> None:
 
 def test_how_names_second_strikes_and_late_answers() -> None:
     """Everything that makes the run special is in its words."""
-    one = RunPlan(point(), Instant.PARKED, Mode.ASYNCIO, Judge.STORM, 2, True)
+    one = RunPlan(point(), Instant.PARKED, Mode.ASYNCIO, Judge.STORM, 2, Held(3, Until.ENDED))
 
     assert (
         "by asyncio, again at suspension 2 of the cleanup, 12 times, then used again, "
-        "with late answers" == how(one)
+        "with late answers on connection 3 alone, until the canceled one has ended" == how(one)
     )
 
 

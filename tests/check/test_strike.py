@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rescind.check import Env, Instant, Judge, Mode, Point, RunPlan
+from rescind.check.points import ALL_HELD, Held, Until
 from rescind.check.strike import went_astray
 from tests.check.kit import keep_trace, parks, points, run, struck
 
@@ -457,7 +458,7 @@ CONNECTED = {"setup": connects, "teardown": disconnects}
 
 def test_a_late_answer_goes_to_the_next_request() -> None:
     """The canceled request's answer is held back until the next request is sent."""
-    record = struck(asks, judge=Judge.PROMPT, hold=True, **CONNECTED)
+    record = struck(asks, judge=Judge.PROMPT, hold=ALL_HELD, **CONNECTED)
     assert record.struck
     assert str(record.follow_up) == "returned False"
 
@@ -466,7 +467,7 @@ def test_nothing_is_lost_of_what_is_held_back() -> None:
     """Uncanceled, and canceled with a follow-up when all has settled, answers arrive."""
     clean = run(asks, RunPlan(judge=Judge.FOLLOW_UP), **CONNECTED)
     assert (str(clean.end), str(clean.follow_up)) == ("returned True", "returned True")
-    record = struck(asks, judge=Judge.FOLLOW_UP, hold=True, **CONNECTED)
+    record = struck(asks, judge=Judge.FOLLOW_UP, hold=ALL_HELD, **CONNECTED)
     assert record.follow_up.kind == "returned"
 
 
@@ -493,9 +494,9 @@ async def arrived(env: Env) -> int:
 WIRED = {"setup": wired, "teardown": unwired}
 
 
-@pytest.mark.parametrize(("hold", "expected"), [(False, 7), (True, 0)])
+@pytest.mark.parametrize(("hold", "expected"), [(None, 7), (ALL_HELD, 0)])
 def test_a_park_whose_answer_is_in_the_socket_is_struck_before_it_is_read(
-    hold: bool, expected: int
+    hold: Held | None, expected: int
 ) -> None:
     """The loop could look for it before it strikes; what is held cannot be seen."""
     seen: list[int] = []
@@ -514,8 +515,10 @@ def test_a_park_whose_answer_is_in_the_socket_is_struck_before_it_is_read(
     assert seen == [expected]
 
 
-@pytest.mark.parametrize(("hold", "expected"), [(False, 7), (True, 0)])
-def test_what_arrives_after_a_strike_at_a_woken_task_is_held_too(hold: bool, expected: int) -> None:
+@pytest.mark.parametrize(("hold", "expected"), [(None, 7), (ALL_HELD, 0)])
+def test_what_arrives_after_a_strike_at_a_woken_task_is_held_too(
+    hold: Held | None, expected: int
+) -> None:
     """Whatever the instant is."""
     seen: list[int] = []
 
@@ -531,8 +534,48 @@ def test_what_arrives_after_a_strike_at_a_woken_task_is_held_too(hold: bool, exp
     assert seen == [expected]
 
 
+@pytest.mark.parametrize(("until", "expected"), [(Until.ENDED, 7), (Until.IDLE, 0)])
+def test_an_answer_may_come_as_soon_as_the_canceled_one_has_ended(
+    until: Until, expected: int
+) -> None:
+    """Too late for that one; the next use, in the same tick, finds it there, or does not yet."""
+    seen: list[int] = []
+
+    async def scenario(env: Env) -> None:
+        if hasattr(env, "used"):
+            seen.append(await arrived(env))
+            return
+        env.used = True
+        env.far.send(b"answer\n")
+        try:
+            await env.reader.readline()
+        except asyncio.CancelledError:
+            seen.append(await arrived(env))
+            raise
+
+    assert struck(scenario, judge=Judge.PROMPT, hold=Held(until=until), **WIRED).struck
+    assert seen[-2:] == [0, expected]
+
+
+@pytest.mark.parametrize(("number", "expected"), [(1, 0), (2, 7)])
+def test_answers_of_other_connections_come_in_time(number: int, expected: int) -> None:
+    """Only the one with that number is late; here there is but one."""
+    seen: list[int] = []
+
+    async def scenario(env: Env) -> None:
+        env.far.send(b"answer\n")
+        try:
+            await env.reader.readline()
+        except asyncio.CancelledError:
+            seen.append(await arrived(env))
+            raise
+
+    assert struck(scenario, hold=Held(number), **WIRED).struck
+    assert seen == [expected]
+
+
 def test_modes_strike_with_late_answers_too() -> None:
     """Whatever cancels, the answer is late."""
     for mode in (Mode.TIMEOUT, Mode.GROUP, Mode.RESCIND):
-        record = struck(asks, judge=Judge.PROMPT, mode=mode, hold=True, **CONNECTED)
+        record = struck(asks, judge=Judge.PROMPT, mode=mode, hold=ALL_HELD, **CONNECTED)
         assert str(record.follow_up) == "returned False"

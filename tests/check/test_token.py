@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rescind.check.points import Instant, Judge, Mode, Point, RunPlan
+from rescind.check.points import Held, Instant, Judge, Mode, Point, RunPlan, Until
 from rescind.check.token import BadToken, decode, encode, fingerprint
 
 _texts = st.text(max_size=40)
@@ -21,7 +21,7 @@ _plans = st.builds(
     st.sampled_from(Mode),
     st.sampled_from(Judge),
     st.integers(0, 1000),
-    st.booleans(),
+    st.none() | st.builds(Held, st.integers(0, 9), st.sampled_from(Until)),
 )
 
 

@@ -107,7 +107,7 @@ def _shows(report: Report) -> dict[tuple[Point, Instant, Mode], list[dict[str, A
             "judge": plan.judge.value,
             "sentence": finding.symptom.sentence,
             "second": plan.second,
-            "late_answers": plan.hold,
+            "late_answers": None if plan.hold is None else str(plan.hold),
         }
         cell = told.setdefault((plan.point, plan.instant, plan.mode), {})
         cell.setdefault(tuple(said.values()), said)
@@ -163,7 +163,7 @@ def _plan(plan: RunPlan) -> dict[str, Any]:
         "mode": plan.mode.value,
         "judge": plan.judge.value,
         "second": plan.second,
-        "late_answers": plan.hold,
+        "late_answers": None if plan.hold is None else str(plan.hold),
     }
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from rescind.check.looping import LATE
-from rescind.check.points import RunPlan
+from rescind.check.points import ALL_HELD, RunPlan
 from rescind.check.record import Finding
 from rescind.check.report import UNSURE, Report
 
@@ -91,9 +91,9 @@ def confirm(report: Report, again: Again, times: int, spent: Callable[[], bool])
 
 def _with_late_answers(case: _Case, report: Report) -> _Case | None:
     """Return the case that differs in that alone, if it is known to show the same (K3)."""
-    if case.finding.plan.hold:
+    if case.finding.plan.hold is not None:
         return None
-    key = replace(case.finding.plan, hold=True), case.finding.detector
+    key = replace(case.finding.plan, hold=ALL_HELD), case.finding.detector
     others = (_Case(one) for one in report.findings if (one.plan, one.detector) == key)
     return next(others, None)
 

@@ -94,8 +94,8 @@ def how(plan: RunPlan) -> str:
         words.append(f"again at suspension {plan.second} of the cleanup")
     if _JUDGED[plan.judge]:
         words.append(_JUDGED[plan.judge])
-    if plan.hold:
-        words.append("with late answers")
+    if plan.hold is not None:
+        words.append(str(plan.hold))
     return ", ".join(words)
 
 

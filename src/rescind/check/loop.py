@@ -89,6 +89,9 @@ class CheckLoop(RunLoop, asyncio.SelectorEventLoop):
         self.endless_at = float("inf")
         # Sockets that the program connected, by descriptor: what can be held back.
         self.clients: dict[int, socket.socket] = {}
+        # The number of each, counted from 1 as they were made.
+        self._numbers: dict[int, int] = {}
+        self.connected = 0
         self._spins = 0
         self._picker = Picker()
         self.get_ready()
@@ -163,17 +166,27 @@ class CheckLoop(RunLoop, asyncio.SelectorEventLoop):
 
     # -- what is held back ------------------------------------------------------------------------
 
-    def hold(self) -> int:
+    def hold(self, connection: int = 0) -> int:
         """Hold back what arrives on the program's own connections; return how many there are."""
         self.clients = {fd: sock for fd, sock in self.clients.items() if sock.fileno() == fd}
-        return self._picker.hold(self.clients)
+        return self._picker.hold(
+            {fd: sock for fd, sock in self.clients.items() if connection in (0, self._numbers[fd])}
+        )
+
+    def _made(self, sock: socket.socket) -> None:
+        """Note that the program has made a connection; told twice of it, perhaps."""
+        number = sock.fileno()
+        if self.clients.get(number) is not sock:
+            self.connected += 1
+            self._numbers[number] = self.connected
+            self.clients[number] = sock
 
     def release(self) -> None:
         """Let through again what arrives."""
         self._picker.held = {}
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
-        self.clients[sock.fileno()] = sock
+        self._made(sock)
         await super().sock_connect(sock, address)
 
     def _make_socket_transport(
@@ -186,7 +199,7 @@ class CheckLoop(RunLoop, asyncio.SelectorEventLoop):
         server: Any = None,
     ) -> Any:
         if server is None:  # a socket that the program has connected by itself, too
-            self.clients[sock.fileno()] = sock
+            self._made(sock)
         return super()._make_socket_transport(  # type: ignore[misc]  # asyncio's own hook
             sock, protocol, waiter, extra=extra, server=server
         )

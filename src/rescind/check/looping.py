@@ -62,6 +62,7 @@ class RunLoop(asyncio.AbstractEventLoop):
         problems: what the exception handler was given, with the ``path`` of whom it concerns.
         threads: those that were there before it.
         clients: the connections that the program made.
+        connected: how many it has made so far.
         on_task: makes a task of a coroutine, given the factory that the program has set; None:
             as asyncio does.
         rescind_executor: makes the executors of the runtimes that are attached to it.
@@ -69,6 +70,7 @@ class RunLoop(asyncio.AbstractEventLoop):
 
     orders: ClassVar[bool] = True
     clients: Any
+    connected: int
 
     if TYPE_CHECKING:
         # asyncio's own, which its stubs leave out; uvloop gets them from us.
@@ -108,8 +110,12 @@ class RunLoop(asyncio.AbstractEventLoop):
         """Note that the program hangs."""
         raise NotImplementedError
 
-    def hold(self) -> int:
-        """Hold back what arrives on the program's own connections; return how many there are."""
+    def hold(self, connection: int = 0) -> int:
+        """Hold back what arrives on the program's own connections; return how many there are.
+
+        Args:
+            connection: the number of the only one to be held back; 0: all.
+        """
         raise NotImplementedError
 
     def release(self) -> None:

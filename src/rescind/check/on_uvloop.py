@@ -44,7 +44,8 @@ class UvLoop(RunLoop, Loop):
     orders: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        self.clients: set[Any] = set()
+        self.clients: dict[Any, int] = {}  # with their numbers, counted from 1
+        self.connected = 0
         self._default_executor: Pool | None = None
         self._asyncgens: Collection[Any] = weakref.WeakSet[Any]()
         self._asked = 0
@@ -90,17 +91,17 @@ class UvLoop(RunLoop, Loop):
 
     async def create_connection(self, *args: Any, **options: Any) -> Any:
         transport, protocol = await super().create_connection(*args, **options)
-        self.clients.add(transport)
+        self.clients[transport] = self.connected = self.connected + 1
         return transport, protocol
 
     async def create_unix_connection(self, *args: Any, **options: Any) -> Any:
         transport, protocol = await super().create_unix_connection(*args, **options)
-        self.clients.add(transport)
+        self.clients[transport] = self.connected = self.connected + 1
         return transport, protocol
 
-    def hold(self) -> int:
-        for transport in self.clients:
-            if not transport.is_closing() and transport.is_reading():
+    def hold(self, connection: int = 0) -> int:
+        for transport, number in self.clients.items():
+            if connection in (0, number) and not transport.is_closing() and transport.is_reading():
                 transport.pause_reading()
                 self._held.append(transport)
         if self._held:

@@ -14,7 +14,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from rescind.check.points import ROOT, Instant, Judge, Mode, Point, RunPlan
+from rescind.check.points import (
+    ALL_HELD,
+    ROOT,
+    Held,
+    Instant,
+    Judge,
+    Mode,
+    Point,
+    RunPlan,
+    Until,
+)
 from rescind.check.record import Record
 
 __all__ = ["INSTANTS", "Options", "available_modes", "plans_for", "second_strikes", "weight"]
@@ -39,6 +49,8 @@ _JUDGES: Final = (
     Judge.CROWD3,
     Judge.LOOK,
 )
+#: So many connections are held back one by one.
+_SINGLE: Final = 4
 #: When a run strikes, the most telling first.
 INSTANTS: Final = (Instant.PARKED, Instant.WOKEN, Instant.UNSTARTED, Instant.CALLBACK)
 
@@ -53,7 +65,8 @@ class Options:
         instants: when; `Instant.CALLBACK` is the thorough one.
         children: cancel the tasks that the scenario starts, too; what that breaks is a hint.
         cleanup: cancel once more at each suspension of the cleanup.
-        hold: try late answers, where the program has connections of its own.
+        hold: try late answers, where the program has connections of its own: on all of them, as
+            long as can be; with `Instant.CALLBACK` also on each alone, and for a shorter time.
         budget: stop after so many seconds; None: when all is tried.
         max_runs: stop after so many runs; None: when all is tried.
         confirm: how often a finding is run again, to tell how often it shows.
@@ -89,9 +102,15 @@ def weight(plan: RunPlan) -> int:
         + 2 * INSTANTS.index(plan.instant)
         + 3 * (USUAL_MODES.index(plan.mode) if plan.mode in USUAL_MODES else len(USUAL_MODES))
         + (6 if plan.second else 0)
-        + (1 if plan.hold else 0)
+        + _late(plan)
         + (12 if plan.point.task != ROOT else 0)
     )
+
+
+def _late(plan: RunPlan) -> int:
+    if plan.hold is None:
+        return 0
+    return 1 if plan.hold == ALL_HELD else 4
 
 
 def plans_for(clean: Mapping[tuple[Mode, Judge], Record], options: Options) -> list[RunPlan]:
@@ -121,7 +140,7 @@ def plans_for(clean: Mapping[tuple[Mode, Judge], Record], options: Options) -> l
 
 def second_strikes(first: RunPlan, record: Record, options: Options) -> Iterator[RunPlan]:
     """Yield the runs that cancel once more, in the cleanup which ``record`` shows."""
-    if options.cleanup and not first.second and first.mode is Mode.ASYNCIO and not first.hold:
+    if options.cleanup and not first.second and first.mode is Mode.ASYNCIO and first.hold is None:
         for number in range(1, record.cleanup + 1):
             yield replace(first, second=number)
 
@@ -143,5 +162,12 @@ def _instants(point: Point, bare: bool, mode: Mode) -> tuple[Instant, ...]:
 
 
 def _with_hold(plan: RunPlan, record: Record, options: Options) -> list[RunPlan]:
-    late = options.hold and record.sockets and plan.judge in (Judge.PROMPT, Judge.FOLLOW_UP)
-    return [plan, replace(plan, hold=True)] if late else [plan]
+    """Return the plan, and the same with answers late, in as many ways as the options ask for."""
+    if not options.hold or not record.sockets or plan.judge not in (Judge.PROMPT, Judge.FOLLOW_UP):
+        return [plan]
+    ways = [ALL_HELD]
+    if Instant.CALLBACK in options.instants:
+        ways.append(Held(until=Until.ENDED))
+        if record.sockets > 1:
+            ways += [Held(number) for number in range(1, min(record.sockets, _SINGLE) + 1)]
+    return [plan, *(replace(plan, hold=held) for held in ways)]

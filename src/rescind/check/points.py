@@ -11,8 +11,19 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from typing import Final
 
-__all__ = ["ROOT", "Instant", "Judge", "Mode", "Point", "RunPlan"]
+__all__ = [
+    "ALL_HELD",
+    "ROOT",
+    "Held",
+    "Instant",
+    "Judge",
+    "Mode",
+    "Point",
+    "RunPlan",
+    "Until",
+]
 
 ROOT = "root"
 """The path of the task that runs the scenario; ``root/2`` is the second task that it made."""
@@ -77,6 +88,38 @@ class Point:
         return f"{self.place}{task}{visit}"
 
 
+class Until(enum.Enum):
+    """How long answers are late."""
+
+    IDLE = "until nothing else can run"
+    """Longer than the next use takes to send its own request, if it comes in the same tick."""
+    ENDED = "until the canceled one has ended"
+    """They come between it and the next use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What arrives late: on which of the program's connections, and how long it is held back.
+
+    Attributes:
+        connection: the number of the one connection, counted from 1 in the order in which the
+            program made them, those of ``setup`` first; 0: all of them.
+        until: when it is let through.
+    """
+
+    connection: int = 0
+    until: Until = Until.IDLE
+
+    def __str__(self) -> str:
+        which = f" on connection {self.connection} alone" if self.connection else ""
+        long = f", {self.until.value}" if self.until is not Until.IDLE else ""
+        return f"with late answers{which}{long}"
+
+
+ALL_HELD: Final = Held()
+"""All connections, as long as possible."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunPlan:
     """One run: what is canceled where, and what is looked at then.
@@ -87,8 +130,7 @@ class RunPlan:
         mode: how.
         judge: what follows.
         second: cancel once more at this suspension after the first cancel, counted from 1; 0: no.
-        hold: keep what arrives on the program's connections back from the cancel on, until
-            nothing else can run.
+        hold: what arrives late, from the cancel on; None: nothing does.
     """
 
     point: Point | None = None
@@ -96,7 +138,7 @@ class RunPlan:
     mode: Mode = Mode.ASYNCIO
     judge: Judge = Judge.LOOK
     second: int = 0
-    hold: bool = False
+    hold: Held | None = None
 
     def clean(self) -> RunPlan:
         """Return the run with which this one is compared: the same, but nothing is canceled."""
@@ -108,7 +150,7 @@ class RunPlan:
         if self.point is None:
             return f"not canceled, {self.judge.value}, as under {self.mode.value}"
         second = f", again at suspension {self.second} of the cleanup" if self.second else ""
-        hold = ", with late answers" if self.hold else ""
+        hold = "" if self.hold is None else f", {self.hold}"
         return (
             f"{self.point}, {self.instant.value}{second}, by {self.mode.value}{hold}; "
             f"{self.judge.value}"

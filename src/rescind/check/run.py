@@ -31,7 +31,7 @@ from rescind.check.around import current_loop, left_threads, restore_loop
 from rescind.check.executor import ProbedExecutor
 from rescind.check.loops import loop_of
 from rescind.check.modes import WAYS, Way
-from rescind.check.points import ROOT, Judge, Mode, Point, RunPlan
+from rescind.check.points import ROOT, Judge, Mode, Point, RunPlan, Until
 from rescind.check.probe import Probes, stack_of
 from rescind.check.record import End, Record, end_of, end_of_body, frames_of, shown
 from rescind.check.scenario import Env, NotAsync, Outside, Scenario, call, failing, start
@@ -212,6 +212,8 @@ class Run:
         self.copies = [*copies, *self._copies(1 + before, after)]
         if plan.judge is Judge.PROMPT:
             way.done.add_done_callback(self._begin_follow_up)
+        if plan.hold is not None and plan.hold.until is Until.ENDED:
+            way.done.add_done_callback(lambda _: loop.release())
         loop.run_until(way.done)
         strike.end()
         record.thrown = way.probe.thrown
@@ -219,7 +221,7 @@ class Run:
         record.landed = self._landed() or record.landed
         record.end = end_of(way.done, self._stack_of(ROOT), loop.hung or "")
         record.body = end_of_body(way.body, closed=plan.mode is Mode.CLOSE)
-        record.sockets = len(loop.clients)
+        record.sockets = loop.connected
         if plan.judge is not Judge.PROMPT:
             self.probes.watching = False
         for detector in self.detectors:

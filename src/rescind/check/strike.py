@@ -128,8 +128,10 @@ class Strike:
             return
         if plan.instant is Instant.PARKED:
             self._aimed = True
-            if plan.hold:
-                self._loop.hold()  # now: the loop may look for I/O before it strikes
+            if plan.hold is not None:
+                self._loop.hold(
+                    plan.hold.connection
+                )  # now: the loop may look for I/O before it strikes
             self._loop.call_next(partial(self._if_parked, probe, awaits))
         elif plan.instant is Instant.WOKEN and waits:
             self._aimed = True
@@ -174,8 +176,8 @@ class Strike:
             self._strike(way.strike)
 
     def _strike(self, cancel: Callable[[], object]) -> None:
-        if self._plan.hold:
-            self._loop.hold()
+        if self._plan.hold is not None:
+            self._loop.hold(self._plan.hold.connection)
         self._struck_at = self._loop.time()
         self._struck = True
         if not self._record.struck:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from rescind._core.errors import UsageError
-from rescind.check.points import Instant, Judge, Mode, Point, RunPlan
+from rescind.check.points import Held, Instant, Judge, Mode, Point, RunPlan, Until
 
 __all__ = ["BadToken", "Replay", "decode", "encode", "fingerprint"]
 
@@ -76,7 +76,7 @@ def encode(target: str, plan: RunPlan) -> str:
         plan.mode.name,
         plan.judge.name,
         plan.second,
-        int(plan.hold),
+        None if plan.hold is None else [plan.hold.connection, plan.hold.until.name],
         fingerprint(plan),
     ]
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
@@ -113,7 +113,7 @@ def decode(token: str) -> Replay:
             Mode[mode],
             Judge[judge],
             _count(second),
-            bool(hold),
+            None if hold is None else _held(*hold),
         )
         return Replay(_text(target), plan, _text(digest))
     except (ValueError, LookupError, TypeError, RecursionError, zlib.error):
@@ -127,6 +127,10 @@ def _point(task: object, stack: object, visit: object) -> Point:
     if not isinstance(stack, list):
         raise TypeError
     return Point(_text(task), tuple(map(_text, cast("list[object]", stack))), _count(visit))
+
+
+def _held(connection: object, until: str) -> Held:
+    return Held(_count(connection), Until[until])
 
 
 def _text(value: object) -> str:
