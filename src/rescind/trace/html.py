@@ -119,12 +119,12 @@ class _Data:
     def why(self, story: Story) -> Iterator[dict[str, Any]]:
         """Return a tree for each reason that follows from no other; in its leaves the canceled."""
         for root, lives in story.roots():
-            tree = {"reason": self.reason(root), "next": {}, "lives": []}
+            tree: dict[str, Any] = {"reason": self.reason(root), "next": {}, "lives": []}
             for life in lives:
-                node: dict[str, Any] = tree
+                node = tree
                 for link in reversed(list(_chain(life.requests[0].reason))[:-1]):
                     key = tuple(link[name] for name in _LINK)
-                    default = {"reason": self.reason(link), "next": {}, "lives": []}
+                    default: dict[str, Any] = {"reason": self.reason(link), "next": {}, "lives": []}
                     node = node["next"].setdefault(key, default)
                 node["lives"].append(life.number)
             yield _listed(tree)

@@ -116,7 +116,7 @@
     const gone = tasks.filter((life) => life.requests.length).length;
     const roots = page.why.length;
     const worst = page.why.map((one) => ({ one, size: below(one).length })).sort((one, other) => other.size - one.size)[0];
-    const lede = worst ? [roots === 1 ? "All because of one: " : `Because of ${roots}; of most of them: `, h("b", {}, words(chain(worst.one.reason)[0])), whence(chain(worst.one.reason)[0]) ? `, ${whence(chain(worst.one.reason)[0])}.` : "."] : "Nothing was asked to cancel.";
+    const lede = worst ? [roots === 1 ? "The reason: " : `${number(roots)} reasons; the one with the most: `, h("b", {}, words(chain(worst.one.reason)[0])), whence(chain(worst.one.reason)[0]) ? `, ${whence(chain(worst.one.reason)[0])}.` : "."] : "Nothing was asked to cancel.";
     const chips = Object.keys(GLYPH).filter((out) => counts[out]).map((out) => {
       const chip = h("button", { type: "button", "aria-pressed": "false", title: "Show only these", "data-out": out, onclick: () => { filter.out = filter.out === out ? null : out; update(); } }, glyph(out), h("b", {}, number(counts[out])), WORD[out] || out);
       return chip;
@@ -192,11 +192,11 @@
       });
     };
     const tree = (node) => h("ul", { class: "tree" }, clusters(node.lives), branches(node.next));
-    const roots = page.why.map((node) => ({ node, size: below(node).length })).sort((one, other) => other.size - one.size).map(({ node }, index) => {
+    const card = (node, open) => {
       const link = chain(node.reason)[0];
       const all = below(node);
       const count = all.length;
-      const card = h("details", { class: "root", open: index < 2 }, h("summary", {},
+      const card = h("details", { class: "root", open }, h("summary", {},
         h("b", {}, words(link)),
         h("span", { class: "sub" }, [whence(link), `at ${time(all[0].asked)}`].filter(Boolean).join(" · ")),
         h("span", { class: "sum" }, h("b", {}, number(count)), " canceled", h("br"), `longest cleanup ${time(most(all, "cleanup")) || "none"}`)));
@@ -204,9 +204,25 @@
       card.addEventListener("toggle", card.fill);
       card.fill();
       card.all = all;
+      cards.push(card);
       return card;
-    });
-    why.update = () => { for (const card of roots) card.hidden = !card.all.some(found); };
+    };
+    const cards = [];
+    const kinds = new Map();
+    for (const node of page.why) {
+      const link = chain(node.reason)[0];
+      gather(kinds, `${words(link)}\n${link.where}`.replace(/\d+/g, "#"), { node, size: below(node).length });
+    }
+    const size = (all) => all.reduce((sum, one) => sum + one.size, 0);
+    const order = [...kinds.values()].sort((one, other) => size(other) - size(one));
+    const shelf = (all, index) => {
+      all.sort((one, other) => other.size - one.size);
+      const others = all.slice(1, MOST).map((one) => one.node);
+      const more = all.length > 1 && h("button", { type: "button", class: "more", onclick: () => { more.replaceWith(...others.map((node) => card(node, false))); why.update(); } }, `${number(all.length - 1)} more like it, with ${number(size(all) - all[0].size)} canceled`);
+      return [card(all[0].node, index < 2), more && h("div", { class: "others" }, more)];
+    };
+    const roots = order.slice(0, MOST).map(shelf);
+    why.update = () => { for (const one of cards) one.hidden = !one.all.some(found); };
     return h("section", { id: "why" }, h("h2", {}, "Who canceled whom, and why"),
       h("p", { class: "about" }, "Each reason that follows from no other, what followed from it, and the tasks at the end of that. Bars: violet, from the request until it was raised at an await; amber, the cleanup."), roots);
   }
@@ -513,7 +529,7 @@
       row.node = node;
       element.style.transform = `translateY(${(first + index) * ROW + shift}px)`;
       element.className = `row ${node.group ? "group" : node.life.kind}${node.dim ? " dim" : ""}${node === over ? " over" : ""}`;
-      element.style.paddingLeft = `${6 + Math.min(node.depth, 12) * 13}px`;
+      element.style.paddingLeft = `${6 + Math.min(node.depth, 12) * (innerWidth > 900 ? 13 : 7)}px`;
       element.id = node === chosen ? "chosen" : "";
       element.setAttribute("aria-level", String(node.depth + 1));
       element.setAttribute("aria-selected", String(node === chosen));
@@ -532,7 +548,7 @@
   const BINS = 600;
   const alive = new Float64Array(BINS + 1);
   const tidying = new Float64Array(BINS + 1);
-  const causes = page.why.map((node) => Math.min(...below(node).map((life) => life.asked)));
+  const causes = page.why.map((node) => below(node).reduce((first, life) => Math.min(first, life.asked), END));
   for (const life of tasks) {
     const bin = (at) => Math.min(BINS - 1, Math.max(0, Math.floor(((at - BEGIN) / (END - BEGIN)) * BINS)));
     const add = (sum, from, to) => { sum[bin(from)] += 1; sum[bin(to) + 1] -= 1; };
@@ -840,7 +856,7 @@
     return make;
   }
   const slowest = ranked("slowest", "Slowest cleanups", "From where the cancellation was raised to the end.", "cleanup", [TASK, CLEANUP, DELAY, OUTCOME, WHERE, WHY], 1);
-  const late = ranked("late", "Longest until raised", "From the request to the await at which it was raised: behind a shield, or in a step that takes long.", "delay", [TASK, DELAY, CLEANUP, OUTCOME, WHERE, WHY], 1);
+  const late = ranked("late", "Longest until raised", "From the request to the await at which it was raised: behind a shield, while a parent waits for its own, or in a step that takes long.", "delay", [TASK, DELAY, CLEANUP, OUTCOME, WHERE, WHY], 1);
 
   function overran() {
     const all = [...page.overruns.map(([at, label, where, seconds]) => ({ at, label, what: `still at ${where}, ${seconds.toFixed(1)} s after it was canceled` })),
