@@ -67,6 +67,15 @@ def a_trace(tasks: int = 3, name: str = "fetch", dropped: int = 0) -> Trace:
     return Trace(header, tuple(events), dropped)
 
 
+def a_lost_child(cell: int, why: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Return the events of a child of a race that lost it."""
+    return [
+        (cell, "spawned", cell, "child", f"child {cell}", None, None, None),
+        (cell + 1, "requested", cell, None, why),
+        (cell + 2, "ended", cell, "dropped", None, False),
+    ]
+
+
 def test_page_is_whole_and_names_nothing_outside_itself() -> None:
     """It works where there is no network, and forbids itself to look for one."""
     page = as_html(a_trace())
@@ -131,8 +140,14 @@ def test_ten_thousand_tasks_are_told_once_and_compactly() -> None:
 
 # -- in a browser ---------------------------------------------------------------------------------
 
-# Without a screen, there are no frames to wait for.
-FRAMES = "<script>window.requestAnimationFrame = (draw) => setTimeout(draw, 1);</script>"
+# Without a screen there are no frames to wait for; and canvases are read here.
+FRAMES = """<script>
+window.requestAnimationFrame = (draw) => setTimeout(draw, 1);
+const { getContext } = HTMLCanvasElement.prototype;
+HTMLCanvasElement.prototype.getContext = function (kind) {
+  return getContext.call(this, kind, { willReadFrequently: true });
+};
+</script>"""
 
 USE = """<script>
 const seen = {};
@@ -141,6 +156,7 @@ const shown = (selector) => [...document.querySelectorAll(selector)].filter((one
 const key = (where, name) => where.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true, cancelable: true }));
 const type = (text) => { const box = document.getElementById("search"); box.value = text; box.dispatchEvent(new Event("input")); };
 const range = () => document.querySelector(".range").textContent;
+const reds = () => { const ink = document.getElementById("rows").querySelector("canvas"); const all = ink.getContext("2d").getImageData(0, 0, ink.width, ink.height).data; let sum = 0; for (let at = 0; at < all.length; at += 4) sum += all[at] === 0xc4 && all[at + 1] === 0x27 && all[at + 2] === 0x1b; return sum; };
 const mouse = (where, name, x, y, more) => where.dispatchEvent(new (name === "wheel" ? WheelEvent : PointerEvent)(name, { bubbles: true, cancelable: true, clientX: x, clientY: y, ...more }));
 const use = async () => {
   await frame();
@@ -164,9 +180,11 @@ const use = async () => {
   await frame(); seen.dragged = range() !== close && !document.querySelector(".panel");
   key(rows, "0"); await frame(); seen.fitted = range() === all;
   key(rows, "+"); await frame(); seen.plus = range() !== all; const plus = range();
-  key(rows, "ArrowRight"); await frame(); seen.right = range() !== plus; key(rows, "0"); await frame();
+  key(rows, "ArrowRight"); await frame(); seen.right = range() !== plus;
+  const right = range(); mouse(rows, "wheel", box.left + 50, box.top + 5, { deltaX: -30 }); await frame(); seen.wheeled = range() !== right; key(rows, "0"); await frame();
+  const red = reds();
   mouse(canvas, "pointerdown", box.left + 30, box.top + 22 * 2 + 8, { button: 0 }); mouse(canvas, "pointerup", box.left + 30, box.top + 22 * 2 + 8);
-  await frame(); seen.panel = document.querySelector(".panel h3")?.textContent; seen.because = [...document.querySelectorAll(".because li")].map((one) => one.firstChild.textContent);
+  await frame(); seen.arrow = reds() - red > 15; seen.panel = document.querySelector(".panel h3")?.textContent; seen.because = [...document.querySelectorAll(".because li")].map((one) => one.firstChild.textContent);
   key(rows, "ArrowDown"); await frame(); seen.next = document.querySelector(".panel h3").textContent;
   key(document.body, "Escape"); seen.closed = document.querySelector(".panel") === null;
   type("1 deadline"); await frame(); seen.searched = document.querySelector(".chart .about b").textContent;
@@ -217,7 +235,7 @@ def test_page_works_in_a_browser(tmp_path: Path) -> None:
         "told": "task 3 'fetch 0'\nwaiting 59 ms for sleep(60), at fetch.py:4 in fetch\n"
         "canceled: deadline: the deadline of fetch has passed",
         "untold": True,
-        **dict.fromkeys(["zoomed", "dragged", "fitted", "plus", "right"], True),
+        **dict.fromkeys(["zoomed", "dragged", "fitted", "plus", "right", "wheeled", "arrow"], True),
         "panel": "task 3 'fetch 0'",
         "because": [
             "parent canceled: group 'fetchs' was canceled",
@@ -252,6 +270,26 @@ def test_of_ten_thousand_tasks_only_those_seen_are_drawn(tmp_path: Path, width: 
     assert "9,998 more like it" == seen["more"]
     assert 100 == len(seen["slowest"])
     assert (True, []) == (seen["wide"], seen["wrong"])
+
+
+@needs_chromium
+def test_roots_that_are_alike_share_a_card(tmp_path: Path) -> None:
+    """A server in which thousands of races are lost has one card for them, and shows more."""
+    lost = [reason("race lost", f"lost to child {number}") for number in range(300)]
+    events = [event for cell in range(1, 301) for event in a_lost_child(cell, lost[cell - 1])]
+    trace = Trace(a_trace().header, tuple(events))
+    use = """<script>
+    const count = () => document.querySelectorAll(".root").length;
+    const more = document.querySelector(".others .more");
+    const seen = [count(), more.textContent]; more.click(); seen.push(count());
+    const out = document.createElement("pre");
+    out.id = "seen"; out.textContent = JSON.stringify(seen); document.body.append(out);
+    </script>"""
+
+    dom, console = see(as_html(trace), tmp_path, use, 1200)
+
+    assert "" == console
+    assert [1, "299 more like it, with 299 canceled", 100] == json.loads(read_loosely(dom))
 
 
 @needs_chromium

@@ -45,8 +45,7 @@ def write_html(trace: Trace | Story, file: str | os.PathLike[str]) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    # What is no text, such as half of a surrogate pair in a name, must not lose the page.
-    Path(file).write_text(as_html(trace), encoding="utf-8", errors="backslashreplace")
+    Path(file).write_text(as_html(trace), encoding="utf-8")
 
 
 def page_data(story: Story) -> dict[str, Any]:
@@ -187,4 +186,5 @@ def _lines(story: Story) -> Iterator[str]:
 
 
 def _printable(text: str) -> str:
+    """Return what can be written and shown: no half of a surrogate pair, no escape sequence."""
     return "".join(one if one.isprintable() else " " for one in text)
