@@ -293,6 +293,34 @@ def test_roots_that_are_alike_share_a_card(tmp_path: Path) -> None:
 
 
 @needs_chromium
+@pytest.mark.parametrize(
+    ("events", "title"),
+    [
+        ((), "Nothing was recorded"),
+        (
+            (*a_lost_child(1, reason("race lost", "lost"))[1:], (9, "parked", 7, "", None)),
+            "2 tasks",
+        ),
+    ],
+)
+def test_traces_with_little_in_them_are_shown(
+    tmp_path: Path, events: tuple[tuple[Any, ...], ...], title: str
+) -> None:
+    """Without any event, and where the beginnings were lost, the page stands as well."""
+    use = """<script>
+    const out = document.createElement("pre");
+    out.id = "seen"; out.textContent = JSON.stringify([document.querySelector("h1").textContent, wrong]);
+    document.body.append(out);
+    </script>"""  # noqa: E501 - it is another language
+
+    dom, console = see(as_html(Trace(a_trace().header, events, 5)), tmp_path, use, 1200)
+    said, wrong = json.loads(read_loosely(dom))
+
+    assert ("", []) == (console, wrong)
+    assert said.startswith(title)
+
+
+@needs_chromium
 def test_hostile_page_runs_nothing_in_a_browser(tmp_path: Path) -> None:
     """Names with markup are shown as they are."""
     seen = browse(a_trace(name=HOSTILE), tmp_path)

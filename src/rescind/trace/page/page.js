@@ -124,11 +124,11 @@
     hero.update = () => { for (const chip of chips) chip.setAttribute("aria-pressed", String(filter.out === chip.dataset.out)); };
     return h("div", { class: "hero" },
       h("div", { class: "target mono" }, page.program),
-      h("h1", {}, plural(tasks.length, "task"), gone ? `, ${number(gone)} asked to cancel` : ", none canceled"),
+      h("h1", {}, lives.size ? [plural(tasks.length, "task"), gone ? `, ${number(gone)} asked to cancel` : ", none canceled"] : "Nothing was recorded"),
       h("p", { class: "lede" }, lede),
       h("div", { class: "counts", role: "group", "aria-label": "Outcomes" }, chips),
       h("ul", { class: "stats" },
-        h("li", {}, `${time(END - BEGIN)} recorded`), page.started ? h("li", {}, page.started) : null,
+        lives.size ? h("li", {}, `${time(END - BEGIN)} recorded`) : null, page.started ? h("li", {}, page.started) : null,
         lives.size > tasks.length ? h("li", {}, plural(lives.size - tasks.length, "child", "children")) : null,
         groups.size ? h("li", {}, plural(groups.size, "group")) : null,
         page.overruns.length ? h("li", { class: "warn" }, plural(page.overruns.length, "overrun")) : null,
@@ -297,7 +297,7 @@
   const top = h("canvas", { id: "overview", "aria-label": "How many tasks were alive over time; drag to zoom" });
   const about = h("div", { class: "about" });
   const range = h("span", { class: "range" });
-  const nothing = h("div", { class: "nothing", hidden: true }, "Nothing matches.");
+  const nothing = h("div", { class: "nothing", hidden: true });
   const board = h("div", { class: "board" });
   const tell = h("div", { class: "tell", id: "tell", role: "tooltip", hidden: true });
   const pool = [];
@@ -726,7 +726,8 @@
     scroller.parentElement?.style.setProperty("--bar", `${bar}px`);
     const filtered = filter.words.length || filter.out;
     nothing.hidden = rows.length > 0;
-    about.replaceChildren(h("b", {}, filtered ? `${number(matching)} of ${number(lives.size)}` : plural(rows.length, "row")), filtered ? "match" : `up to ${number(peak)} alive at once`);
+    nothing.textContent = filtered ? "Nothing matches." : "Nothing was recorded.";
+    about.replaceChildren(h("b", {}, filtered ? `${number(matching)} of ${number(lives.size)}` : plural(rows.length, "row")), filtered ? "match" : lives.size ? `up to ${number(peak)} alive at once` : "");
     draw();
   }
 
