@@ -40,6 +40,7 @@ def test_sigusr1_writes_what_every_task_does_and_the_program_goes_on(
         async def main():
             async with rescind.task_group(name="workers") as group:
                 group.spawn(rescind.sleep(1000), name="patient")
+                await rescind.yield_now()
                 print("ready", flush=True)
                 await spawn_blocking(sys.stdin.readline)
                 group.cancel()

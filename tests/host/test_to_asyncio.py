@@ -341,8 +341,11 @@ def test_timeouts_and_groups_wait_for_the_cleanup(run: Run) -> None:
 
     async def main() -> list[str]:
         log: list[str] = []
+        begun = 0
 
         async def slow() -> None:
+            nonlocal begun
+            begun += 1
             try:
                 await rescind.never()
             finally:
@@ -353,16 +356,17 @@ def test_timeouts_and_groups_wait_for_the_cleanup(run: Run) -> None:
             return to_asyncio_future(rescind.spawn(slow()))
 
         try:
-            await asyncio.wait_for(one(), 0.005)
+            await asyncio.wait_for(one(), 0.05)
         except TimeoutError:
             log.append("wait_for")
         try:
-            async with asyncio.timeout(0.005):
+            async with asyncio.timeout(0.05):
                 await one()
         except TimeoutError:
             log.append("timeout")
         gathered = asyncio.gather(one(), one())
-        await asyncio.sleep(0.005)
+        while begun < 4:
+            await asyncio.sleep(0)
         gathered.cancel()
         try:
             await gathered

@@ -102,8 +102,8 @@ def test_hot_first_child_of_a_biased_race_starves_nobody(budget: int) -> None:
     assert "second" == value
 
 
-def test_shared_future_that_waits_for_itself_is_described() -> None:
-    """The message of the deadlock names the circle, instead of following it for ever."""
+def test_shared_future_that_waits_for_itself_is_refused() -> None:
+    """It says so, instead of following the circle for ever."""
 
     async def main() -> None:
         async def own() -> None:
@@ -112,5 +112,5 @@ def test_shared_future_that_waits_for_itself_is_described() -> None:
         circle = shared(own())
         await circle
 
-    with pytest.raises(rescind.Deadlock, match="child 0"):
-        run_virtual(main)
+    with pytest.raises(rescind.UsageError, match="waits for itself"):
+        run_virtual(main).unwrap()

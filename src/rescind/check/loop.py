@@ -101,6 +101,10 @@ class CheckLoop(RunLoop, asyncio.SelectorEventLoop):
         self._task_factory = self._make
         self._picker.loop = self
 
+    def __del__(self) -> None:
+        if hasattr(self, "_ssock"):  # else Ctrl-C came while it was being made
+            super().__del__()
+
     # -- the clock --------------------------------------------------------------------------------
 
     def time(self) -> float:

@@ -59,7 +59,7 @@ def execute(
     logger = logging.getLogger("rescind")
     logger.addHandler(handler)
     try:
-        with dumped_on_signal(), traced(trace):
+        with dumped_on_signal(runtime.host), traced(trace):
             code = _main(runtime, target, debug)
             code = _shut_down(runtime, code)
     finally:

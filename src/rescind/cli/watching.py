@@ -15,6 +15,8 @@ from types import FrameType
 from typing import Any, Final
 
 from rescind._core.frames import shortened
+from rescind._core.hostport import Host
+from rescind._host.asyncio import AsyncioHost
 from rescind.cli import say
 from rescind.cli.target import Refused
 from rescind.trace.dump import dump
@@ -28,10 +30,14 @@ _CAUSES: Final = 5
 
 
 @contextmanager
-def dumped_on_signal() -> Generator[None]:
+def dumped_on_signal(host: Host) -> Generator[None]:
     """During the block, write to standard error what every task does, each time SIGUSR1 comes.
 
     What the program itself does about the signal has precedence; so has being told to ignore it.
+
+    Args:
+        host: of the runtime. The system may have any thread take the signal, but Python handles it
+            on the main one: a loop that waits there has to be woken.
     """
     number = getattr(signal, "SIGUSR1", None)
     if (
@@ -47,6 +53,9 @@ def dumped_on_signal() -> Generator[None]:
         dump(text)
         say.write(text.getvalue())
 
+    if isinstance(host, AsyncioHost):
+        # This has the loop be woken; it would call back only when it is not stuck.
+        host.loop.add_signal_handler(number, int)
     signal.signal(number, on_signal)
     try:
         yield

@@ -60,8 +60,14 @@ def dump_data() -> dict[str, Any]:
 
 
 def _executors() -> list[Executor]:
-    alive = [executor for executor in list(executors) if not executor.stopped]
+    alive = [one for one in list(executors) if not one.stopped and not _closed(one)]
     return sorted(alive, key=lambda executor: executor.name)
+
+
+def _closed(executor: Executor) -> bool:
+    """Is its loop closed? It may be kept for a while, though nothing can run on it any more."""
+    loop = getattr(executor.host, "loop", None)
+    return loop is not None and loop.is_closed()
 
 
 def _runtime(executor: Executor) -> dict[str, Any]:
