@@ -6,6 +6,8 @@
 PYTHON ?= python3
 # The suite also runs on each of these that is installed, apart from the version of .venv.
 PYTHONS ?= 3.11 3.12 3.13
+# Processes for the suite: some tests wait for a while, so two for each core.
+WORKERS ?= $(shell python3 -c "import os; print(min(2 * (os.cpu_count() or 1), 8))")
 # Further arguments for pytest: `make suite ARGS="-k race -x"`.
 ARGS ?=
 
@@ -53,7 +55,7 @@ architecture: $(STAMP) ## check that imports point down, and the other rules on 
 	$(BIN)/python -m pytest -q tests/architecture
 
 suite: $(STAMP) ## run the suite alone, on all cores: make suite ARGS="-k race -x"
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 $(ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) $(ARGS)
 
 coverage: $(STAMP) ## run the suite and report which branches it does not take
 	@$(BIN)/coverage erase
@@ -62,7 +64,7 @@ coverage: $(STAMP) ## run the suite and report which branches it does not take
 	$(BIN)/coverage report
 
 test-py: $(STAMP) ## run the suite on each other supported Python that is installed
-	@sh scripts/test-pythons.sh $(PYTHONS)
+	@WORKERS=$(WORKERS) sh scripts/test-pythons.sh $(PYTHONS)
 
 check-corpus: $(STAMP) ## find real bugs of released libraries: make check-corpus ARGS="redis-command"
 	$(BIN)/python scripts/check_corpus.py $(ARGS)

@@ -1,6 +1,7 @@
 """What every test has: the hosts to run over, and a look at what it leaves behind."""
 
 import asyncio
+import gc
 import importlib.util
 import signal
 import sys
@@ -55,6 +56,12 @@ def _debug_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     loop.set_debug(True)
     return loop
+
+
+def pytest_collection_finish() -> None:
+    """Keep what the modules hold out of each later collection: many tests ask for one."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(params=HOSTS)
