@@ -58,10 +58,12 @@ def _debug_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-def pytest_collection_finish() -> None:
-    """Keep what the modules hold out of each later collection: many tests ask for one."""
-    gc.collect()
-    gc.freeze()
+@pytest.fixture(scope="module", autouse=True)
+def cheap_collections() -> None:
+    """Keep what is loaded out of later collections: many tests ask for one, and it is a lot."""
+    if not gc.get_freeze_count():  # a sweep of the checker's undoes it
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(params=HOSTS)

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from tests.ecosystem import servers
-from tests.ecosystem.kit import Scenario, collect
+from tests.ecosystem.kit import Scenario
 from tests.ecosystem.scenarios import SCENARIOS
 from tests.ecosystem.web import DRIVERS, Web
 
@@ -26,11 +26,10 @@ def postgres_port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cheap_collections() -> Iterator[None]:
-    """Keep what there is at the beginning out of the collections that the tests ask for."""
-    collect()
-    yield
-    gc.unfreeze()
+def cheaper_collections() -> None:
+    """Keep what the libraries are out of them, too."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(params=SCENARIOS, ids=lambda scenario: scenario.name)

@@ -27,7 +27,7 @@ from typing import Any, Final, Literal
 import rescind
 from rescind.sync import Event
 
-__all__ = ["WAYS", "Point", "Scenario", "cancel_at_every_yield", "collect"]
+__all__ = ["WAYS", "Point", "Scenario", "cancel_at_every_yield"]
 
 Loop = Literal["asyncio", "uvloop"]
 
@@ -263,7 +263,7 @@ def cancel_at_every_yield(
         early: cancel when what it waits for has just become ready, before it is told.
     """
     points: list[Point] = []
-    collect()
+    gc.collect()
     for number in range(1, MOST):
         trigger = Trigger(number, early=early, again=way.startswith("asyncio, twice"))
         point = Point(number)
@@ -276,15 +276,6 @@ def cancel_at_every_yield(
             return points
         points.append(point)
     raise AssertionError(f"{scenario.name} has more than {MOST} suspensions")
-
-
-def collect() -> None:
-    """Collect what became garbage since the last time; what is left is not looked at again.
-
-    So many modules are loaded that it takes a fifth of a second to look at everything.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 def _run(

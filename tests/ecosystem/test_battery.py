@@ -15,7 +15,6 @@ import pytest
 
 import rescind
 from tests.ecosystem.battery import BATTERY, Use
-from tests.ecosystem.kit import collect
 
 PATIENCE = 10.0
 
@@ -87,7 +86,7 @@ def _run(
         return result
 
     result = run(_loop_factory(loop), watched)
-    collect()  # what is in cycles may have something to report, too
+    gc.collect()  # what is in cycles may have something to report, too
     assert reported == []
     return result
 

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import rescind
-from tests.ecosystem.kit import Loop, Scenario, collect
+from tests.ecosystem.kit import Loop, Scenario
 
 LOOPS: list[Loop] = ["asyncio", "uvloop"]
 #: So many branches at a time.
@@ -36,7 +37,7 @@ def _run(loop: Loop, main: Callable[[], Any]) -> Any:
             return await main()
 
     result = rescind.run(watched, host=loop)
-    collect()  # grpc's servers are in cycles, and their thread ends with them
+    gc.collect()  # grpc's servers are in cycles, and their thread ends with them
     assert reported == []
     return result
 
