@@ -6,8 +6,8 @@
 PYTHON ?= python3
 # The suite also runs on each of these that is installed, apart from the version of .venv.
 PYTHONS ?= 3.11 3.12 3.13
-# Processes for the suite: some tests wait for a while, so two for each core.
-WORKERS ?= $(shell python3 -c "import os; print(min(2 * (os.cpu_count() or 1), 8))")
+# Processes for the suite: one more than there are cores, since some tests wait for a while.
+WORKERS ?= $(shell python3 -c "import os; print(min((os.cpu_count() or 1) + 1, 8))")
 # Further arguments for pytest: `make suite ARGS="-k race -x"`.
 ARGS ?=
 

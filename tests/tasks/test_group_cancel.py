@@ -20,6 +20,7 @@ from rescind import (
     shielded,
     task_group,
 )
+from rescind.testing import run_virtual
 from tests.conftest import HostFactory
 from tests.tasks.group_kit import (
     Boom,
@@ -929,3 +930,18 @@ def test_a_daemon_that_fails_fails_the_group() -> None:
             await rescind.never()
 
     assert [boom] == errors_of(virtual(main))
+
+
+def test_what_is_spawned_after_the_cancellation_is_no_overrun(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It never began, so that it had no cleanup that could have taken too long."""
+
+    async def main() -> int:
+        async with task_group() as group:
+            group.cancel("enough")
+            group.spawn(rescind.sleep(1), name="late")
+        return len(rescind.current_runtime().executor.overruns)
+
+    assert run_virtual(main) == Completed(0)
+    assert "overran" not in caplog.text

@@ -309,7 +309,7 @@ class Cell(Waker, Generic[T]):
             self.cx.executor,
             self.name or repr(future),
             request.reason,
-            overran=self.overran or self._grace_timer is not None,
+            overran=self.started and (self.overran or self._grace_timer is not None),
             task_id=self._task_id(),
         )
         self._finish(Canceled(request.reason, also, self.started, abandoned))

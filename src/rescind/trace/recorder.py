@@ -56,6 +56,8 @@ _YIELDS: Final = frozenset({Tick, Checkpoint})
 _WIDTH: Final = 120
 #: Of so many that have ended the numbers are still known: steps nest.
 _GONE: Final = 16
+#: So many reasons are kept as plain data.
+_REASONS: Final = 256
 
 
 class Recorder(Observer):
@@ -91,6 +93,7 @@ class Recorder(Observer):
         "_ids",
         "_lock",
         "_next",
+        "_reasons",
         "_writer",
         "limit",
     )
@@ -113,6 +116,7 @@ class Recorder(Observer):
         self._ids: dict[Any, int] = {}  # by cell, as long as it lives (N2)
         self._gone: deque[tuple[weakref.ref[Any], int]] = deque(maxlen=_GONE)
         self._groups: dict[Any, int] = {}
+        self._reasons: dict[int, tuple[CancelReason, dict[str, Any]]] = {}  # by id
         self._next = itertools.count(1)
         self._header = Header.now(clock())
         self._writer: TraceWriter | None = None
@@ -185,7 +189,7 @@ class Recorder(Observer):
             self._append((self._clock(), "parked", number, *_wait(future)))
 
     def requested(self, cell: Cell[Any], reason: CancelReason) -> None:
-        self._note("requested", self._number(cell), self._actor(), reason_data(reason))
+        self._note("requested", self._number(cell), self._actor(), self._reason(reason))
 
     def delivered(self, stack: ScopeStack, request: CancelRequest) -> None:
         cell = None if stack.cx is None else stack.cx.cell
@@ -195,11 +199,11 @@ class Recorder(Observer):
         if isinstance(stack, CoroutineFuture):
             found = site(cast("CoroutineFuture[object]", stack).coroutine)
             place = None if found is None else shortened(str(found))
-        reason = reason_data(request.reason)
+        reason = self._reason(request.reason)
         self._note("delivered", self._number(cell), reason, place, request is stack.request)
 
     def overran(self, overrun: Overrun) -> None:
-        self._note("overran", overrun.id, overrun.label, overrun.place, overrun.seconds)
+        self._note("overran", overrun.id, overrun.label, shortened(overrun.place), overrun.seconds)
 
     def abandoned(self, error: Abandoned) -> None:
         self._note("abandoned", str(error))
@@ -218,14 +222,14 @@ class Recorder(Observer):
         self._note("group_spawned", self._group(group), self._number(task))
 
     def group_canceled(self, group: Any, reason: CancelReason) -> None:
-        self._note("group_canceled", self._group(group), self._actor(), reason_data(reason))
+        self._note("group_canceled", self._group(group), self._actor(), self._reason(reason))
 
     def group_closed(self, group: Any) -> None:
         self._note("group_closed", self._group(group))
         self._groups.pop(group, None)
 
     def token_canceled(self, token: Any, reason: CancelReason) -> None:
-        self._note("token_canceled", id(token), self._actor(), reason_data(reason))
+        self._note("token_canceled", id(token), self._actor(), self._reason(reason))
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -263,6 +267,15 @@ class Recorder(Observer):
         kind, name, task = _who(cell)
         self._note("spawned", number, kind, name, parent, maker, task)
         return number
+
+    def _reason(self, reason: CancelReason) -> dict[str, Any]:
+        """Return a reason as plain data; many may be canceled for the same one."""
+        known = self._reasons.get(id(reason))
+        if known is None or known[0] is not reason:
+            if len(self._reasons) >= _REASONS:
+                self._reasons.clear()
+            known = self._reasons[id(reason)] = reason, reason_data(reason)
+        return known[1]
 
     def _group(self, group: Any) -> int:
         number = self._groups.get(group)
