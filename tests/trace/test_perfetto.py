@@ -11,6 +11,8 @@ import rescind
 from rescind.testing import run_virtual
 from rescind.trace import Recorder, Trace, perfetto, write_perfetto
 
+#: Microseconds by which a sum of two may differ from a third.
+ROUNDING = 1e-6
 #: What the format asks of an event, by its phase.
 REQUIRED = {
     "M": {"name", "pid", "tid", "args"},
@@ -78,7 +80,7 @@ def test_polls_and_waits_on_a_track_do_not_overlap(trace: Trace) -> None:
     for spans in tracks.values():
         spans.sort()
         for (_, ended), (begun, _) in itertools.pairwise(spans):
-            assert ended <= begun + 1e-6
+            assert ended <= begun + ROUNDING
 
 
 def test_a_cleanup_is_a_slice_with_its_reason(trace: Trace) -> None:
@@ -102,7 +104,8 @@ def test_arrows_have_two_ends_in_polls(trace: Trace, name: str) -> None:
     polls = _events(trace, ph="X", cat="poll")
     for one in (*starts, *ends):
         assert any(
-            poll["tid"] == one["tid"] and poll["ts"] <= one["ts"] <= poll["ts"] + poll["dur"]
+            poll["tid"] == one["tid"]
+            and poll["ts"] - ROUNDING <= one["ts"] <= poll["ts"] + poll["dur"] + ROUNDING
             for poll in polls
         )
     for start, end in zip(starts, ends, strict=True):
