@@ -17,6 +17,8 @@ import rescind
 from tests.ecosystem.battery import BATTERY, Use
 
 PATIENCE = 10.0
+#: How long what a use has left may take to end by itself, in seconds.
+SETTLING = 2.0
 
 #: What does not even work in a stock task: the use, the first Python and the loop, and why.
 NOT_IN_A_STOCK_TASK: dict[tuple[str, tuple[int, int], str], str] = {
@@ -79,8 +81,9 @@ def _run(
         before = asyncio.all_tasks()
         async with asyncio.timeout(PATIENCE):
             result = await main()
-        for _ in range(3):
-            await asyncio.sleep(0)
+        left = asyncio.all_tasks() - before
+        if left:  # grpc's are told of the end by a thread
+            await asyncio.wait(left, timeout=SETTLING)
         left = asyncio.all_tasks() - before
         assert not left, left
         return result
