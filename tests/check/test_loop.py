@@ -324,6 +324,12 @@ def test_what_is_held_back_arrives_when_it_is_released() -> None:
     assert run(main) == b"answer\n"
 
 
+def test_a_loop_that_was_interrupted_while_it_was_made_goes_in_silence() -> None:
+    """Ctrl-C may come at any moment: there is nothing to be closed yet."""
+    loop = CheckLoop.__new__(CheckLoop)
+    del loop  # an exception here would fail the test: nobody can catch it
+
+
 def test_one_connection_alone_is_held_by_its_number() -> None:
     """In the order in which they were made; a descriptor that is used again counts anew."""
 

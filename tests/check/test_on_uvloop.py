@@ -1,9 +1,11 @@
 """Runs on uvloop: what is possible there, and what is said not to be."""
 
 import asyncio
+import gc
 import re
 import socket
 import textwrap
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -310,6 +312,37 @@ def test_what_arrives_on_the_programs_connections_is_held_back_until_it_is_let_g
         return held, early, answer
 
     assert on(main) == (1, False, b"answer\n")
+
+
+def test_one_connection_alone_is_held_by_its_number() -> None:
+    """The other's answer comes in time."""
+
+    async def main(loop: Any) -> list[bool]:
+        streams = [await connected(loop) for _ in range(2)]
+        assert loop.connected == 2
+        assert loop.hold(2) == 1
+        for _, far, _ in streams:
+            far.send(b"answer\n")
+        await some_time(loop)
+        early = [bool(reader._buffer) for reader, _, _ in streams]
+        loop.release()
+        for reader, _, ends in streams:
+            assert await reader.readline() == b"answer\n"
+            for end in ends:
+                end.close()
+        return early
+
+    assert on(main) == [True, False]
+
+
+def test_a_closed_loop_is_collected() -> None:
+    """Nothing that the loop itself refers to refers to it, or it would stay for ever."""
+    loop = on_uvloop.UvLoop()
+    loop.close()
+    gone = weakref.ref(loop)
+    del loop
+    gc.collect()
+    assert gone() is None
 
 
 def test_it_is_let_through_after_a_while_by_itself() -> None:

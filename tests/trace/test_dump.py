@@ -178,6 +178,17 @@ def test_by_default_it_goes_to_standard_error(capsys: pytest.CaptureFixture[str]
     assert "runtime " in captured.err
 
 
+def test_a_loop_that_is_closed_is_not_in_it() -> None:
+    """What was awaited on it in plain asyncio had an executor there, which may be kept a while."""
+
+    async def main() -> str:
+        await rescind.race(rescind.ready(1), rescind.never())
+        return _text()
+
+    assert "runtime 'asyncio' on asyncio" in asyncio.run(main())
+    assert "runtime 'asyncio' on asyncio" not in _text()
+
+
 def test_a_runtime_that_is_shut_down_is_not_in_it() -> None:
     """It is gone though somebody keeps it."""
     runtime = rescind.Runtime(name="the one that ended")

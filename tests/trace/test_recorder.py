@@ -161,6 +161,22 @@ def test_tokens_are_told() -> None:
     assert all(reason["cause"]["message"] == "enough" for reason in reasons[1:])
 
 
+def test_those_canceled_for_the_same_reason_share_its_data() -> None:
+    """It is taken apart once, however many there are; another reason is another one."""
+
+    async def main() -> None:
+        async with rescind.task_group() as group:
+            for _ in range(3):
+                group.spawn(rescind.never())
+            await rescind.sleep(1)
+            group.cancel("enough")
+        await rescind.race(rescind.ready(1), rescind.never())
+
+    requested = [event[4] for event in _recorded(main).events if event[1] == "requested"]
+    assert [reason["kind"] for reason in requested] == ["parent canceled"] * 3 + ["race lost"]
+    assert requested[0] is requested[1] is requested[2]
+
+
 def test_memory_keeps_the_latest_and_counts_the_rest() -> None:
     """And the story can be told of what is left."""
 
@@ -283,6 +299,10 @@ def test_what_was_cut_off_can_still_be_read(tmp_path: Path) -> None:
         ("hello\n", "is no trace of rescind's; make one with"),
         ('{"trace": 99}\n', "is a trace of format 99, but this version"),
         ("HEADER\nhello\n", ":2 is no event: 'hello"),
+        ("HEADER\n17\n", "cannot be understood, in line 2: "),
+        ("HEADER\n[]\n", "cannot be understood, in line 2: "),
+        ('HEADER\n["polled", 1]\n', "cannot be understood, in line 2: "),
+        ('HEADER\n[1, "dropped", "many"]\n', "cannot be understood, in line 2: "),
     ],
 )
 def test_what_is_no_trace_is_refused(tmp_path: Path, content: str, message: str) -> None:

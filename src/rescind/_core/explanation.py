@@ -69,7 +69,8 @@ class CellInfo:
         shields: where the shields that hold cancellation back were entered, outermost first.
         grace_left: until its cleanup is dropped; None if it was not asked, or has no limit.
         deadline_left: until a deadline or timeout around what it awaits expires, or None.
-        waits_for: what it waits for, such as ``sleep(5)``; empty for what has ended.
+        waits_for: what it waits for, such as ``sleep(5)``; empty for what runs, or has ended.
+        place: where, in the program's own code, as ``at file:line in function``; empty if unknown.
         stack: where, outermost frame first, libraries' frames included.
         blocked_by: who has to act before it goes on; empty if that is no task.
         children: those of the combinator that it awaits, and what is polled beside it.

@@ -32,24 +32,10 @@ from rescind._core.errors import Deadlock
 from rescind._core.executor import Executor
 from rescind._core.hostport import Swap
 from rescind._core.poll import Future
+from rescind._host.call import Call
 from rescind._host.ticks import Tick
 
 __all__ = ["ManualHost"]
-
-
-class _Call:
-    __slots__ = ("callback",)
-
-    def __init__(self, callback: Callable[[], object]) -> None:
-        self.callback: Callable[[], object] | None = callback
-
-    def cancel(self) -> None:
-        self.callback = None
-
-    def __call__(self) -> None:
-        callback, self.callback = self.callback, None
-        if callback is not None:
-            callback()
 
 
 class ManualHost:
@@ -68,8 +54,8 @@ class ManualHost:
     def __init__(self, *, start: float = 0.0) -> None:
         self.executor: Executor | None = None
         self._now = start
-        self._soon: deque[_Call] = deque()
-        self._timers: list[tuple[float, int, _Call]] = []
+        self._soon: deque[Call] = deque()
+        self._timers: list[tuple[float, int, Call]] = []
         self._made = itertools.count()
         self._closed = False
         # Set by posts, for the wait for work outside.
@@ -81,9 +67,9 @@ class ManualHost:
         """Return the virtual time, in seconds."""
         return self._now
 
-    def call_soon(self, callback: Callable[[], object]) -> _Call:
+    def call_soon(self, callback: Callable[[], object]) -> Call:
         """Call back after what was asked for before."""
-        call = _Call(callback)
+        call = Call(callback)
         self._soon.append(call)
         return call
 
@@ -91,13 +77,13 @@ class ManualHost:
         """Call back, from any thread; return False once closed."""
         if self._closed:
             return False
-        self._soon.append(_Call(callback))
+        self._soon.append(Call(callback))
         self._posted.set()
         return True
 
-    def call_at(self, at: float, callback: Callable[[], object]) -> _Call:
+    def call_at(self, at: float, callback: Callable[[], object]) -> Call:
         """Call back when the virtual clock shows ``at``."""
-        call = _Call(callback)
+        call = Call(callback)
         heapq.heappush(self._timers, (at, next(self._made), call))
         return call
 

@@ -34,6 +34,7 @@ from rescind._core.executor import Executor
 from rescind._core.hostport import Swap
 from rescind._core.poll import Future
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
+from rescind._host.call import Call
 from rescind._host.driven import grace_at
 from rescind._host.ticks import Tick
 from rescind._host.trio_seat import Owed, Seat
@@ -56,21 +57,6 @@ def executor_of_run() -> Executor:
     return executor
 
 
-class _Call:
-    __slots__ = ("callback",)
-
-    def __init__(self, callback: Callable[[], object]) -> None:
-        self.callback: Callable[[], object] | None = callback
-
-    def cancel(self) -> None:
-        self.callback = None
-
-    def __call__(self) -> None:
-        callback, self.callback = self.callback, None
-        if callback is not None:
-            callback()
-
-
 class TrioHost:
     """Rides on trio's run on this thread; made within one of its tasks.
 
@@ -91,8 +77,8 @@ class TrioHost:
         self._ending = False
         # What the server parks in: its deadline is the first timer's.
         self._scope: trio.CancelScope | None = None
-        self._soon: deque[_Call] = deque()
-        self._timers: list[tuple[float, int, _Call]] = []
+        self._soon: deque[Call] = deque()
+        self._timers: list[tuple[float, int, Call]] = []
         self._made = itertools.count()
 
     # -- Host -------------------------------------------------------------------------------------
@@ -101,9 +87,9 @@ class TrioHost:
         """Return the time of the run's clock, in seconds."""
         return self._clock.current_time()
 
-    def call_soon(self, callback: Callable[[], object]) -> _Call:
+    def call_soon(self, callback: Callable[[], object]) -> Call:
         """Call back when trio has looked for I/O."""
-        call = _Call(callback)
+        call = Call(callback)
         self._soon.append(call)
         if self._server is not None:
             self._server.wake()
@@ -118,9 +104,9 @@ class TrioHost:
             return False
         return True
 
-    def call_at(self, at: float, callback: Callable[[], object]) -> _Call:
+    def call_at(self, at: float, callback: Callable[[], object]) -> Call:
         """Call back when the run's clock shows ``at``."""
-        call = _Call(callback)
+        call = Call(callback)
         heapq.heappush(self._timers, (at, next(self._made), call))
         if self._scope is not None and at < self._scope.deadline:
             self._scope.deadline = at

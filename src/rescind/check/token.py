@@ -8,24 +8,20 @@ packed. A token is stable across runs and machines; if the files have changed si
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 import os
 import re
-import zlib
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from rescind._core.errors import UsageError
+from rescind._packed import UNREADABLE, count, pack, text, unpack
 from rescind.check.points import Held, Instant, Judge, Mode, Point, RunPlan, Until
 
 __all__ = ["BadToken", "Replay", "decode", "encode", "fingerprint"]
 
 _PREFIX: Final = "rc1-"
 _OTHER: Final = re.compile(r"rc\d+-")
-#: No token says more than so many bytes; what pretends to is garbage.
-_MOST: Final = 1 << 20
 
 
 class BadToken(UsageError):
@@ -79,9 +75,7 @@ def encode(target: str, plan: RunPlan) -> str:
         None if plan.hold is None else [plan.hold.connection, plan.hold.until.name],
         fingerprint(plan),
     ]
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    packed = zlib.compress(text.encode(errors="surrogatepass"), 9)
-    return _PREFIX + base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+    return pack(_PREFIX, data)
 
 
 def decode(token: str) -> Replay:
@@ -99,24 +93,18 @@ def decode(token: str) -> Replay:
         )
     if not token.startswith(_PREFIX):
         raise BadToken(f"a replay token begins with {_PREFIX!r}; this does not: {token[:40]!r}")
-    packed = token[len(_PREFIX) :]
     try:
-        unpacker = zlib.decompressobj()
-        packed += "=" * (-len(packed) % 4)
-        text = unpacker.decompress(base64.urlsafe_b64decode(packed), _MOST)
-        if not unpacker.eof:
-            raise ValueError
-        target, point, instant, mode, judge, second, hold, digest = json.loads(text)
+        target, point, instant, mode, judge, second, hold, digest = unpack(_PREFIX, token)
         plan = RunPlan(
             None if point is None else _point(*point),
             Instant[instant],
             Mode[mode],
             Judge[judge],
-            _count(second),
+            count(second),
             None if hold is None else _held(*hold),
         )
-        return Replay(_text(target), plan, _text(digest))
-    except (ValueError, LookupError, TypeError, RecursionError, zlib.error):
+        return Replay(text(target), plan, text(digest))
+    except UNREADABLE:
         raise BadToken(
             "this replay token cannot be read: it was cut off or changed; copy the whole of it, "
             f"from {_PREFIX!r} to its end: {token[:40]!r}"
@@ -126,20 +114,8 @@ def decode(token: str) -> Replay:
 def _point(task: object, stack: object, visit: object) -> Point:
     if not isinstance(stack, list):
         raise TypeError
-    return Point(_text(task), tuple(map(_text, cast("list[object]", stack))), _count(visit))
+    return Point(text(task), tuple(map(text, cast("list[object]", stack))), count(visit))
 
 
 def _held(connection: object, until: str) -> Held:
-    return Held(_count(connection), Until[until])
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _count(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise TypeError
-    return value
+    return Held(count(connection), Until[until])

@@ -38,7 +38,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import IO, Any, Final, TypeAlias
+from typing import IO, Any, Final, TypeAlias, cast
 
 from rescind._core.errors import UsageError
 from rescind._core.explanation import plain_data
@@ -136,6 +136,11 @@ class Trace:
                     if line.endswith("\n"):
                         raise UsageError(f"{file}:{number} is no event: {line[:60]!r}") from None
                     break
+                if not _is_event(event):
+                    raise UsageError(
+                        f"{os.fspath(file)!r} has an event that cannot be understood, in line "
+                        f"{number}: {line[:60]!r}; record the trace again"
+                    )
                 if event[1] == "dropped":
                     dropped += event[2]
                 else:
@@ -210,6 +215,16 @@ def reason_data(reason: CancelReason) -> dict[str, Any]:
 
 def _write_lines(out: IO[str], values: Iterable[Any]) -> None:
     out.writelines(f"{json.dumps(value, separators=(',', ':'))}\n" for value in values)
+
+
+def _is_event(event: object) -> bool:
+    """Does it say when what happened?"""
+    if not isinstance(event, list):
+        return False
+    at, what, more, *_ = (*cast("list[object]", event), None, None, None)
+    if what == "dropped" and not isinstance(more, int):
+        return False
+    return isinstance(at, int) and isinstance(what, str)
 
 
 def _header(line: str, file: str | os.PathLike[str]) -> Header:

@@ -9,19 +9,17 @@ edits elsewhere in a file leave a token as good as it was.
 
 from __future__ import annotations
 
-import base64
 import functools
 import hashlib
 import inspect
-import json
 import textwrap
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any, Final, cast
 
 from rescind._core.errors import UsageError
+from rescind._packed import UNREADABLE, count, pack, text, unpack
 from rescind.testing.lab.changes import Changes
 from rescind.testing.lab.injection import Injection, Instant, Kind, Spot
 from rescind.testing.lab.record import Run
@@ -29,8 +27,6 @@ from rescind.testing.lab.record import Run
 __all__ = ["BadToken", "Token", "decode", "encode", "fingerprint", "name_of"]
 
 _PREFIX: Final = "rl1-"
-#: No token says more than so many bytes; what pretends to is garbage.
-_MOST: Final = 1 << 20
 
 
 class BadToken(UsageError):
@@ -107,9 +103,7 @@ def encode(token: Token) -> str:
         token.max_steps,
         token.grace,
     ]
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    packed = zlib.compress(text.encode(errors="surrogatepass"), 9)
-    return _PREFIX + base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+    return pack(_PREFIX, data)
 
 
 def decode(token: str) -> Token:
@@ -121,27 +115,21 @@ def decode(token: str) -> Token:
     token = "".join(token.split())  # as a terminal broke its line
     if not token.startswith(_PREFIX):
         raise BadToken(f"a token of the lab begins with {_PREFIX!r}; not so: {token[:40]!r}")
-    packed = token[len(_PREFIX) :]
     try:
-        unpacker = zlib.decompressobj()
-        packed += "=" * (-len(packed) % 4)
-        text = unpacker.decompress(base64.urlsafe_b64decode(packed), _MOST)
-        if not unpacker.eof:
-            raise ValueError
-        name, digest, choices, injections, max_steps, grace = json.loads(text)
+        name, digest, choices, injections, max_steps, grace = unpack(_PREFIX, token)
         if grace is not None and not isinstance(grace, (int, float)):
             raise TypeError
         return Token(
-            _text(name),
-            _text(digest),
+            text(name),
+            text(digest),
             Changes(
-                {_count(number): _count(index) for number, index in choices},
+                {count(number): count(index) for number, index in choices},
                 tuple(_injection(*one) for one in injections),
             ),
-            _count(max_steps),
+            count(max_steps),
             grace,
         )
-    except (ValueError, LookupError, TypeError, RecursionError, zlib.error) as exc:
+    except UNREADABLE as exc:
         raise BadToken(
             f"this token of the lab cannot be read ({type(exc).__name__}); copy the whole of it, "
             f"from {_PREFIX!r} to its end: {token[:40]!r}"
@@ -149,16 +137,4 @@ def decode(token: str) -> Token:
 
 
 def _injection(task: object, place: object, visit: object, instant: str, kind: str) -> Injection:
-    return Injection(Spot(_text(task), _text(place), _count(visit), Instant[instant]), Kind[kind])
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _count(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise TypeError
-    return value
+    return Injection(Spot(text(task), text(place), count(visit), Instant[instant]), Kind[kind])
