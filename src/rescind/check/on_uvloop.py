@@ -133,6 +133,6 @@ class UvLoop(RunLoop, Loop):
         self.clients.clear()
         self._held.clear()
         super().close()
-        # They are methods of the loop, which the collector does not take from a loop of uvloop's.
+        # They are methods of the loop: it would be a reference cycle.
         self.set_exception_handler(None)
         Loop.set_task_factory(self, None)
