@@ -55,7 +55,7 @@ architecture: $(STAMP) ## check that imports point down, and the other rules on 
 	$(BIN)/python -m pytest -q tests/architecture
 
 suite: $(STAMP) ## run the suite alone, on all cores: make suite ARGS="-k race -x"
-	$(BIN)/python -m pytest -q -n $(WORKERS) $(ARGS)
+	@WORKERS=$(WORKERS) sh scripts/suite.sh $(BIN)/python .pytest_cache $(ARGS)
 
 coverage: $(STAMP) ## run the suite and report which branches it does not take
 	@$(BIN)/coverage erase

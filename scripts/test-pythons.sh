@@ -17,6 +17,6 @@ for version in "$@"; do
         sh scripts/venv.sh "$environment" "$python" test,ecosystem
     fi
     echo "rescind: the suite on Python $version"
-    "$environment/bin/python" -m pytest -q -n "${WORKERS:-auto}" -o cache_dir="$environment/pytest-cache" || status=1
+    sh scripts/suite.sh "$environment/bin/python" "$environment/pytest-cache" || status=1
 done
 exit $status
