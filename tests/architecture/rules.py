@@ -73,6 +73,7 @@ LAYERS: dict[str, int] = {
     "cluster.*": 6,
     "lowlevel": 6,
     "testing.*": 6,
+    "top.*": 6,
     "trace.*": 6,
     "": 6,
     # The command line.
@@ -84,7 +85,7 @@ LAYERS: dict[str, int] = {
 THIRD_PARTY: dict[str, frozenset[str]] = {
     "_host": frozenset({"anyio", "trio", "uvloop"}),
     "check": frozenset({"_pytest", "anyio", "pytest", "rich", "uvloop"}),
-    "cli": frozenset({"click", "rich"}),
+    "cli": frozenset({"click", "rich", "textual"}),
     "testing": frozenset({"hypothesis"}),
 }
 
