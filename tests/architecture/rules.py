@@ -37,6 +37,7 @@ LAYERS: dict[str, int] = {
     "_core.resources": 1,
     "_core.statistics": 1,
     "_core.timers": 1,
+    "_core.vigil": 1,
     "_core.waitlist": 1,
     # One future, one task.
     "_core.cell": 2,

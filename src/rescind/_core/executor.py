@@ -27,6 +27,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from threading import get_ident
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .current import executors, local
@@ -46,6 +47,7 @@ from .waiting import describe_waits
 if TYPE_CHECKING:
     from .errors import Abandoned
     from .hostport import Host, Scheduled
+    from .vigil import Vigil
 
 __all__ = ["Executor", "Overrun", "RuntimeStatistics"]
 
@@ -55,6 +57,7 @@ DEFAULT_GRACE: Final = 30.0
 DEFAULT_BUDGET: Final = 128
 _STEPS_PER_TURN: Final = 1024
 _OVERRUNS_KEPT: Final = 1000
+_COUNTED: Final = "spawned completed failed canceled dropped absorbed turns steps"
 
 
 class Executor:
@@ -78,22 +81,17 @@ class Executor:
         self.host = host
         self.grace = grace
         self.name = name
-        # The thread that runs it; None before the first run.
-        self.thread: int | None = None
-        # The task whose step is under way; None between steps.
-        self.current: Task[Any] | None = None
-        # Leaf completions left in this step (E3).
-        self.budget = budget
+        self.thread: int | None = None  # that runs it; None before the first run
+        self.current: Task[Any] | None = None  # whose step is under way; None between steps
+        self.budget = budget  # leaf completions left in this step (E3)
         self.tasks: dict[int, Task[Any]] = {}
         self.abandoned: list[Abandoned] = []
-        # The reason for closing; None while tasks may be spawned (E6).
-        self.closed: CancelReason | None = None
+        self.closed: CancelReason | None = None  # why; None while tasks may be spawned (E6)
         self.stopped = False  # Has the host gone, so that nothing can run any more?
         self._posted: set[int] = set()  # ids of what other threads have spawned, till admitted
         # Returns what it belongs to, without keeping it: a Runtime, for `current_runtime`.
         self._owner: Callable[[], Any] | None = None
-        # What must end after the last task: threads, processes (R24).
-        self.resources = Resources()
+        self.resources = Resources()  # ended after the last task: threads, processes (R24)
         # Work outside, in threads and processes, that will post when it ends: until then there is
         # no deadlock, and a virtual clock does not jump.
         self.outside = 0
@@ -103,6 +101,7 @@ class Executor:
         # under way, if one is.
         self.on_forget: Callable[[Task[Any], Outcome[Any]], None] | None = None
         self.on_cleanup: Callable[[Task[Any]], None] | None = None
+        self.vigil: Vigil | None = None  # who looks after it, and warns
         self._budget = budget
         self._ready: deque[Task[Any]] = deque()
         self._deferred: list[Waker] = []
@@ -112,8 +111,7 @@ class Executor:
         self._soon: Scheduled | None = None
         self._alarm: Scheduled | None = None
         self._alarm_at = float("inf")
-        counted = "spawned completed failed canceled dropped absorbed turns steps"
-        self._counts = dict.fromkeys(counted.split(), 0)
+        self._counts = dict.fromkeys(_COUNTED.split(), 0)
         executors.add(self)
 
     # -- for tasks and futures --------------------------------------------------------------------
@@ -153,6 +151,8 @@ class Executor:
         else:
             counts["canceled"] += 1
             counts["dropped"] += outcome.dropped
+        if task.request is not None and self.vigil is not None:
+            self.vigil.ended(task, outcome)
         if self.on_forget is not None:
             self.on_forget(task, outcome)
 
@@ -267,10 +267,11 @@ class Executor:
         self._turning = True
         local.executor = self
         self.thread = get_ident()  # a loop that nobody runs may be run by another thread next
-        counts = self._counts
-        counts["turns"] += 1
+        self._counts["turns"] += 1
         ready = self._ready
         steps = 0
+        vigil = self.vigil
+        began = 0.0 if vigil is None else monotonic()
         try:
             self._collect()
             while ready and steps < _STEPS_PER_TURN:
@@ -285,7 +286,9 @@ class Executor:
                 if self._inbox:
                     self.drain()
         finally:
-            counts["steps"] += steps
+            self._counts["steps"] += steps
+            if vigil is not None and (monotonic() - began > vigil.slow or vigil.wants):
+                vigil.turned(self, monotonic() - began, steps)
             self.current = None
             self._turning = False
             local.executor = outer
@@ -394,9 +397,8 @@ class Executor:
         """
         self.stopped = True
         self.drain()
-        for handle in (self._soon, self._alarm):
-            if handle is not None:
-                handle.cancel()
+        for handle in filter(None, (self._soon, self._alarm)):
+            handle.cancel()
         self._soon = self._alarm = None
         self._alarm_at = float("inf")
         with suppress(RuntimeError):  # somebody has closed the loop before
