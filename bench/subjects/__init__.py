@@ -1,0 +1,47 @@
+"""The subjects, one module each: a new one needs a line in `MODULES`.
+
+A module has ``SUBJECTS``, and a function ``on_FAMILY`` for each family of peers that has such a
+thing. Peers are imported within these functions: only one of them is in a process.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+from typing import Final
+
+from bench.subject import Body, Subject
+
+__all__ = ["MODULES", "all_subjects", "body_of"]
+
+MODULES: Final = (
+    "switch",
+    "spawn_join",
+    "spawn_cancel_join",
+    "race",
+    "timeout",
+)
+
+
+@cache
+def _modules() -> dict[str, ModuleType]:
+    """Return the module of each subject, by the subject's name."""
+    modules: dict[str, ModuleType] = {}
+    for name in MODULES:
+        module = import_module(f"bench.subjects.{name}")
+        modules.update((subject.name, module) for subject in module.SUBJECTS)
+    return modules
+
+
+def all_subjects() -> tuple[Subject, ...]:
+    """Return all subjects, in the order of the results."""
+    return tuple(
+        subject for module in dict.fromkeys(_modules().values()) for subject in module.SUBJECTS
+    )
+
+
+def body_of(subject: Subject, family: str) -> Body | None:
+    """Return what does the subject's work in a family; None: it has no such thing."""
+    body: Body | None = getattr(_modules()[subject.name], f"on_{family}", None)
+    return body

@@ -1,0 +1,68 @@
+"""Spawn and join: n tasks are started that return at once, then each is joined.
+
+asyncio's eager tasks return before their spawn does, and never see the loop: that is their purpose.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bench.subject import Subject, Watch
+from bench.subjects.foreign import curio
+
+SUBJECTS: Final = (
+    Subject("spawn_join", "a task starts, returns, and is joined", long=(1_000_000,), native=True),
+)
+
+
+async def task() -> None:
+    """Return at once."""
+
+
+async def on_rescind(watch: Watch, n: int) -> int:
+    import rescind
+
+    with watch:
+        tasks = [rescind.spawn(task()) for _ in range(n)]
+        for each in tasks:
+            await each
+    return n
+
+
+async def on_asyncio(watch: Watch, n: int) -> int:
+    import asyncio
+
+    with watch:
+        tasks = [asyncio.create_task(task()) for _ in range(n)]
+        for each in tasks:
+            await each
+    return n
+
+
+async def on_trio(watch: Watch, n: int) -> int:
+    import trio
+
+    with watch:
+        async with trio.open_nursery() as nursery:
+            for _ in range(n):
+                nursery.start_soon(task)
+    return n
+
+
+async def on_anyio(watch: Watch, n: int) -> int:
+    import anyio
+
+    with watch:
+        async with anyio.create_task_group() as group:
+            for _ in range(n):
+                group.start_soon(task)
+    return n
+
+
+async def on_curio(watch: Watch, n: int) -> int:
+    spawn = curio().spawn
+    with watch:
+        tasks = [await spawn(task) for _ in range(n)]
+        for each in tasks:
+            await each.join()
+    return n
