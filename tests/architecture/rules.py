@@ -30,6 +30,7 @@ LAYERS: dict[str, int] = {
     "_core.outcome": 0,
     "_core.poll": 0,
     "_core.reason": 0,
+    "_core.region": 0,
     # Mechanisms that know no future in particular.
     "_core.hooks": 1,
     "_core.overrun": 1,

@@ -32,7 +32,7 @@ from .frames import strip
 from .grace import UNSET, Grace, Unset
 from .hooks import hooks
 from .outcome import Canceled, Completed, Error, Outcome, also_of, attach
-from .phase import TABLE, Action, Event, Phase
+from .phase import NEXT, SHIFT, Action, Event, Phase, row
 from .poll import PENDING, Context, Future, Waker
 from .reason import CancelKind, CancelReason, CancelRequest
 from .watched import watched
@@ -48,16 +48,26 @@ T = TypeVar("T")
 _log = logging.getLogger("rescind")
 
 _INTERRUPTED: Final = CancelReason(CancelKind.SIGNAL, "interrupted")
-_NOTHING: Final = Action.NOTHING
-_ENQUEUE: Final = Action.ENQUEUE
-_POLL: Final = Action.POLL
-_DROP: Final = Action.DROP
-_WAKE: Final = Event.WAKE
-_START: Final = Event.START
-_PENDING: Final = Event.PENDING
-_CANCELING: Final = frozenset(
-    {Phase.CANCELING, Phase.CANCELING_WOKEN, Phase.CLEANING, Phase.CLEANING_READY}
+
+#: The names of phases, and what happens in each: numbers, since every step looks them up.
+_PHASES: Final = tuple(Phase)
+_ON_WAKE: Final = row(Event.WAKE)
+_ON_START: Final = row(Event.START)
+_ON_PENDING: Final = row(Event.PENDING)
+_ON: Final = tuple(row(event) for event in Event)
+_CANCELING: Final = tuple(
+    phase in (Phase.CANCELING, Phase.CANCELING_WOKEN, Phase.CLEANING, Phase.CLEANING_READY)
+    for phase in Phase
 )
+_NEXT: Final = NEXT
+_SHIFT: Final = SHIFT
+_NOTHING: Final = int(Action.NOTHING)
+_ENQUEUE: Final = int(Action.ENQUEUE)
+_POLL: Final = int(Action.POLL)
+_DROP: Final = int(Action.DROP)
+_DOOMED: Final = int(Phase.DOOMED)
+_DROPPING: Final = int(Phase.DROPPING)
+_DONE: Final = int(Phase.DONE)
 
 
 class _GraceBell(Waker):
@@ -93,6 +103,7 @@ class Cell(Waker, Generic[T]):
     __slots__ = (
         "__weakref__",
         "_grace_timer",
+        "_phase",
         "absorbed",
         "context",
         "cx",
@@ -102,7 +113,6 @@ class Cell(Waker, Generic[T]):
         "grace",
         "overran",
         "parent",
-        "phase",
         "request",
         "started",
     )
@@ -117,7 +127,8 @@ class Cell(Waker, Generic[T]):
         grace: Grace = UNSET,
         deadline_at: float | None = None,
     ) -> None:
-        self.phase: Phase = Phase.NEW
+        # Its phase, as a number (L1).
+        self._phase = 0
         # The future; None once the cell is DONE (L3).
         self.future: Future[T] | None = watched(future)
         # What the future is polled with; its waker is the cell itself.
@@ -145,6 +156,11 @@ class Cell(Waker, Generic[T]):
         if hooks.spawned is not None:
             hooks.spawned(self)
 
+    @property
+    def phase(self) -> Phase:
+        """Where it is in its life."""
+        return _PHASES[self._phase]
+
     # -- for subclasses ---------------------------------------------------------------------------
 
     @property
@@ -170,21 +186,20 @@ class Cell(Waker, Generic[T]):
         if executor is not None and get_ident() != executor.thread:
             executor.post(self.wake)
             return
-        entry = TABLE[self.phase][_WAKE]
-        assert entry is not None
-        self.phase = entry[0]
-        if entry[1] == _ENQUEUE:
+        entry = _ON_WAKE[self._phase]
+        self._phase = entry & _NEXT
+        if entry >> _SHIFT == _ENQUEUE:
             self._enqueue()
             if hooks.woken is not None:
                 hooks.woken(self)
 
     def step(self) -> None:
         """Do what is due: poll the future, cancel it or drop it. Called once per queue entry."""
-        entry = TABLE[self.phase][_START]
-        if entry is None:
+        entry = _ON_START[self._phase]
+        if entry < 0:
             raise InternalError(f"a cell in phase {self.phase.name} came up in a ready queue")
-        self.phase = entry[0]
-        action = entry[1]
+        self._phase = entry & _NEXT
+        action = entry >> _SHIFT
         if action == _NOTHING:
             return
         if action == _DROP:
@@ -225,14 +240,14 @@ class Cell(Waker, Generic[T]):
             # An exception's frames may refer back to this one (``f_back``): let them find nothing.
             del self, future, outcome
             return
-        entry = TABLE[self.phase][_PENDING]
-        assert entry is not None
-        self.phase = entry[0]
+        entry = _ON_PENDING[self._phase]
+        self._phase = entry & _NEXT
+        action = entry >> _SHIFT
         if hooks.parked is not None:
             hooks.parked(self)
-        if entry[1] == _ENQUEUE:
+        if action == _ENQUEUE:
             self._enqueue()
-        elif entry[1] == _DROP:
+        elif action == _DROP:
             self._drop()
 
     # -- cancellation -----------------------------------------------------------------------------
@@ -251,11 +266,11 @@ class Cell(Waker, Generic[T]):
     @property
     def canceling(self) -> bool:
         """Has its request reached the future?"""
-        return self.phase in _CANCELING
+        return _CANCELING[self._phase]
 
     def ask(self, request: CancelRequest) -> None:
         """Mark it as canceled; delivery follows in a step (S3). A no-op once it is DONE."""
-        if self.phase == Phase.DONE:
+        if self._phase == _DONE:
             return
         if self.request is None:
             self.request = request.settled()
@@ -290,12 +305,12 @@ class Cell(Waker, Generic[T]):
 
     def drop_now(self, request: CancelRequest) -> None:
         """Drop the future at once, because the cell's owner is dropped itself."""
-        if self.phase in (Phase.DONE, Phase.DROPPING):
+        if self._phase == _DONE or self._phase == _DROPPING:
             return
         if self.request is None:
             self.request = request
         self._apply(Event.EXPIRE)
-        if self.phase != Phase.DOOMED:
+        if self._phase != _DOOMED:
             self.step()
 
     def _drop(self) -> None:
@@ -342,11 +357,11 @@ class Cell(Waker, Generic[T]):
 
     def _apply(self, event: Event) -> None:
         """Take the transition, and queue if it says so; the other actions belong to `step`."""
-        entry = TABLE[self.phase][event]
-        if entry is None:
+        entry = _ON[event][self._phase]
+        if entry < 0:
             raise InternalError(f"event {event.name} cannot happen in phase {self.phase.name}")
-        self.phase = entry[0]
-        if entry[1] == _ENQUEUE:
+        self._phase = entry & _NEXT
+        if entry >> _SHIFT == _ENQUEUE:
             self._enqueue()
 
     def _finish(self, outcome: Outcome[T]) -> None:

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from .current import local
 from .ending import ended_by, raise_all
@@ -62,7 +62,7 @@ _NO_CANCELLATION: Final = (KeyboardInterrupt, SystemExit)
 _log = logging.getLogger("rescind")
 
 
-class CoroutineFuture(Future[T], ScopeStack):
+class CoroutineFuture(ScopeStack, Generic[T]):
     """Drives one coroutine.
 
     Args:

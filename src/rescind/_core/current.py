@@ -2,8 +2,8 @@
 
 *What it is.* While a future is polled, the code inside may ask "which coroutine am I in?"
 (`shielded`, `deadline`, `await fut` itself) and "am I being canceled?". Polls nest on the
-stack, so the answer is a chain: each `Region` knows the one that polls it. Nothing outlives the
-poll.
+stack, so the answer is a chain: each `region.Region` knows the one that polls it. Nothing outlives
+the poll.
 
 *What it is not.* A context variable: it says who drives, not what the user stored.
 
@@ -19,34 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from .executor import Executor
-    from .poll import Context, Future
-    from .reason import CancelRequest
+    from .poll import Future
+    from .region import Region
 
-__all__ = ["Local", "Region", "executors", "foreign", "local"]
-
-
-class Region:
-    """One link of the chain: something that polls inner futures and can hold cancellation back.
-
-    Attributes:
-        outer: the region that polls this one now; None outside a poll, and at the root.
-        cx: the context of the poll under way; None outside a poll.
-        request: the request that this region was given by `poll_cancel`, if any.
-    """
-
-    __slots__ = ("cx", "outer", "request")
-
-    outer: Region | None
-    cx: Context | None
-    request: CancelRequest | None
-
-    def delivered(self) -> bool:
-        """Has the request been raised inside, so that what runs now is cleanup?"""
-        return False
-
-    def holds(self) -> bool:
-        """Would a request from outside be held back by a shield of this region?"""
-        return False
+__all__ = ["Local", "executors", "foreign", "local"]
 
 
 class Local(threading.local):

@@ -34,12 +34,12 @@ from .current import executors, local
 from .frames import keep_for_ever
 from .grace import UNSET, Grace
 from .hooks import hooks
-from .outcome import Completed, Error, Outcome
+from .outcome import Outcome
 from .overrun import Overrun
 from .poll import Future, Waker
 from .reason import CancelKind, CancelReason, CancelRequest
 from .resources import Resources
-from .statistics import RuntimeStatistics
+from .statistics import Counts, RuntimeStatistics
 from .task import Task
 from .timers import Timer, Timers
 from .waiting import describe_waits
@@ -57,7 +57,6 @@ DEFAULT_GRACE: Final = 30.0
 DEFAULT_BUDGET: Final = 128
 _STEPS_PER_TURN: Final = 1024
 _OVERRUNS_KEPT: Final = 1000
-_COUNTED: Final = "spawned completed failed canceled dropped absorbed turns steps"
 
 
 class Executor:
@@ -102,6 +101,8 @@ class Executor:
         self.on_forget: Callable[[Task[Any], Outcome[Any]], None] | None = None
         self.on_cleanup: Callable[[Task[Any]], None] | None = None
         self.vigil: Vigil | None = None  # who looks after it, and warns
+        # How often those who yielded were woken: the host had its turn in between (E2).
+        self.rounds = 0
         self._budget = budget
         self._ready: deque[Task[Any]] = deque()
         self._deferred: list[Waker] = []
@@ -111,7 +112,7 @@ class Executor:
         self._soon: Scheduled | None = None
         self._alarm: Scheduled | None = None
         self._alarm_at = float("inf")
-        self._counts = dict.fromkeys(_COUNTED.split(), 0)
+        self._counts = Counts()
         executors.add(self)
 
     # -- for tasks and futures --------------------------------------------------------------------
@@ -142,15 +143,7 @@ class Executor:
     def forget(self, task: Task[Any], outcome: Outcome[Any]) -> None:
         """Note that a task has ended."""
         self.tasks.pop(task.id, None)
-        counts = self._counts
-        if isinstance(outcome, Completed):
-            counts["completed"] += 1
-            counts["absorbed"] += task.absorbed
-        elif isinstance(outcome, Error):
-            counts["failed"] += 1
-        else:
-            counts["canceled"] += 1
-            counts["dropped"] += outcome.dropped
+        self._counts.note(outcome, task.absorbed)
         if task.request is not None and self.vigil is not None:
             self.vigil.ended(task, outcome)
         if self.on_forget is not None:
@@ -229,7 +222,7 @@ class Executor:
         """Take a task up; once closed, end it, unless it is a part of a cleanup (E6)."""
         if task.ended is not None:
             return
-        self._counts["spawned"] += 1
+        self._counts.spawned += 1
         self.tasks[task.id] = task
         if self.closed is None:
             self.enqueue(task)
@@ -267,7 +260,8 @@ class Executor:
         self._turning = True
         local.executor = self
         self.thread = get_ident()  # a loop that nobody runs may be run by another thread next
-        self._counts["turns"] += 1
+        counts = self._counts
+        counts.turns += 1
         ready = self._ready
         steps = 0
         vigil = self.vigil
@@ -286,7 +280,7 @@ class Executor:
                 if self._inbox:
                     self.drain()
         finally:
-            self._counts["steps"] += steps
+            counts.steps += steps
             if vigil is not None and (monotonic() - began > vigil.slow or vigil.wants):
                 vigil.turned(self, monotonic() - began, steps)
             self.current = None
@@ -317,12 +311,17 @@ class Executor:
         if self._inbox:
             self.drain()
         if self._deferred:
-            deferred, self._deferred = self._deferred, []
-            for waker in deferred:
-                waker.wake()
+            self.rouse()
         at = self._timers.next_at()
         if at is not None and at <= (now := self.host.now()):
             self._timers.fire(now)
+
+    def rouse(self) -> None:
+        """Wake those who yielded (E2)."""
+        self.rounds += 1
+        deferred, self._deferred = self._deferred, []
+        for waker in deferred:
+            waker.wake()
 
     def drain(self) -> None:
         """Do what other threads asked for."""
@@ -406,12 +405,11 @@ class Executor:
 
     def statistics(self) -> RuntimeStatistics:
         """Return a snapshot of the counters."""
-        return RuntimeStatistics(
+        return self._counts.snapshot(
             alive=len(self.tasks),
             ready=len(self._ready),
             timers=len(self._timers),
             abandoned=len(self.abandoned),
-            **self._counts,
         )
 
     def describe_hang(self) -> str:

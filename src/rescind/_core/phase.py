@@ -45,7 +45,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-__all__ = ["SPEC", "TABLE", "Action", "Event", "Phase"]
+__all__ = ["IMPOSSIBLE", "NEXT", "SHIFT", "SPEC", "TABLE", "Action", "Event", "Phase", "row"]
 
 
 class Phase(enum.IntEnum):
@@ -151,3 +151,15 @@ def _compile(spec: str) -> tuple[tuple[tuple[Phase, Action] | None, ...], ...]:
 
 TABLE: Final = _compile(SPEC)
 """``TABLE[phase][event]`` is ``(phase, action)``, or None for what cannot happen."""
+
+IMPOSSIBLE: Final = -1
+"""What `row` has for what cannot happen."""
+SHIFT: Final = 4
+NEXT: Final = (1 << SHIFT) - 1
+"""``entry & NEXT`` of an entry of `row` is the next phase, ``entry >> SHIFT`` the action."""
+
+
+def row(event: Event) -> tuple[int, ...]:
+    """Return what happens at ``event`` in each phase, as one number each: for whoever steps."""
+    entries = [TABLE[phase][event] for phase in Phase]
+    return tuple(IMPOSSIBLE if entry is None else entry[0] | entry[1] << SHIFT for entry in entries)

@@ -33,12 +33,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from .current import Region, foreign, local
+from .current import foreign, local
 from .ending import split_cancellation
 from .errors import Cancellation, UsageError
 from .hooks import hooks
 from .poll import Future, Waker
 from .reason import CancelRequest
+from .region import Region
 
 if TYPE_CHECKING:
     from .cell import Cell

@@ -30,7 +30,6 @@ from .grace import UNSET, Grace, Unset, checked_grace
 from .handle import CancellationHandle
 from .hooks import explaining
 from .outcome import Canceled, Completed, Error, Outcome
-from .phase import Phase
 from .poll import PENDING, Context, Future, IntoFuture, Pending, polled_after_end
 from .reason import Cancelable, CancelReason, CancelRequest, make_reason
 from .waitlist import Waiter, WaitList
@@ -117,7 +116,7 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
 
     def done(self) -> bool:
         """Has it ended, its cleanup included?"""
-        return self.phase == Phase.DONE
+        return self.ended is not None
 
     def outcome(self) -> Outcome[T] | None:
         """Return the outcome, or None as long as it has not ended."""
@@ -161,7 +160,7 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         if isinstance(grace, Unset):
             grace = self.effective_grace if self.request is None else None
         grace_at = None if grace is None else executor.now() + grace
-        accepted = self.phase != Phase.DONE
+        accepted = self.ended is None
         request = CancelRequest(full, grace_at=grace_at, target=self, accepted=accepted)
         if accepted:
             if get_ident() == executor.thread:

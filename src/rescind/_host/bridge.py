@@ -22,13 +22,14 @@ from threading import get_ident
 from typing import Any, TypeVar, cast
 
 from rescind._core.coroutine import CoroutineFuture
-from rescind._core.current import Region, foreign, local
+from rescind._core.current import foreign, local
 from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
 from rescind._core.outcome import Canceled, Completed, Error, Outcome, attach
 from rescind._core.phase import Phase
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
+from rescind._core.region import Region
 from rescind._host.asyncio import AsyncioFuture, AsyncioHost
 from rescind._host.driven import ForeignCell, grace_at
 

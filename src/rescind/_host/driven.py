@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from rescind._core.cell import Cell
-from rescind._core.current import Region, local
+from rescind._core.current import local
 from rescind._core.executor import Executor
 from rescind._core.poll import Future
 from rescind._core.reason import CancelRequest
+from rescind._core.region import Region
 
 __all__ = ["ForeignCell", "grace_at"]
 
@@ -61,8 +62,7 @@ class ForeignCell(Cell[T]):
         yield, the branch that parks there looks outwards, and need not wait for its next park.
         """
         outer = local.region
-        local.region = region = Region()
-        region.outer = region.cx = region.request = None
+        local.region = Region()
         self.request = request
         try:
             yield

@@ -3,54 +3,54 @@
 from __future__ import annotations
 
 from rescind._core.coroutine import CoroutineFuture
-from rescind._core.current import Region, local
-from rescind._core.poll import PENDING, Context, Future, NoopWaker, Pending, Waker, polled_after_end
+from rescind._core.current import local
+from rescind._core.poll import PENDING, Context, Future, Pending, Waker, polled_after_end
+from rescind._core.region import Region
 from rescind._core.scope import pending_request
 from rescind._host.identity import Identity
 
 __all__ = ["Tick"]
 
 
-class Tick(Future[None], Waker):
+class Tick(Future[None]):
     """Parks until the host has looked for I/O; a spurious poll does not shorten it.
 
     Cancellation: safe.
     """
 
-    __slots__ = ("_asked", "_fired", "_given", "_taken", "_waker")
+    __slots__ = ("_given", "_round", "_taken", "_waker")
     _native = True
 
     def __init__(self) -> None:
         self._taken = False
-        self._asked = False
-        self._fired = False
         self._given = False
-        self._waker: Waker = NoopWaker()
+        # Whom the executor wakes after the host had its turn; None before the first poll.
+        self._waker: Waker | None = None
+        # The executor's round in which it was asked for that.
+        self._round = 0
 
     def poll(self, cx: Context) -> Pending | None:
-        if self._fired:
-            if self._given:
-                polled_after_end(self)
-            if _is_canceled(local.region, self):
-                return PENDING  # there is no value to lose, so a cancellation need not wait
-            self._given = True
-            return None
-        self._waker = cx.waker
-        if not self._asked:
-            self._asked = True
-            if cx.executor is None:
-                self.wake()
+        executor = cx.executor
+        waker = self._waker
+        if waker is None:
+            self._waker = cx.waker
+            if executor is None:
+                cx.waker.wake()
             else:
-                cx.executor.defer(self)
-        return PENDING
-
-    def wake(self) -> None:
-        """Note that the host had its turn."""
-        self._fired = True
-        self._waker.wake()
-
-    def drop(self) -> None:
-        self._waker = NoopWaker()
+                self._round = executor.rounds
+                executor.defer(cx.waker)
+            return PENDING
+        if executor is not None and executor.rounds == self._round:
+            if waker is not cx.waker:
+                self._waker = cx.waker
+                executor.defer(cx.waker)
+            return PENDING
+        if self._given:
+            polled_after_end(self)
+        if _is_canceled(local.region, self):
+            return PENDING  # there is no value to lose, so a cancellation need not wait
+        self._given = True
+        return None
 
     def __repr__(self) -> str:
         return "yield to the host"

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from rescind._core.coroutine import CoroutineFuture
-from rescind._core.current import Region, local
+from rescind._core.current import local
 from rescind._core.ending import ended_by, raise_all
 from rescind._core.errors import Cancellation
 from rescind._core.frames import strip
@@ -26,6 +26,7 @@ from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Completed, Error, Outcome, attach
 from rescind._core.poll import PENDING, Context, Future, NoopWaker, Pending, polled_after_end
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
+from rescind._core.region import Region
 from rescind._core.watched import watched
 
 __all__ = ["CatchCancel", "Finalize", "bracket", "catch_cancel", "finalize", "on_cancel"]
@@ -38,7 +39,7 @@ Finalizer = Callable[[Outcome[T]], object]
 _DROPPED: Final = CancelReason(CancelKind.PARENT, "the future was dropped")
 
 
-class Finalize(Future[T], Region):
+class Finalize(Region, Generic[T]):
     """The future that `finalize` and `on_cancel` return."""
 
     __slots__ = (

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from rescind._core.current import Region, local
+from rescind._core.current import local
 from rescind._core.ending import ended_by
 from rescind._core.gate import Gate
 from rescind._core.into import as_future
 from rescind._core.outcome import Completed, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending, polled_after_end
 from rescind._core.reason import CancelRequest
+from rescind._core.region import Region
 from rescind._core.watched import watched
 
 __all__ = ["Shield", "shield", "shielded"]
@@ -19,7 +20,7 @@ __all__ = ["Shield", "shield", "shielded"]
 T = TypeVar("T")
 
 
-class Shield(Future[T], Region):
+class Shield(Region, Generic[T]):
     """The future that `shield` returns."""
 
     __slots__ = ("_given", "_taken", "inner")

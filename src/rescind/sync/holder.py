@@ -16,7 +16,8 @@ from typing import Any, cast
 
 from rescind._core.cell import Cell
 from rescind._core.coroutine import CoroutineFuture
-from rescind._core.current import Region, foreign, local
+from rescind._core.current import foreign, local
+from rescind._core.region import Region
 from rescind._core.task import Task
 from rescind._host.bridge import stock_task_here
 

@@ -24,11 +24,11 @@ from collections import deque
 from typing import Any, cast
 
 from rescind._core.cell import Cell, Dependent
-from rescind._core.current import Region
 from rescind._core.ending import split_cancellation
 from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
 from rescind._core.reason import CancelRequest
+from rescind._core.region import Region
 from rescind._core.scope import CancelScope, Mask, ScopeStack
 from rescind._host.bridge import executor_here
 

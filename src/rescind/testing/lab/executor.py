@@ -275,7 +275,7 @@ class LabExecutor(Executor):
                 self._fire(due.pop(index).timer)
                 continue
             if not order:
-                self._wake_deferred()
+                self.rouse()
                 continue
             task = order.pop(index - len(due))
             if task.phase == Phase.READY and task.place is not None:
@@ -323,7 +323,7 @@ class LabExecutor(Executor):
 
     def _begin_turn(self) -> None:
         """Wake who had yielded, find what is due; move the clock if there is nothing."""
-        self._wake_deferred()
+        self.rouse()
         self._find_due()
         if self._order or self._due:
             return
@@ -333,11 +333,6 @@ class LabExecutor(Executor):
             raise Hang(who_waits(waiting, self.host.time), culprits(waiting))
         self.host.time = at
         self._find_due()
-
-    def _wake_deferred(self) -> None:
-        deferred, self._deferred = self._deferred, []
-        for waker in deferred:
-            waker.wake()
 
     def _find_due(self) -> None:
         self._due = [_Due(timer) for timer in self._timers.due(self.host.time)]
