@@ -6,7 +6,7 @@ import os
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from rescind.trace.story import Story
 
 __all__ = ["report_command"]
+
+#: How many faults of a damaged trace are told.
+_FAULTS: Final = 5
 
 
 @click.command("report")
@@ -40,6 +43,8 @@ def report_command(trace: str, output: str | None, perfetto: str | None, show: b
         if os.path.realpath(file) == os.path.realpath(trace):
             raise Refused(f"{file!r} is the trace itself; name another file")
     story = _story(trace)
+    if story.faults:
+        say.note(f"{shortened(trace)} is damaged: {_left_out(story.skipped)}", _faults(story))
     _write(write_html, story, page)
     say.note(f"the page is in {shortened(page)}")
     if perfetto is not None:
@@ -65,10 +70,19 @@ def _story(file: str) -> Story:
         raise Refused(f"cannot read {file!r}: {exc.strerror}") from exc
     except UsageError as exc:
         raise Refused(str(exc)) from exc
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
-        raise Refused(
-            f"{file!r} has an event that cannot be understood ({exc}); record the trace again"
-        ) from exc
+
+
+def _left_out(lines: int) -> str:
+    if not lines:
+        return "all of its events could be understood"
+    return f"{lines} lines are left out" if lines > 1 else "1 line is left out"
+
+
+def _faults(story: Story) -> str:
+    lines = [f"  {fault}" for fault in story.faults[:_FAULTS]]
+    if len(story.faults) > _FAULTS:
+        lines.append("  …")
+    return "\n".join(lines)
 
 
 def _write(write: Callable[[Story, str], None], story: Story, file: str) -> None:

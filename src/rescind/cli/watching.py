@@ -115,6 +115,8 @@ def _summary(story: Story) -> Iterator[str]:
         yield f"{_count(len(left), 'task')} had not ended: {_names(left)}"
     if story.dropped:
         yield f"{_count(story.dropped, 'event')} could not be written in time, and are lost"
+    if story.skipped:
+        yield f"{_count(story.skipped, 'line')} could not be understood: {story.faults[0]}"
 
 
 def _words(reason: dict[str, Any]) -> str:

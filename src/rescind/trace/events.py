@@ -23,7 +23,10 @@ word for what happened, and what belongs to it::
 Cells are numbered from 1; *by* is the cell that did it, or null. A reason is an object with the
 fields of `CancelReason`.
 
-*Threads.* A `Trace` is data. A `TraceWriter` may be written to by any.
+A line that is none of these is left out and counted, with what is wrong with it: the file may have
+been cut off, joined to another one, or damaged. What is left is told.
+
+*Threads.* Data; any.
 """
 
 from __future__ import annotations
@@ -32,27 +35,28 @@ import json
 import os
 import platform
 import sys
-import threading
 import time
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Final, TypeAlias, cast
+from typing import IO, Any, Final, NamedTuple, TypeAlias
 
 from rescind._core.errors import UsageError
 from rescind._core.explanation import plain_data
 from rescind._core.reason import CancelReason
 from rescind._version import __version__
+from rescind.trace.shapes import fault_of, is_number, is_text, is_time, is_whole, shown
 
-__all__ = ["Event", "Header", "Trace", "TraceWriter", "reason_data"]
+__all__ = ["Event", "Fault", "Header", "Trace", "reason_data", "write_lines"]
 
 Event: TypeAlias = "tuple[Any, ...]"
 
 #: The version of the format.
 FORMAT: Final = 1
-#: How long the writer waits for more before it writes what it has, in seconds.
-_LINGER: Final = 0.2
+#: So many of the faults of a file are kept; the others are counted.
+_FAULTS: Final = 20
+#: A time is wrong if it is so much later than the next one, in nanoseconds.
+_LEAP: Final = 3600 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,33 @@ class Header:
         )
 
 
+#: What stands for what a damaged file does not say.
+_UNKNOWN: Final = Header(FORMAT, 0, 0.0, "an unknown program", 0, "unknown", "unknown")
+_HEADER: Final[dict[str, Callable[[object], bool]]] = {
+    "at": is_time,
+    "started": is_number,
+    "program": is_text,
+    "pid": is_whole,
+    "python": is_text,
+    "rescind": is_text,
+}
+
+
+class Fault(NamedTuple):
+    """A line of a file that could not be understood.
+
+    Attributes:
+        line: its number, from 1.
+        what: what is wrong with it.
+    """
+
+    line: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"line {self.line} {self.what}"
+
+
 @dataclass(frozen=True, slots=True)
 class Trace:
     """What was recorded.
@@ -99,11 +130,15 @@ class Trace:
         header: when, where and by what.
         events: in the order in which they happened.
         dropped: how many events were lost, because there was no room for them.
+        skipped: how many lines of a damaged file could not be understood, and were left out.
+        faults: what is wrong with the file: its first faults, in the order of their lines.
     """
 
     header: Header
     events: tuple[Event, ...]
     dropped: int = 0
+    skipped: int = 0
+    faults: tuple[Fault, ...] = ()
 
     def write(self, file: str | os.PathLike[str]) -> None:
         """Write it to a file, which `read` and ``rescind report`` understand.
@@ -112,99 +147,123 @@ class Trace:
             OSError: it cannot be written.
         """
         with Path(file).open("w", encoding="utf-8") as out:
-            _write_lines(out, [asdict(self.header)])
-            if self.dropped:
-                _write_lines(out, [(self.header.at, "dropped", self.dropped)])
-            _write_lines(out, self.events)
+            write_lines(out, [asdict(self.header)])
+            lost = self.dropped + self.skipped
+            if lost:
+                write_lines(out, [(self.header.at, "dropped", lost)])
+            write_lines(out, self.events)
 
     @classmethod
     def read(cls, file: str | os.PathLike[str]) -> Trace:
-        """Read it from a file. What was cut off in the middle of a line, at the end, is left out.
+        """Read it from a file; of a damaged one what can be understood, the rest is counted.
 
         Raises:
             OSError: it cannot be read.
             UsageError: it is no trace, or of another version.
         """
-        events: list[Event] = []
-        dropped = 0
         with Path(file).open(encoding="utf-8", errors="replace") as lines:
-            header = _header(next(lines, ""), file)
-            for number, line in enumerate(lines, 2):
-                try:
-                    event = json.loads(line)
-                except ValueError:
-                    if line.endswith("\n"):
-                        raise UsageError(f"{file}:{number} is no event: {line[:60]!r}") from None
+            return _Reader(file).read(lines)
+
+
+class _Reader:
+    """Keeps the events of a file, and notes the lines that cannot be understood."""
+
+    def __init__(self, file: str | os.PathLike[str]) -> None:
+        self._file = shown(os.fspath(file))
+        self._header: Header | None = None
+        self._events: list[Event] = []
+        self._dropped = 0
+        self._skipped = 0
+        self._faults: list[Fault] = []
+        self._timeless = False  # Is it unknown when the trace began?
+        # The latest event and its line: the next one tells whether its time can be right.
+        self._held: tuple[int, Event] | None = None
+
+    def read(self, lines: Iterable[str]) -> Trace:
+        """Return the trace."""
+        numbered = enumerate(lines, 1)
+        for number, line in numbered:
+            try:
+                value: Any = json.loads(line)
+            except (ValueError, RecursionError):
+                whole = line.endswith("\n")
+                self._skip(number, f"is no JSON: {shown(line)}" if whole else "is cut off")
+                continue
+            if _is_header(value):
+                if self._header is not None or self._held is not None:
+                    self._skip(number, "begins another trace, which is left out")
+                    self._skipped += sum(1 for _ in numbered)
                     break
-                if not _is_event(event):
-                    raise UsageError(
-                        f"{os.fspath(file)!r} has an event that cannot be understood, in line "
-                        f"{number}: {line[:60]!r}; record the trace again"
-                    )
-                if event[1] == "dropped":
-                    dropped += event[2]
-                else:
-                    events.append(tuple(event))
-        return cls(header, tuple(events), dropped)
+                self._header = self._headed(number, value)
+                continue
+            fault = fault_of(value)
+            if fault is None:
+                self._take(number, tuple(value))
+            else:
+                self._skip(number, fault)
+        if self._held is not None:
+            self._events.append(self._held[1])
+        header = self._begun(self._header)
+        return Trace(header, tuple(self._events), self._dropped, self._skipped, tuple(self._faults))
 
-
-class TraceWriter:
-    """Writes events to a file on a thread of its own.
-
-    Args:
-        file: where to; what it has is replaced.
-        header: the first line.
-        limit: how many events may wait; what comes while so many do is counted, and dropped.
-    """
-
-    def __init__(self, file: str | os.PathLike[str], header: Header, limit: int) -> None:
-        self.dropped = 0
-        self._untold = 0
-        self._limit = limit
-        self._waiting: deque[Event] = deque()
-        self._wake = threading.Event()
-        self._closed = False
-        self._out = Path(file).open("w", encoding="utf-8")  # noqa: SIM115  # `close` closes it
-        _write_lines(self._out, [asdict(header)])
-        self._thread = threading.Thread(target=self._run, name="rescind-trace", daemon=True)
-        self._thread.start()
-
-    def write(self, event: Event) -> None:
-        """Have it written soon."""
-        waiting = self._waiting
-        if len(waiting) >= self._limit:
-            self.dropped += 1
-            self._untold += 1
+    def _take(self, number: int, event: Event) -> None:
+        if event[1] == "dropped":
+            self._dropped += event[2]
             return
-        if self._untold:
-            untold, self._untold = self._untold, 0
-            waiting.append((event[0], "dropped", untold))
-        waiting.append(event)
-        if len(waiting) * 2 > self._limit and not self._wake.is_set():
-            self._wake.set()
+        held, self._held = self._held, (number, event)
+        if held is None:
+            return
+        at, following = held[1][0], event[0]
+        before = self._events[-1][0] if self._events else following
+        if at > following + _LEAP and following >= before - _LEAP:
+            self._skip(held[0], "has a time long after that of the line below it")
+        else:
+            self._events.append(held[1])
 
-    def close(self) -> None:
-        """Write what is left, and close the file."""
-        self._closed = True
-        self._wake.set()
-        self._thread.join()
-        if self._untold:
-            _write_lines(self._out, [(time.monotonic_ns(), "dropped", self._untold)])
-        self._out.close()
+    def _skip(self, number: int, what: str) -> None:
+        self._skipped += 1
+        self._note(number, what)
 
-    def _run(self) -> None:
-        while not self._closed:
-            self._wake.wait(_LINGER)
-            self._wake.clear()
-            self._flush()
-        self._flush()
+    def _note(self, number: int, what: str) -> None:
+        if len(self._faults) < _FAULTS:
+            self._faults.append(Fault(number, what))
 
-    def _flush(self) -> None:
-        waiting = self._waiting
-        batch = [waiting.popleft() for _ in range(len(waiting))]
-        if batch:
-            _write_lines(self._out, batch)
-            self._out.flush()
+    def _headed(self, number: int, data: dict[str, object]) -> Header:
+        """Return the header that a line is; what it lacks is unknown."""
+        version = data["trace"]
+        if version != FORMAT:
+            raise UsageError(
+                f"{self._file} is a trace of format {shown(version)}, but this version of "
+                f"rescind ({__version__}) reads format {FORMAT}; record it again"
+            )
+        known: dict[str, Any] = asdict(_UNKNOWN)
+        for name, fits in _HEADER.items():
+            if fits(data.get(name)):
+                known[name] = data[name]
+            else:
+                self._timeless = self._timeless or name == "at"
+                self._note(number, f"has {shown(data.get(name))} for the {name!r} of the trace")
+        return Header(**known)
+
+    def _begun(self, header: Header | None) -> Header:
+        """Return the header, with a time at which the trace can have begun."""
+        events = self._events
+        if header is None:
+            if not events:
+                raise UsageError(
+                    f"{self._file} is no trace of rescind's; make one with 'rescind run --trace "
+                    "FILE', or with rescind.trace.Recorder(FILE)"
+                )
+            if not any(fault.line == 1 for fault in self._faults):
+                self._faults.insert(0, Fault(1, "is not the header with which a trace begins"))
+            return replace(_UNKNOWN, at=events[0][0])
+        if events and (self._timeless or header.at > events[len(events) // 2][0]):
+            return replace(header, at=events[0][0])
+        return header
+
+
+def _is_header(value: object) -> bool:
+    return isinstance(value, dict) and "trace" in value
 
 
 def reason_data(reason: CancelReason) -> dict[str, Any]:
@@ -213,32 +272,6 @@ def reason_data(reason: CancelReason) -> dict[str, Any]:
     return data
 
 
-def _write_lines(out: IO[str], values: Iterable[Any]) -> None:
+def write_lines(out: IO[str], values: Iterable[Any]) -> None:
+    """Write each as one line of JSON."""
     out.writelines(f"{json.dumps(value, separators=(',', ':'))}\n" for value in values)
-
-
-def _is_event(event: object) -> bool:
-    """Does it say when what happened?"""
-    if not isinstance(event, list):
-        return False
-    at, what, more, *_ = (*cast("list[object]", event), None, None, None)
-    if what == "dropped" and not isinstance(more, int):
-        return False
-    return isinstance(at, int) and isinstance(what, str)
-
-
-def _header(line: str, file: str | os.PathLike[str]) -> Header:
-    try:
-        data = json.loads(line)
-        version = data["trace"]
-    except (ValueError, KeyError, TypeError):
-        raise UsageError(
-            f"{os.fspath(file)!r} is no trace of rescind's; make one with 'rescind run --trace "
-            "FILE', or with rescind.trace.Recorder(FILE)"
-        ) from None
-    if version != FORMAT:
-        raise UsageError(
-            f"{os.fspath(file)!r} is a trace of format {version!r}, but this version of rescind "
-            f"({__version__}) reads format {FORMAT}; record it again"
-        )
-    return Header(**{one.name: data[one.name] for one in fields(Header)})

@@ -58,6 +58,8 @@ def page_data(story: Story) -> dict[str, Any]:
         "started": _moment(header.started),
         "ended": story.ended,
         "dropped": story.dropped,
+        "skipped": story.skipped,
+        "faults": [str(fault) for fault in story.faults],
         "lives": [data.life(life) for life in story.lives.values()],
         "groups": [data.group(group) for group in story.groups.values()],
         "why": list(data.why(story)),
@@ -166,7 +168,11 @@ def _differences(times: Iterable[int]) -> list[int]:
 
 def _moment(seconds: float) -> str:
     try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return (
+            ""
+            if not seconds
+            else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        )
     except (ValueError, OverflowError, OSError):
         return ""
 
@@ -176,6 +182,8 @@ def _lines(story: Story) -> Iterator[str]:
     tasks = [life for life in story.lives.values() if life.kind == "task"]
     yield _printable(story.header.program)
     counts = Counter(life.how or "not ended" for life in tasks)
+    if story.skipped:
+        yield f"{story.skipped} damaged lines left out; {story.faults[0]}"
     yield f"{len(tasks)} tasks: " + ", ".join(f"{count} {how}" for how, count in counts.items())
     for reason, lives in story.roots():
         message = f": {reason['message']}" if reason["message"] else ""

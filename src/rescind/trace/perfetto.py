@@ -46,6 +46,7 @@ def perfetto(trace: Trace | Story) -> dict[str, Any]:
             "python": header.python,
             "rescind": header.rescind,
             "dropped": story.dropped,
+            "skipped": story.skipped,
         },
     }
 

@@ -38,7 +38,8 @@ from rescind._core.waiting import parts_of
 from rescind._host.ticks import Tick
 from rescind.combinators.children import Child
 from rescind.time import Checkpoint
-from rescind.trace.events import Event, Header, Trace, TraceWriter, reason_data
+from rescind.trace.events import Event, Header, Trace, reason_data
+from rescind.trace.writer import TraceWriter
 
 if TYPE_CHECKING:
     from rescind._core.cell import Cell

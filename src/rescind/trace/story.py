@@ -12,11 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from rescind.trace.events import Event, Header, Trace
+from rescind.trace.events import Event, Fault, Header, Trace
 
 __all__ = ["Delivery", "Group", "Life", "Request", "Story", "Wait"]
+
+#: The events that are not of a cell or a group.
+_OF_NOBODY: Final = frozenset({"overran", "abandoned", "token_canceled"})
 
 
 @dataclass(slots=True)
@@ -172,6 +175,8 @@ class Story:
         abandoned: what was abandoned: when, and the message.
         tokens: tokens that were canceled: when, by whom, why.
         dropped: how many events were lost: what is told then may lack its beginning.
+        skipped: how many lines of a damaged file were left out.
+        faults: what is wrong with that file: its first faults.
     """
 
     header: Header
@@ -184,11 +189,13 @@ class Story:
     abandoned: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
     tokens: list[Request] = field(default_factory=list[Request])
     dropped: int = 0
+    skipped: int = 0
+    faults: tuple[Fault, ...] = ()
 
     @classmethod
     def of(cls, trace: Trace) -> Story:
         """Return the story that a trace tells."""
-        story = cls(trace.header, dropped=trace.dropped)
+        story = cls(trace.header, dropped=trace.dropped, skipped=trace.skipped, faults=trace.faults)
         teller = _Teller(story)
         for event in trace.events:
             teller.tell(event)
@@ -218,10 +225,15 @@ class _Teller:
         self._story = story
         self._zero = story.header.at
         self._running: dict[int, int] = {}  # since when, by cell
+        # The time of the latest event of each cell and group. An event of another thread may stand
+        # behind one that is a moment younger, and a damaged file says anything: no time runs back.
+        self._latest: dict[int, int] = {}
 
     def tell(self, event: Event) -> None:
         at, what, *rest = event
-        at -= self._zero
+        at = max(0, at - self._zero)
+        if what not in _OF_NOBODY:
+            at = self._latest[rest[0]] = max(at, self._latest.get(rest[0], 0))
         self._story.ended = max(self._story.ended, at)
         method = getattr(self, f"_{what}", None)
         if method is not None:  # of a later version: it is no reason to tell nothing

@@ -133,6 +133,7 @@
         groups.size ? h("li", {}, plural(groups.size, "group")) : null,
         page.overruns.length ? h("li", { class: "warn" }, plural(page.overruns.length, "overrun")) : null,
         page.dropped ? h("li", { class: "warn" }, `${plural(page.dropped, "event")} lost: beginnings may be missing`) : null,
+        page.skipped ? h("li", { class: "warn", title: page.faults.join("\n") }, `${plural(page.skipped, "damaged line")} left out`) : null,
         h("li", {}, page.made)));
   }
 
