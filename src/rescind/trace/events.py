@@ -257,7 +257,8 @@ class _Reader:
             if not any(fault.line == 1 for fault in self._faults):
                 self._faults.insert(0, Fault(1, "is not the header with which a trace begins"))
             return replace(_UNKNOWN, at=events[0][0])
-        if events and (self._timeless or header.at > events[len(events) // 2][0]):
+        early = sum(event[0] < header.at for event in events)
+        if events and (self._timeless or early * 2 > len(events)):
             return replace(header, at=events[0][0])
         return header
 
