@@ -143,8 +143,8 @@ def _loaded(path: Path) -> dict[str, Any]:
 
 
 def _row(data: dict[str, Any]) -> Row:
-    samples: list[dict[str, Any]] = data["samples"]
-    return Row(**{**data, "samples": [Sample(**sample) for sample in samples]})
+    samples: list[dict[str, Any]] = data.pop("samples")
+    return Row(**data, samples=[Sample(**sample) for sample in samples])
 
 
 def machine() -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The subjects, one module each: a new one needs a line in `MODULES`.
 
 A module has ``SUBJECTS``, and a function ``on_FAMILY`` for each family of peers that has such a
-thing. Peers are imported within these functions: only one of them is in a process.
+thing, or ``on_any``, which gets a kit. Peers are imported within these functions: only one of them
+is in a process.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
-from bench.subject import Body, Subject
+from bench.subject import Body, Subject, Watch
+from bench.subjects.kit import FAMILIES, kit_of
 
 __all__ = ["MODULES", "all_subjects", "body_of"]
 
@@ -21,6 +23,15 @@ MODULES: Final = (
     "spawn_cancel_join",
     "race",
     "timeout",
+    "cancel",
+    "join",
+    "deadline",
+    "timers",
+    "sync",
+    "channel",
+    "future_set",
+    "tree",
+    "interop",
 )
 
 
@@ -43,5 +54,13 @@ def all_subjects() -> tuple[Subject, ...]:
 
 def body_of(subject: Subject, family: str) -> Body | None:
     """Return what does the subject's work in a family; None: it has no such thing."""
-    body: Body | None = getattr(_modules()[subject.name], f"on_{family}", None)
+    module = _modules()[subject.name]
+    own: Body | None = getattr(module, f"on_{family}", None)
+    common: Body | None = getattr(module, "on_any", None)
+    if own is not None or common is None or family not in FAMILIES:
+        return own
+
+    async def body(watch: Watch, n: int, *args: Any) -> int:
+        return await common(watch, n, *args, kit_of(family))
+
     return body

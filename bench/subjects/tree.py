@@ -1,0 +1,172 @@
+"""A request's tree is canceled half-way.
+
+It has n leaves under task groups of ten, which are in groups of ten, and so on. Every other leaf
+yields once and ends; when these have, the root is canceled, while the others are parked. Measured
+from the start of the root until all of the tree has gone; an operation is a task.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bench.subject import Subject, Watch
+from bench.subjects.foreign import curio
+
+SUBJECTS: Final = (Subject("tree", "a task of a tree that is canceled half-way", smoke=10),)
+
+WIDTH: Final = 10
+
+
+def _depth(n: int) -> int:
+    depth = 1
+    while WIDTH ** (depth + 1) <= n:
+        depth += 1
+    return depth
+
+
+def _tasks(depth: int) -> int:
+    return sum(WIDTH**level for level in range(depth + 1))
+
+
+async def on_rescind(watch: Watch, n: int) -> int:
+    import rescind
+
+    depth = _depth(n)
+    ends = WIDTH**depth // 2
+
+    async def leaf(number: int) -> None:
+        nonlocal ends
+        if number % 2:
+            await rescind.never()
+        await rescind.yield_now()
+        ends -= 1
+
+    async def node(depth: int) -> None:
+        async with rescind.task_group() as group:
+            for number in range(WIDTH):
+                group.spawn(node(depth - 1) if depth > 1 else leaf(number))
+
+    with watch:
+        root = rescind.spawn(node(depth))
+        while ends:
+            await rescind.yield_now()
+        root.cancel()
+        await root.join()
+    return _tasks(depth)
+
+
+async def on_asyncio(watch: Watch, n: int) -> int:
+    import asyncio
+
+    new_future = asyncio.get_running_loop().create_future
+    depth = _depth(n)
+    ends = WIDTH**depth // 2
+
+    async def leaf(number: int) -> None:
+        nonlocal ends
+        if number % 2:
+            await new_future()
+        await asyncio.sleep(0)
+        ends -= 1
+
+    async def node(depth: int) -> None:
+        async with asyncio.TaskGroup() as group:
+            for number in range(WIDTH):
+                group.create_task(node(depth - 1) if depth > 1 else leaf(number))
+
+    with watch:
+        root = asyncio.create_task(node(depth))
+        while ends:
+            await asyncio.sleep(0)
+        root.cancel()
+        try:
+            await root
+        except asyncio.CancelledError:
+            pass
+    return _tasks(depth)
+
+
+async def on_trio(watch: Watch, n: int) -> int:
+    import trio
+
+    depth = _depth(n)
+    ends = WIDTH**depth // 2
+
+    async def leaf(number: int) -> None:
+        nonlocal ends
+        if number % 2:
+            await trio.sleep_forever()
+        await trio.lowlevel.checkpoint()
+        ends -= 1
+
+    async def node(depth: int) -> None:
+        async with trio.open_nursery() as nursery:
+            for number in range(WIDTH):
+                if depth > 1:
+                    nursery.start_soon(node, depth - 1)
+                else:
+                    nursery.start_soon(leaf, number)
+
+    with watch:
+        async with trio.open_nursery() as around:
+            around.start_soon(node, depth)
+            while ends:
+                await trio.lowlevel.checkpoint()
+            around.cancel_scope.cancel()
+    return _tasks(depth)
+
+
+async def on_anyio(watch: Watch, n: int) -> int:
+    import anyio
+    from anyio.lowlevel import checkpoint
+
+    depth = _depth(n)
+    ends = WIDTH**depth // 2
+
+    async def leaf(number: int) -> None:
+        nonlocal ends
+        if number % 2:
+            await anyio.sleep_forever()
+        await checkpoint()
+        ends -= 1
+
+    async def node(depth: int) -> None:
+        async with anyio.create_task_group() as group:
+            for number in range(WIDTH):
+                if depth > 1:
+                    group.start_soon(node, depth - 1)
+                else:
+                    group.start_soon(leaf, number)
+
+    with watch:
+        async with anyio.create_task_group() as around:
+            around.start_soon(node, depth)
+            while ends:
+                await checkpoint()
+            around.cancel_scope.cancel()
+    return _tasks(depth)
+
+
+async def on_curio(watch: Watch, n: int) -> int:
+    the_curio = curio()
+    depth = _depth(n)
+    ends = WIDTH**depth // 2
+
+    async def leaf(number: int) -> None:
+        nonlocal ends
+        if number % 2:
+            await the_curio.Event().wait()
+        await the_curio.sleep(0)
+        ends -= 1
+
+    async def node(depth: int) -> None:
+        async with the_curio.TaskGroup() as group:
+            for number in range(WIDTH):
+                await group.spawn(node(depth - 1) if depth > 1 else leaf(number))
+
+    with watch:
+        root = await the_curio.spawn(node(depth))
+        while ends:
+            await the_curio.sleep(0)
+        await root.cancel()
+    return _tasks(depth)
