@@ -71,20 +71,22 @@ async def on_trio(watch: Watch, n: int, width: int) -> int:
 async def on_anyio(watch: Watch, n: int, width: int) -> int:
     import anyio
 
-    async with anyio.create_task_group() as around:
+    around = anyio.create_task_group()
 
-        def start(children: list[Callable[[], Any]]) -> Awaitable[object]:
-            ended = anyio.Event()
+    def start(children: list[Callable[[], Any]]) -> Awaitable[object]:
+        ended = anyio.Event()
 
-            async def joined() -> None:
-                async with anyio.create_task_group() as group:
-                    for child in children:
-                        group.start_soon(child)
-                ended.set()
+        async def joined() -> None:
+            async with anyio.create_task_group() as group:
+                for child in children:
+                    group.start_soon(child)
+            ended.set()
 
-            around.start_soon(joined)
-            return ended.wait()
+        around.start_soon(joined)
+        return ended.wait()
 
+    ops = 0
+    async with around:
         ops = await _measure(watch, n, width, kit_of("anyio"), start)
     return ops
 
