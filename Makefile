@@ -20,7 +20,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help venv demo examples test check lint format types architecture suite coverage test-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety clean distclean
+.PHONY: help venv demo examples test check lint format types architecture suite coverage test-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety bench-tokio clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ sweep-suites: $(STAMP) ## run the suites of released libraries: make sweep-suite
 
 cancel-safety: $(STAMP) ## measure how libraries survive each way of canceling, and write docs/cancel-safety.md
 	$(BIN)/python scripts/cancel_safety.py $(ARGS)
+
+bench-tokio: ## build the Rust program for the benchmarks; with INSTALL=1 get what it needs by apt, as root
+	@INSTALL=$(INSTALL) sh scripts/bench-tokio.sh
 
 clean: ## remove what the tools left behind
 	rm -rf build dist src/*.egg-info .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis

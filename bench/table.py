@@ -16,6 +16,8 @@ _BYTES: Final = ((2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
 
 #: Time that passed ÷ time computed, from which on results say that the machine was busy.
 BUSY: Final = 1.15
+#: A ratio less than this has so many digits after the point.
+_DIGITS: Final = ((0.1, 3), (10, 2), (100, 1))
 _SMALL: Final = 10
 _FEW: Final = 100
 
@@ -33,9 +35,8 @@ def ratio_text(value: float | None) -> str:
     """Return a ratio with as many digits as mean something."""
     if value is None:
         return "–"
-    return (
-        f"{value:.2f}×" if value < _SMALL else f"{value:.1f}×" if value < _FEW else f"{value:.0f}×"
-    )
+    digits = next((digits for most, digits in _DIGITS if value < most), 0)
+    return f"{value:.{digits}f}×"
 
 
 def ran(results: Results) -> list[str]:
@@ -51,32 +52,33 @@ def table(results: Results, clock: Clock | None = None) -> str:
         clock: by which to judge; None: each subject by its own.
     """
     ours = baseline(set(ran(results)))
-    head = ["", "per operation", "±", "÷ asyncio", "÷ rescind", "busy"]
+    tokio = "tokio" in ran(results)
+    head = ["", "per operation", "±", "÷ asyncio", "÷ rescind", *["÷ tokio"][:tokio], "busy"]
     lines: list[str] = []
     for subject, size in results.cases():
         cells = [head]
-        asyncio = results.row(subject, size, "asyncio")
-        own = results.row(subject, size, ours) if ours else None
+        bases = [
+            results.row(subject, size, base) for base in ("asyncio", ours or "", *["tokio"][:tokio])
+        ]
         for peer in ran(results):
             row = results.row(subject, size, peer)
             if row is not None and (row.samples or row.error):
-                cells.append(_line(results, row, asyncio, own, clock))
+                cells.append(_line(results, row, bases, clock))
         lines += [f"{subject} × {size:,}: {results.about.get(subject, '')}", *_aligned(cells), ""]
     return "\n".join([*lines, *notes(results)])
 
 
 def _line(
-    results: Results, row: Row, asyncio: Row | None, own: Row | None, clock: Clock | None
+    results: Results, row: Row, bases: Sequence[Row | None], clock: Clock | None
 ) -> list[str]:
     measured = row.measured(clock)
     if measured is None:
-        return [row.peer, f"failed: {row.error}", "", "", "", ""]
+        return [row.peer, f"failed: {row.error}", "", *["" for _ in bases], ""]
     return [
         row.peer,
         amount(measured.median, row.measure),
         f"{100 * measured.spread():.0f} %",
-        ratio_text(results.ratio(row, asyncio, clock)),
-        ratio_text(results.ratio(row, own, clock)),
+        *[ratio_text(results.ratio(row, base, clock)) for base in bases],
         f"{row.busy():.2f}" if row.measure == "time" and row.clock == "cpu" else "",
     ]
 
