@@ -187,7 +187,7 @@ def test_an_unawaited_coroutine_is_a_failure() -> None:
 
     assert report.failure is not None
     assert "helper" in str(report.failure)
-    assert "unawaited" == report.failure.sign
+    assert "coroutines" == report.failure.sign
 
 
 async def _permits() -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rescind.testing.lab.injection import ROOT, Injection, Instant, Kind, Spot
+from rescind.testing.lab.injection import ROOT, Injection, Instant, Kind, Spot, spawned
 from rescind.testing.lab.record import Run
 
 __all__ = ["Bounds", "Changes", "Kinds", "extended", "kinds_for", "spots_of"]
@@ -84,13 +84,14 @@ class Changes:
 def spots_of(run: Run[Any], *, main: bool) -> Iterator[tuple[int, Spot]]:
     """Yield each point of a run at which something can be canceled, with its event."""
     for event, task, place, visit, instant in run.passed:
-        if task != ROOT or main:
+        if spawned(task) or (main and task == ROOT):
             yield event, Spot(task, "" if place is None else place.key, visit, instant)
 
 
 def kinds_for(spot: Spot, bounds: Bounds, kinds: Kinds, *, main: bool) -> list[Kind]:
     """Return which injections are to be made at a point."""
-    of_main = spot.task.rpartition("/")[0] == ROOT and not main
+    parent = spot.task.rpartition("/")[0]
+    of_main = not spawned(parent) and not (main and parent == ROOT)
     return [
         kind
         for kind in kinds.get((spot.task, spot.place, spot.instant), ())

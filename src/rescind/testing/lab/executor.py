@@ -149,6 +149,7 @@ class LabExecutor(Executor):
         taken: steps and timers so far.
         reached: the spots at which something was to strike, and did or found nothing to cancel.
         recorder: as given.
+        outermost: the path of the next task that is spawned by none.
     """
 
     host: LabHost
@@ -171,6 +172,7 @@ class LabExecutor(Executor):
         self.taken = 0
         self.reached: set[Spot] = set()
         self.recorder = recorder
+        self.outermost = ROOT
         self._outside = outside
         self._schedule = schedule
         self._strikes: Mapping[tuple[str, str, int, Instant], Sequence[Strike]] = strikes
@@ -214,7 +216,7 @@ class LabExecutor(Executor):
             parent.spawned += 1
             path = f"{parent.path}/{parent.spawned}"
         else:
-            path = ROOT
+            path = self.outermost
         task: LabTask[T] = LabTask(
             future, self, path, len(self.made), name=name, context=context, grace=grace
         )

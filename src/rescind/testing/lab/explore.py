@@ -29,16 +29,16 @@ from rescind.testing.lab import regressions as store
 from rescind.testing.lab.changes import Bounds, Changes, extended, spots_of
 from rescind.testing.lab.data import explore_data
 from rescind.testing.lab.exploration import Exploration
-from rescind.testing.lab.injection import Injection, Spot
+from rescind.testing.lab.injection import ROOT, Injection, Spot, spawned
 from rescind.testing.lab.judge import Invariant
-from rescind.testing.lab.lab import Lab
+from rescind.testing.lab.lab import Around, Lab
 from rescind.testing.lab.record import Failure, Run, cleaned
 from rescind.testing.lab.schedule import Deviate, Fifo, Pct, RandomOrder, Schedule
 from rescind.testing.lab.shrink import shrunk
 from rescind.testing.lab.token import BadToken, Token, decode, encode, fingerprint, name_of
 from rescind.testing.lab.trial import Main, Trial
 
-__all__ = ["explore", "replay"]
+__all__ = ["explore", "replay", "replayed", "search"]
 
 #: One run in so many is random, from two changes on.
 _RANDOM_SHARE = 4
@@ -131,8 +131,15 @@ def explore(
             budget=budget,
             examples=examples,
         )
-    trial = Trial(main, bounds or Bounds(), tuple(invariants), tuple(allowed), grace)
     Lab(main)  # looks whether it can be called
+    trial = Trial(main, bounds or Bounds(), tuple(invariants), tuple(allowed), grace)
+    return search(trial, seed=seed, budget=budget, regressions=regressions)
+
+
+def search(
+    trial: Trial, *, seed: int, budget: float, regressions: str | os.PathLike[str] | None
+) -> Exploration:
+    """Explore a program that is prepared; see `explore`."""
     with trial.outside.shut():
         return _Search(trial, seed, budget, regressions).result()
 
@@ -174,7 +181,8 @@ class _Search:
             return self._fail(Changes(), failure)
         bounds = self._trial.bounds
         main = bounds.main
-        self._main = (len(plain.names) == 1) if main is None else main
+        spawns = any(path.startswith(f"{ROOT}/") for path in plain.names)
+        self._main = not spawns if main is None else main
         self._spots = {spot for _, spot in spots_of(plain, main=self._main)}
         self._steps = max(len(plain.decisions), 1)
         self._within = 0
@@ -246,7 +254,7 @@ class _Search:
         for _ in range(chance.randint(0, bounds.injections) if points else 0):
             task, place, instant = chance.choice(points)
             kinds = [k for k in self._trial.kinds[task, place, instant] if k in bounds.kinds]
-            if kinds and (self._main or task != "root"):
+            if kinds and (spawned(task) or (self._main and task == ROOT)):
                 visit = min(1 + int(chance.expovariate(1)), 5) if place else 0
                 injections.append(
                     Injection(Spot(task, place, visit, instant), chance.choice(kinds))
@@ -354,6 +362,21 @@ def replay(
     Raises:
         BadToken: it cannot be read, belongs to another program, or this one has changed since.
     """
+    run, said = replayed(main, token)
+    if not changed and fingerprint(main, run) != said.print:
+        raise BadToken(
+            f"the program {said.name!r} has changed since this token was made, so that it may mean "
+            "another run; explore it again, or replay with changed=True"
+        )
+    return run
+
+
+def replayed(main: Main, token: str, around: Around | None = None) -> tuple[Run[Any], Token]:
+    """Make the run again that a token names, recorded; whether main has changed is not looked at.
+
+    Raises:
+        BadToken: it cannot be read, or belongs to another program.
+    """
     said = decode(token)
     name = name_of(main)
     if said.name != name:
@@ -364,11 +387,6 @@ def replay(
         injections=said.changes.injections,
         max_steps=said.max_steps,
         grace=said.grace,
+        around=around,
     )
-    run = lab.run()
-    if not changed and fingerprint(main, run) != said.print:
-        raise BadToken(
-            f"the program {name!r} has changed since this token was made, so that it may mean "
-            "another run; explore it again, or replay with changed=True"
-        )
-    return run
+    return lab.run(), said

@@ -11,13 +11,18 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-__all__ = ["INJECTOR", "ROOT", "Injection", "Instant", "Kind", "Spot"]
+__all__ = ["INJECTOR", "ROOT", "Injection", "Instant", "Kind", "Spot", "spawned"]
 
 ROOT = "root"
 """The path of the task that runs main; ``root/2`` is the second task that it spawned."""
 
 INJECTOR = "the lab"
 """Who asked, in the reasons of injected cancellations."""
+
+
+def spawned(path: str) -> bool:
+    """Was the task of this path spawned by another? If not, it is main, or a part of its stage."""
+    return "/" in path
 
 
 class Instant(enum.Enum):

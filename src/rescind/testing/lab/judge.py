@@ -7,8 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final, cast
 
 from rescind._core.errors import TaskCanceled, TimedOut
 from rescind._core.frames import from_library
@@ -18,16 +18,20 @@ from rescind.testing.lab.injection import ROOT, Injection, Kind
 from rescind.testing.lab.record import Failure, FailureKind, Run, cleaned
 from rescind.testing.lab.task import sites_of
 
-__all__ = ["Invariant", "judge"]
+__all__ = ["LEAKS", "Invariant", "judge"]
 
 Invariant = Callable[[Run[Any]], object]
 """Called with each run; broken if it returns False, or raises."""
+
+LEAKS: Final = ("tasks", "timers", "coroutines")
+"""What may not be left when main has completed."""
 
 
 def judge(
     run: Run[Any],
     invariants: Sequence[Invariant] = (),
     allowed: tuple[type[BaseException], ...] = (),
+    leaks: Collection[str] = LEAKS,
 ) -> Failure | None:
     """Return what is wrong with a run, or None.
 
@@ -39,6 +43,7 @@ def judge(
         run: the run.
         invariants: what must hold after each run.
         allowed: exceptions that may come out of a run with injections.
+        leaks: which of `LEAKS` may not be left.
     """
     error = run.error
     if isinstance(error, (Hang, Livelock)):
@@ -55,18 +60,9 @@ def judge(
         failure = _broken(invariant, run)
         if failure is not None:
             return failure
-    if run.leftovers and isinstance(outcome, Completed):
-        left = run.leftovers
-        kinds = [
-            kind
-            for kind, there in (
-                ("tasks", left.tasks),
-                ("timers", left.timers),
-                ("unawaited", left.unawaited),
-            )
-            if there
-        ]
-        return Failure(FailureKind.LEFTOVERS, " ".join(kinds), str(left))
+    left = run.leftovers.only(leaks)
+    if left and isinstance(outcome, Completed):
+        return Failure(FailureKind.LEFTOVERS, " ".join(left.kinds), str(left))
     return None
 
 

@@ -24,6 +24,7 @@ from rescind._core.grace import checked_grace
 from rescind._core.into import as_future
 from rescind._core.outcome import Error
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
+from rescind._core.task import Task
 from rescind._lifetime import refuse_to_block
 from rescind.testing.lab.errors import Livelock
 from rescind.testing.lab.executor import LabExecutor, SeenKinds, Strike
@@ -35,9 +36,12 @@ from rescind.testing.lab.schedule import Fifo, Schedule
 from rescind.testing.lab.targets import strike
 from rescind.testing.lab.task import LabTask
 
-__all__ = ["Lab", "make_run"]
+__all__ = ["Around", "Lab", "make_run"]
 
 T = TypeVar("T")
+
+Around = Callable[[Callable[[], None]], None]
+"""Called for a run with what plays main; what it does before and after belongs to the run."""
 
 _SHUTDOWN = CancelReason(CancelKind.SHUTDOWN, "main has ended")
 
@@ -53,6 +57,9 @@ class Lab(Generic[T]):
         max_steps: after so many steps and timers the run is a `Livelock`.
         grace: for the cleanup of canceled tasks, in seconds of the virtual clock.
         trace: write down every step; costs about as much as the run itself.
+        around: called for the run with a function, which it has to call, and which runs main.
+            Before and after, it may spawn and drive on the lab's executor; what it raises counts as
+            if main had.
 
     Example:
         >>> import rescind
@@ -74,6 +81,7 @@ class Lab(Generic[T]):
         max_steps: int = 10_000,
         grace: float | None = 30.0,
         trace: bool = True,
+        around: Around | None = None,
     ) -> None:
         if not callable(main):
             raise TypeError(
@@ -88,6 +96,7 @@ class Lab(Generic[T]):
         self.max_steps = max_steps
         self.grace = grace
         self.trace = trace
+        self.around: Around = _bare if around is None else around
 
     def run(self) -> Run[T]:
         """Make the run.
@@ -143,6 +152,10 @@ def make_run(lab: Lab[T], outside: Outside, kinds: SeenKinds | None = None) -> R
             gc.enable()
 
 
+def _bare(play: Callable[[], None]) -> None:
+    play()
+
+
 def _strike(injection: Injection, struck: list[Injection], task: LabTask[Any]) -> None:
     recorder = task.lab.recorder
     task.lab.reached.add(injection.spot)
@@ -157,14 +170,26 @@ def _strike(injection: Injection, struck: list[Injection], task: LabTask[Any]) -
 def _run(lab: Lab[T], executor: LabExecutor, outside: Outside, struck: list[Injection]) -> Run[T]:
     error: BaseException | None = None
     misuse: UsageError | None = None
-    root = executor.spawn(as_future(lab.main()), name="main")
+    main: list[Task[T]] = []
+
+    def play() -> None:
+        main.append(executor.spawn(as_future(lab.main()), name="main"))
+        executor.drive(main[0].done)
+
+    around: BaseException | None = None
     try:
-        executor.drive(root.done)
+        lab.around(play)
     except (Deadlock, Livelock) as exc:
         error = exc
     except UsageError as exc:
         misuse = exc
-    outcome = root.outcome()
+    except BaseException as exc:
+        if lab.around is _bare or isinstance(exc, (KeyboardInterrupt, SystemExit)):
+            raise
+        around = exc
+    outcome = main[0].outcome() if main else None
+    if around is not None and not isinstance(outcome, Error):
+        outcome = Error(around)
     if isinstance(outcome, Error) and _reached_outside(outcome.exception):
         misuse = refused(str(outcome.exception))
     time, steps = executor.host.time, executor.taken

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -86,8 +87,22 @@ class Leftovers:
     timers: int = 0
     unawaited: tuple[str, ...] = ()
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What is left, in words: ``tasks``, ``timers``, ``coroutines``."""
+        there = (("tasks", self.tasks), ("timers", self.timers), ("coroutines", self.unawaited))
+        return tuple(kind for kind, left in there if left)
+
+    def only(self, kinds: Collection[str]) -> Leftovers:
+        """Return what is left of these kinds."""
+        return Leftovers(
+            self.tasks if "tasks" in kinds else (),
+            self.timers if "timers" in kinds else 0,
+            self.unawaited if "coroutines" in kinds else (),
+        )
+
     def __bool__(self) -> bool:
-        return bool(self.tasks or self.timers or self.unawaited)
+        return bool(self.kinds)
 
     def __str__(self) -> str:
         words: list[str] = []

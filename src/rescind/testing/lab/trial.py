@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any
 
 from rescind.testing.lab.changes import Bounds, Changes
 from rescind.testing.lab.injection import Injection, Instant, Kind
-from rescind.testing.lab.judge import Invariant, judge
-from rescind.testing.lab.lab import Lab, make_run
+from rescind.testing.lab.judge import LEAKS, Invariant, judge
+from rescind.testing.lab.lab import Around, Lab, make_run
 from rescind.testing.lab.outside import Outside
 from rescind.testing.lab.record import Failure, Run
 from rescind.testing.lab.schedule import Deviate, Schedule
@@ -31,6 +31,8 @@ class Trial:
         invariants: what must hold after each run.
         allowed: exceptions that may come out of runs with injections.
         grace: for cleanups, in seconds of the virtual clock.
+        around: what each run has before and after main; see `Lab`.
+        leaks: which of `LEAKS` may not be left.
         kinds: which kinds of injection there are at the points that were seen.
         runs: how many were made.
         struck: how many injections have struck.
@@ -43,12 +45,17 @@ class Trial:
         invariants: tuple[Invariant, ...] = (),
         allowed: tuple[type[BaseException], ...] = (),
         grace: float | None = 30.0,
+        *,
+        around: Around | None = None,
+        leaks: Collection[str] = LEAKS,
     ) -> None:
         self.main = main
         self.bounds = bounds
         self.invariants = invariants
         self.allowed = allowed
         self.grace = grace
+        self.around = around
+        self.leaks = leaks
         self.kinds: dict[tuple[str, str, Instant], tuple[Kind, ...]] = {}
         self.runs = 0
         self.struck = 0
@@ -69,8 +76,9 @@ class Trial:
             max_steps=self.bounds.max_steps,
             grace=self.grace,
             trace=trace,
+            around=self.around,
         )
         run = make_run(lab, self.outside, self.kinds)
         self.runs += 1
         self.struck += len(run.struck)
-        return run, judge(run, self.invariants, self.allowed)
+        return run, judge(run, self.invariants, self.allowed, self.leaks)
