@@ -20,6 +20,7 @@ MAX_FUNCTION_LINES = 80
 LAYERS: dict[str, int] = {
     "_version": 0,
     "_packed": 0,
+    "_seconds": 0,
     "_pages.*": 0,
     # The words: what ends, why, and how one polls (which needs to know who is being polled).
     "_core.current": 0,
@@ -88,7 +89,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "_host": frozenset({"anyio", "trio", "uvloop"}),
     "check": frozenset({"_pytest", "anyio", "pytest", "rich", "uvloop"}),
     "cli": frozenset({"click", "rich", "textual"}),
-    "testing": frozenset({"hypothesis"}),
+    "testing": frozenset({"_pytest", "hypothesis", "pytest"}),
 }
 
 #: Parts whose third-party packages may be missing, so that each import has to be prepared for that.

@@ -435,7 +435,7 @@ def test_what_cannot_be_swept_is_told_with_the_reason(suite: Suite) -> None:
             await pass_on()
             assert len(calls) == 1
 
-        @pytest.mark.rescind(virtual=True)
+        @pytest.mark.rescind
         async def test_virtual():
             import rescind
             await rescind.sleep(1000)

@@ -11,8 +11,6 @@ prints is captured, marks such as xfail decide as always, and a finding is an or
 
 from __future__ import annotations
 
-import contextlib
-import io
 import sys
 from collections.abc import Generator
 from dataclasses import asdict, replace
@@ -30,6 +28,8 @@ from rescind.check.suite.settings import Settings, marked, options_of
 from rescind.check.suite.summary import summary_lines
 from rescind.check.suite.trial import Swept, Trial, keeping_loop, no_trial
 from rescind.check.words import modes_of, seconds_of
+from rescind.testing.plugin.item import RescindFunction
+from rescind.testing.plugin.quiet import quiet
 
 if TYPE_CHECKING:
     from rescind.check.suite.rig import Rig
@@ -78,9 +78,13 @@ class Plugin:
             try:
                 if mark is not None:
                     self._settings[item] = marked(self._usual, mark.kwargs, mark.args)
-                _check_rescind(item.get_closest_marker("rescind"))
             except (UsageError, TypeError) as exc:
                 raise pytest.UsageError(f"{item.nodeid}: {exc}") from None
+
+    @property
+    def sweeping(self) -> bool:
+        """Is a test being run again just now?"""
+        return self._rig is not None and self._rig.run is not None
 
     def _settings_of(self, item: pytest.Item) -> Settings | None:
         settings = self._settings.get(item)
@@ -104,7 +108,8 @@ class Plugin:
         """Make the async fixtures of the tests that are swept, and of those that are ours."""
         item: Any = request._pyfuncitem
         make = None
-        if self._rig is not None and self._rig.run is not None:
+        if self.sweeping:
+            assert self._rig is not None
             make = self._rig.instead_of(fixturedef, request)
         elif is_ours(item, sweeping=self._all or self._token is not None):
             make = self._beds.fixture(item, fixturedef, request)
@@ -139,12 +144,12 @@ class Plugin:
         return result
 
     def _sweep(self, item: pytest.Function, settings: Settings) -> Swept:
-        if item.get_closest_marker("rescind") is not None:
+        if isinstance(item, RescindFunction):
             settings = replace(settings, options=_in_rescind(settings.options))
         hints = self._config.get_verbosity() > 0
         trial = Trial(item, settings, _own_files(item), hints=hints, tell=bool(self._pages))
         self._timers_off(item)
-        with _quiet(item):
+        with quiet(item):
             try:
                 trial.rig.release()
             except BaseException as exc:
@@ -266,11 +271,6 @@ def _pages(config: pytest.Config) -> Pages:
     return pages
 
 
-def _check_rescind(mark: pytest.Mark | None) -> None:
-    if mark is not None and (mark.args or mark.kwargs.keys() - {"virtual"}):
-        raise UsageError("the mark 'rescind' takes nothing but virtual=True")
-
-
 def _in_rescind(options: Any) -> Any:
     """A test that runs in a runtime is canceled as a runtime does it, and run alone."""
     from rescind.check.points import Judge, Mode
@@ -287,23 +287,3 @@ def _own_files(item: pytest.Function) -> frozenset[str]:
         if file is not None and Path(file).name == "conftest.py"
     }
     return frozenset(files | {str(item.path)})
-
-
-@contextlib.contextmanager
-def _quiet(item: pytest.Item) -> Generator[None, None, None]:
-    """Keep what the test has printed, and drop what its repetitions print."""
-    capture: Any = item.config.pluginmanager.get_plugin("capturemanager")
-    if capture is not None and not capture.is_globally_capturing():
-        capture = None
-    with contextlib.ExitStack() as stack:
-        if capture is not None:
-            for name, text in zip(("stdout", "stderr"), capture.read_global_capture(), strict=True):
-                item.add_report_section("call", name, text)
-        else:
-            stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
-            stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
-        try:
-            yield
-        finally:
-            if capture is not None:
-                capture.read_global_capture()

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 from rescind._core.errors import UsageError
+from rescind._seconds import seconds_of
 from rescind.check.points import Judge, Mode
 
 __all__ = ["judge_of", "modes_of", "seconds_of"]
 
-_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _JUDGES: Final = {
     **{judge.value: judge for judge in Judge},
     "crowd": Judge.CROWD,
@@ -52,20 +51,3 @@ def judge_of(word: str) -> Judge:
         known = ", ".join(one for one in _JUDGES if " " not in one and one != "crowd2")
         raise UsageError(f"{word!r} is no judge; there are: {known}")
     return judge
-
-
-def seconds_of(text: str | float) -> float:
-    """Return the seconds that ``30s``, ``2m``, ``1h`` or ``45`` means.
-
-    Raises:
-        UsageError: it is no time, or none that is positive.
-    """
-    written = str(text).strip()
-    unit = _UNITS.get(written[-1:].lower())
-    try:
-        seconds = float(written if unit is None else written[:-1]) * (unit or 1.0)
-    except ValueError:
-        seconds = math.nan
-    if isinstance(text, bool) or not 0 < seconds < math.inf:
-        raise UsageError(f"{text!r} is no time; write it as 30s, 2m or 1h")
-    return seconds

@@ -1,4 +1,6 @@
-"""Runs async tests that no other plugin takes, and those that are to run in a rescind runtime.
+"""Runs async tests that no other plugin takes, each on a loop of asyncio of its own.
+
+*What it is not.* What runs tests in a rescind runtime: that is `rescind.testing.plugin`.
 
 *Threads.* pytest's.
 """
@@ -10,9 +12,8 @@ import inspect
 from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
-from rescind._host.manual import ManualHost
-from rescind.check.suite.rig import is_async
-from rescind.runtime import Runtime
+from rescind.testing.plugin.fixtures import is_async
+from rescind.testing.plugin.item import RescindFunction
 
 if TYPE_CHECKING:
     import pytest
@@ -30,17 +31,18 @@ def is_ours(item: pytest.Item, *, sweeping: bool) -> bool:
     function = getattr(item, "obj", None)
     if not inspect.iscoroutinefunction(function) or hasattr(function, "hypothesis"):
         return False
+    if isinstance(item, RescindFunction):
+        return False
     if hasattr(getattr(item, "instance", None), "_asyncioRunner"):
         return False
     names: list[str] = getattr(item, "fixturenames", [])
     if "anyio_backend" in names or any(item.get_closest_marker(name) for name in _OTHERS):
         return False
-    marks = ("rescind", "cancel_everywhere")
-    return sweeping or any(item.get_closest_marker(name) for name in marks)
+    return sweeping or item.get_closest_marker("cancel_everywhere") is not None
 
 
 class Beds:
-    """What runs the parts of each such test: a runtime, or a loop of asyncio."""
+    """What runs the parts of each such test."""
 
     def __init__(self) -> None:
         self._beds: dict[pytest.Item, Bed] = {}
@@ -75,23 +77,15 @@ class Beds:
     def _of(self, item: Any) -> Bed:
         bed = self._beds.get(item)
         if bed is None:
-            bed, close = _bed(item.get_closest_marker("rescind"))
-            self._beds[item] = bed
+            runner = asyncio.Runner()
+            bed = self._beds[item] = runner.run
 
             def done() -> None:
                 del self._beds[item]
-                close()
+                runner.close()
 
             item.addfinalizer(done)
         return bed
-
-
-def _bed(mark: pytest.Mark | None) -> tuple[Bed, Callable[[], object]]:
-    if mark is None:
-        runner = asyncio.Runner()
-        return runner.run, runner.close
-    runtime = Runtime(host=ManualHost() if mark.kwargs.get("virtual") else "asyncio")
-    return runtime.block_on, runtime.shutdown
 
 
 async def _next(generator: Any) -> Any:

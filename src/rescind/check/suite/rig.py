@@ -8,7 +8,7 @@ for the run, beside the one that the suite goes on to use.
 
 *Invariants.*
  G1  An async generator is begun and ended by the same task: cancel scopes demand it.
- G2  After `tear_down` pytest knows of the item's parents what it knew before `set_up`.
+ G2  After `tear_down` pytest knows of the item's parents what it knew before `set_up` (A1).
 
 *Threads.* pytest's.
 """
@@ -21,31 +21,22 @@ import inspect
 from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
+from rescind.testing.plugin.again import Again
+from rescind.testing.plugin.fixtures import apply_context, is_async
+
 if TYPE_CHECKING:
     import pytest
 
     from rescind.check.run import Run
 
-__all__ = ["Ended", "Rig", "is_async"]
+__all__ = ["Ended", "Rig"]
+
+#: The context variable of ours in what a part of a run has set.
+_OURS = "rescind_check_path"
 
 
 class Ended(Exception):
     """A fixture did not end as it has to."""
-
-
-class _Keep:
-    """Stands for the next test, to tear down one test and none of its parents."""
-
-    def __init__(self, parents: list[Any]) -> None:
-        self._parents = parents
-
-    def listchain(self) -> list[Any]:
-        return self._parents
-
-
-def is_async(function: object) -> bool:
-    """Does it have to be driven by a loop?"""
-    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
 class Rig:
@@ -58,40 +49,27 @@ class Rig:
     def __init__(self, item: pytest.Function, used: dict[str, pytest.FixtureDef[Any]]) -> None:
         self.item: Any = item
         self.run: Run | None = None
-        self._state: Any = item.session._setupstate
-        # Fixtures such as tmp_path take away at their end what they found there.
-        self._stash: dict[Any, Any] = dict(self.item.stash._storage)
-        self._parent = item.parent
+        self._again = Again(item)
         self._wide = _of_other_loops(used)
         self._saved: list[tuple[Any, Any, Any]] = []
         self._made: list[tuple[Any, Any]] = []
-        self._depths: dict[Any, int] = {}
 
     # -- setting up and tearing down --------------------------------------------------------------
 
     def release(self) -> None:
         """Tear down the test, and nothing that others may still need."""
-        assert self._parent is not None
-        self._state.teardown_exact(_Keep(self._parent.listchain()))
+        self._again.release()
 
     def set_up(self, run: Run) -> None:
         """Make the fixtures; put them on the env of the run."""
         item = self.item
         self.run = run
-        self._depths = {node: len(entry[0]) for node, entry in self._state.stack.items()}
         self._saved = [(one, one.cached_result, list(one._finalizers)) for one in self._wide]
         for one in self._wide:
             one.cached_result = None
             one._finalizers.clear()
-        if _is_method(item):
-            item._obj = None
-            item.__dict__.pop("_instance", None)
-        for key, value in self._stash.items():
-            item.stash.setdefault(key, value)
-        _forget(item)
-        item._initrequest()
         try:
-            self._state.setup(item)
+            self._again.set_up()
         except BaseException:
             self.tear_down(run)
             raise
@@ -119,18 +97,14 @@ class Rig:
             one.cached_result = result
             one._finalizers[:] = finalizers
         self._saved.clear()
-        for node, depth in self._depths.items():
-            if node in self._state.stack:
-                del self._state.stack[node][0][depth:]
+        self._again.restore()
         self.run = None
         if failed:
             raise failed[0]
 
     def body(self) -> Coroutine[Any, Any, Any]:
         """Return the test, called with its fixtures."""
-        item = self.item
-        arguments = {name: item.funcargs[name] for name in item._fixtureinfo.argnames}
-        coroutine: Coroutine[Any, Any, Any] = item.obj(**arguments)
+        coroutine: Coroutine[Any, Any, Any] = self.item.obj(**self._again.arguments)
         return coroutine
 
     # -- fixtures ---------------------------------------------------------------------------------
@@ -161,7 +135,7 @@ class Rig:
         def make(**arguments: Any) -> Any:
             context = contextvars.copy_context()
             value = self.drive(function(**arguments), f"fixture {fixture.argname}", context)
-            _apply(context, request)
+            apply_context(context, request, but=_OURS)
             return value
 
         return make
@@ -191,7 +165,7 @@ class Rig:
             if ready.cancelled():
                 self._result(task, name)
                 raise Ended(f"the fixture {name} did not yield a value")
-            _apply(context, request)
+            apply_context(context, request, but=_OURS)
             yield ready.result()
             over.set_result(None)
             self._wait(task)
@@ -268,35 +242,3 @@ def _of_other_loops(used: dict[str, Any]) -> list[Any]:
         wide.update(more)
         grown = bool(more)
     return list(wide.values())
-
-
-def _is_method(item: Any) -> bool:
-    return item.cls is not None
-
-
-def _forget(item: Any) -> None:
-    """Let the next run note for itself what logging noted of this one."""
-    try:
-        from _pytest.logging import caplog_handler_key
-    except ImportError:
-        return
-    handler = item.stash.get(caplog_handler_key, None)
-    if handler is not None:
-        handler.reset()
-
-
-def _apply(context: contextvars.Context, request: Any) -> None:
-    """Let the test see the context variables that a fixture has set, as plugins do."""
-    tokens: list[tuple[contextvars.ContextVar[Any], contextvars.Token[Any]]] = []
-    missing = object()
-    for var, value in context.items():
-        if var.name != "rescind_check_path" and var.get(missing) is not value:
-            tokens.append((var, var.set(value)))
-
-    def restore() -> None:
-        while tokens:
-            var, token = tokens.pop()
-            var.reset(token)
-
-    if tokens:
-        request.addfinalizer(restore)

@@ -26,6 +26,7 @@ from rescind.check.suite.settings import Settings
 from rescind.check.sweep import NotCheckable, Sweep
 from rescind.check.text import lines_of
 from rescind.check.token import BadToken, decode, encode
+from rescind.testing.plugin.item import RescindFunction
 
 if TYPE_CHECKING:
     import pytest
@@ -70,9 +71,12 @@ def no_trial(item: pytest.Function) -> str | None:
     name: Any = backend if isinstance(backend, str) else backend[0]
     if name != "asyncio" or item.get_closest_marker("trio") is not None:
         return f"it runs on {name if name != 'asyncio' else 'trio'}"
-    mark = item.get_closest_marker("rescind")
-    if mark is not None and mark.kwargs.get("virtual"):
-        return "it runs in virtual time, on a loop that is not asyncio's"
+    if isinstance(item, RescindFunction):
+        if item.host != "asyncio":
+            where = "in virtual time" if item.host == "lab" else f"on {item.host}"
+            return f"it runs {where}; those with hosts='asyncio' are swept"
+        if "runtime" in item.fixturenames:
+            return "it uses the fixture 'runtime', which is not that of a sweep"
     return ""
 
 

@@ -84,13 +84,21 @@ class Exploration:
         return "" if self.failure is None or self.run is None else timeline(self.run, width=width)
 
     def __str__(self) -> str:
+        return self.told(f"replay: {self.token}")
+
+    def told(self, again: str) -> str:
+        """Return the whole report.
+
+        Args:
+            again: how to make the failing run again, in words.
+        """
         lines = [self._headline()]
         if self.failure is not None:
             lines += ["", *_indented(str(self.failure)), ""]
             if self.examples:
                 lines += [f"  with the data {self.data!r}", ""]
             lines += [self.timeline(), "", f"  {LEGEND}", ""]
-            lines += [f"  replay: {self.token}"]
+            lines += [f"  {again}"]
         lines.append(self._totals())
         return "\n".join(lines)
 

@@ -147,6 +147,7 @@ def make_run(lab: Lab[T], outside: Outside, kinds: SeenKinds | None = None) -> R
     try:
         return _run(lab, executor, outside, struck)
     finally:
+        executor.stopped = True  # nothing of it can run any more: no dump shows it
         local.executor = None
         if collecting:
             gc.enable()

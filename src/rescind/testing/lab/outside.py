@@ -24,7 +24,7 @@ from typing import Any, Final, NoReturn
 
 from rescind._core.errors import UsageError
 
-__all__ = ["Outside", "refused"]
+__all__ = ["Outside", "instead", "refused"]
 
 _log: Final = logging.getLogger("rescind")
 
@@ -89,9 +89,9 @@ class Outside:
         try:
             with (
                 # CPython calls this for each coroutine that goes unawaited (Python/_warnings.c).
-                _instead(warnings, "_warn_unawaited_coroutine", self._note_unawaited),
-                _instead(time, "sleep", self._refuse_sleep),
-                _instead(threading.Thread, "start", self._refuse_thread),
+                instead(warnings, "_warn_unawaited_coroutine", self._note_unawaited),
+                instead(time, "sleep", self._refuse_sleep),
+                instead(threading.Thread, "start", self._refuse_thread),
             ):
                 yield
         finally:
@@ -121,8 +121,8 @@ class _Elsewhere(logging.Filter):
 
 
 @contextmanager
-def _instead(owner: Any, name: str, instead: Callable[..., Any]) -> Generator[None]:
-    """During the block, and on this thread alone, call ``instead``."""
+def instead(owner: Any, name: str, instead: Callable[..., Any]) -> Generator[None]:
+    """During the block, and on this thread alone, have ``instead`` called for ``owner.name``."""
     original: Callable[..., Any] = getattr(owner, name)
     here = get_ident()
 
