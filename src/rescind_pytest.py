@@ -145,9 +145,7 @@ def pytest_pycollect_makeitem(
 ) -> Generator[None, Any, Any]:
     """Take our tests, whatever others have made of them."""
     made: Any = yield
-    found: list[Any] = [made]
-    if isinstance(made, list):
-        found = made
+    found: list[Any] = made if isinstance(made, list) else [made]  # pyright: ignore[reportUnknownVariableType]
     ours = [isinstance(one, pytest.Function) and _concerns(collector.config, one) for one in found]
     return _runner(collector.config).instead_of(found) if any(ours) else cast("object", made)
 
