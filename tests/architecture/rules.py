@@ -89,7 +89,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "_host": frozenset({"anyio", "trio", "uvloop"}),
     "check": frozenset({"_pytest", "anyio", "pytest", "rich", "uvloop"}),
     "cli": frozenset({"click", "rich", "textual"}),
-    "testing": frozenset({"_pytest", "hypothesis", "pytest"}),
+    "testing": frozenset({"_pytest", "hypothesis", "pytest", "uvloop"}),
 }
 
 #: Parts whose third-party packages may be missing, so that each import has to be prepared for that.

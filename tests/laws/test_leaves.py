@@ -1,4 +1,4 @@
-"""The laws P66 to P74 hold."""
+"""The laws P66 to P73 hold."""
 
 from rescind.testing.laws.law import Law
 from tests.laws.kit import each_law

@@ -1,11 +1,25 @@
 """Injected cancellations: each strikes at its point, in its way, and nowhere else."""
 
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
 
 import rescind
-from rescind.testing import Injection, Instant, Kind, Lab, Run, Spot
+from rescind.sync import Event
+from rescind.testing import (
+    Bounds,
+    Changes,
+    Injection,
+    Instant,
+    Kind,
+    Lab,
+    Run,
+    Spot,
+    explore,
+)
+from rescind.testing.lab.trial import Trial
 from tests.testing.programs import run, three
 
 log: list[str] = []
@@ -209,3 +223,165 @@ def test_two_injections_strike_at_one_point_in_their_order() -> None:
     assert [] == log
     assert () == run(_main, injections=both[::-1]).missed
     assert both[:1] == list(run(_main, injections=both[::-1]).struck)
+
+
+def test_a_grace_is_over_when_the_cleanup_was_woken() -> None:
+    """What the cleanup awaits is there, and it has not gone on yet: it is dropped all the same."""
+    first = Injection(Spot("root/1", "_worker+2", 1, Instant.PARKED))
+    woken = Spot("root/1", "_worker+8", 1, Instant.CLEANUP_WOKEN)
+    made = run(_main, injections=[first, Injection(woken, Kind.GRACE)])
+
+    assert 2 == len(made.struck)
+    assert ["canceled: injected"] == log
+    assert 5.0 == made.time
+
+
+def test_a_second_request_when_the_cleanup_was_woken_changes_nothing() -> None:
+    """The cleanup goes on with what it awaited."""
+    first = Injection(Spot("root/1", "_worker+2", 1, Instant.PARKED))
+    woken = Spot("root/1", "_worker+8", 1, Instant.CLEANUP_WOKEN)
+    made = run(_main, injections=[first, Injection(woken, Kind.SECOND)])
+
+    assert 2 == len(made.struck)
+    assert ["canceled: injected", "cleaned"] == log
+
+
+# -- race lost -------------------------------------------------------------------------------------
+
+
+def _racing(sibling: Callable[[], Awaitable[str]]) -> Callable[[], Coroutine[Any, Any, str]]:
+    """Return a program in which work of two awaits races something."""
+
+    async def work() -> str:
+        try:
+            await rescind.sleep(1)
+            await rescind.sleep(1)
+            return "work"
+        except rescind.Cancellation as exc:
+            log.append(exc.reason.kind.name)
+            await rescind.sleep(0.5)
+            log.append("cleaned")
+            raise
+
+    async def main() -> str:
+        log.clear()
+        return await rescind.race(work(), sibling())
+
+    return main
+
+
+async def _late() -> str:
+    await rescind.sleep(60)
+    return "late"
+
+
+@pytest.mark.parametrize(("line", "at"), [(2, 0.5), (3, 1.5)])
+def test_a_race_is_lost_where_a_child_is_parked(line: int, at: float) -> None:
+    """The sibling's timer fires there: it wins, and the child is canceled by the race itself."""
+    spot = Spot("root", f"{_racing.__qualname__}.<locals>.work+{line}", 1, Instant.PARKED)
+    made = run(_racing(_late), injections=[Injection(spot, Kind.RACE_LOST)])
+
+    assert "late" == made.unwrap()
+    assert ["RACE_LOST", "cleaned"] == log
+    assert at == made.time
+
+
+def test_a_limit_of_the_sibling_is_not_what_wins() -> None:
+    """Of a sibling with a timeout, what it waits for comes, and not the end of its patience."""
+
+    async def limited() -> str:
+        return await rescind.timeout(_late(), 30)
+
+    spot = Spot("root", f"{_racing.__qualname__}.<locals>.work+2", 1, Instant.PARKED)
+    made = run(_racing(limited), injections=[Injection(spot, Kind.RACE_LOST)])
+
+    assert "late" == made.unwrap()
+
+
+def test_the_other_child_loses_if_only_the_first_can_win() -> None:
+    """If the first child alone waits for a timer, the others lose."""
+
+    async def first() -> str:
+        return await rescind.race(_late(), rescind.never())
+
+    spot = Spot("root", f"{_late.__qualname__}+1", 1, Instant.PARKED)
+    made = run(first, injections=[Injection(spot, Kind.RACE_LOST)])
+
+    assert "late" == made.unwrap()
+    assert 0.0 == made.time
+
+
+def _kinds(main: Callable[[], Coroutine[Any, Any, Any]], *more: Injection) -> set[tuple[str, Kind]]:
+    """Return the kinds that are offered in a run, each with its instant."""
+    trial = Trial(main, Bounds())
+    with trial.outside.shut():
+        trial.run(Changes(injections=more))
+    return {(key[2].name, kind) for key, kinds in trial.kinds.items() for kind in kinds}
+
+
+def test_no_race_is_lost_to_who_cannot_win() -> None:
+    """Not where nobody waits for a timer: who comes first is then a question of order."""
+
+    async def main() -> None:
+        event, other = Event(), Event()
+        async with rescind.task_group() as g:
+            g.spawn(rescind.race(event.wait(), other.wait()))
+            await rescind.sleep(1)
+            event.set()
+
+    offered = _kinds(main)
+
+    assert ("PARKED", Kind.TASK) in offered
+    assert Kind.RACE_LOST not in {kind for _, kind in offered}
+
+
+def test_a_race_that_is_decided_is_not_lost_again() -> None:
+    """While a loser cleans up the race has its winner; nor is it lost by who was woken first."""
+    offered = _kinds(_racing(_late))
+
+    assert {"PARKED"} == {instant for instant, kind in offered if kind is Kind.RACE_LOST}
+
+
+def test_a_race_in_a_cleanup_can_be_lost_too() -> None:
+    """Races, deadlines and tokens within a cleanup are those of any code (P41)."""
+
+    async def cleans() -> None:
+        try:
+            await rescind.never()
+        finally:
+            with contextlib.suppress(rescind.TimedOut):
+                await rescind.timeout(_racing(_late)(), 10)
+
+    async def main() -> None:
+        log.clear()
+        await rescind.spawn(cleans(), name="cleans").join()
+
+    canceled = Injection(Spot("root/1", f"{cleans.__qualname__}+2", 1, Instant.PARKED))
+    place = f"{_racing.__qualname__}.<locals>.work+2"
+    spot = Spot("root/1", place, 1, Instant.CLEANUP)
+    made = run(main, injections=[canceled, Injection(spot, Kind.RACE_LOST)])
+
+    assert ["RACE_LOST", "cleaned"] == log
+    assert 2 == len(made.struck)
+    offered = _kinds(main, canceled)
+    assert {("CLEANUP", Kind.RACE_LOST), ("CLEANUP", Kind.DEADLINE)} <= offered
+
+
+def test_a_race_lost_at_the_wrong_moment_is_found() -> None:
+    """Who is canceled between taking and noting loses an item, though no run is late by itself."""
+    items: list[int] = []
+
+    async def take() -> int:
+        item = items.pop()
+        await rescind.sleep(1)  # wrong: the item is nobody's meanwhile
+        return item
+
+    async def main() -> None:
+        items[:] = [7]
+        got = await rescind.race(take(), rescind.sleep(60))
+        assert [7] == [*items, *([] if got is None else [got])], "the item is lost"
+
+    found = explore(main, bounds=Bounds(kinds=(Kind.RACE_LOST,), changes=1), budget=50)
+
+    assert "fail" == found.verdict
+    assert [Kind.RACE_LOST] == [one.kind for one in found.changes.injections]

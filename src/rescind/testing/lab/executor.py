@@ -22,7 +22,6 @@ come before them, as if a timer were late.
 from __future__ import annotations
 
 import contextvars
-import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from threading import get_ident
@@ -34,7 +33,8 @@ from rescind._core.outcome import Outcome
 from rescind._core.phase import Phase
 from rescind._core.poll import Future, Waker
 from rescind._core.task import Task
-from rescind._core.timers import Timer, Timers
+from rescind._core.timers import Timer
+from rescind.testing.lab.due import TURN, Due, LabTimers
 from rescind.testing.lab.errors import Hang, Livelock
 from rescind.testing.lab.host import LabHost
 from rescind.testing.lab.injection import ROOT, Instant, Kind, Spot
@@ -94,40 +94,13 @@ class Passed(NamedTuple):
     instant: Instant
 
 
-class _Due:
-    """A timer that is due, as an option."""
-
-    __slots__ = ("timer",)
-    path = "timer"
-
-    def __init__(self, timer: Timer) -> None:
-        self.timer = timer
-
-
-class _Turn:
-    """To begin the next turn though a timer is due in this one, as an option."""
-
-    __slots__ = ()
-    path = "turn"
-
-
-class _LabTimers(Timers):
-    """Timers that are handed out when they are due, instead of fired."""
-
-    __slots__ = ()
-
-    def due(self, now: float) -> list[Timer]:
-        """Take out what is due, in order of time, then of making."""
-        found: list[Timer] = []
-        heap = self._heap
-        while heap and heap[0][0] <= now:
-            timer = heapq.heappop(heap)[2]
-            if timer.waker is not None:
-                found.append(timer)
-        return found
-
-
-_TURN: Final = _Turn()
+#: The instants that a task comes by before a step, and after it, by its phase.
+_BEFORE: Final = {
+    Phase.NEW: Instant.UNSTARTED,
+    Phase.READY: Instant.WOKEN,
+    Phase.CLEANING_READY: Instant.CLEANUP_WOKEN,
+}
+_AFTER: Final = {Phase.PARKED: Instant.PARKED, Phase.CLEANING: Instant.CLEANUP}
 
 
 class LabExecutor(Executor):
@@ -178,8 +151,8 @@ class LabExecutor(Executor):
         self._strikes: Mapping[tuple[str, str, int, Instant], Sequence[Strike]] = strikes
         self._max_steps = max_steps
         self._kinds = kinds
-        self._timers: _LabTimers = _LabTimers()
-        self._due: list[_Due] = []
+        self._timers: LabTimers = LabTimers()
+        self._due: list[Due] = []
         self._order: list[LabTask[Any]] = []
         self._event = 0
         self._last: deque[tuple[str, Place | None]] = deque(maxlen=_LAST)
@@ -253,56 +226,67 @@ class LabExecutor(Executor):
             Livelock: the steps are used up.
             UsageError: something reached for the world outside.
         """
-        order, schedule, recorder = self._order, self._schedule, self.recorder
         while not until():
-            if self._inbox:
-                self.drain()
-            due = self._due
-            options: Sequence[Choice] = order
-            if due:
-                options = [*due, *order] if order or not self._deferred else [*due, _TURN]
-            count = len(options)
-            if count == 0:
-                self._begin_turn()
-                continue
-            index = 0
-            if count > 1:
-                index = schedule.choose(options)
-                self.decisions.append(Decision(self._event, count, index))
-                self._event += 1
-            if self.taken >= self._max_steps:
-                raise self._livelock()
-            self.taken += 1
-            if index < len(due):
-                self._fire(due.pop(index).timer)
-                continue
-            if not order:
-                self.rouse()
-                continue
-            task = order.pop(index - len(due))
-            if task.phase == Phase.READY and task.place is not None:
-                self._pass(task, task.place, task.visit, Instant.WOKEN)
-            elif task.phase == Phase.NEW:
-                self._pass(task, None, 0, Instant.UNSTARTED)
-            self.current = task
-            self.budget = self._budget
-            if recorder is not None:
-                recorder.begin(task)
-            try:
-                task.step()
-            finally:
-                self.current = None
-            if task.ended is None:
-                self._note_place(task)
-            if recorder is not None:
-                recorder.end(task)
-            if task.phase == Phase.PARKED:
-                self._pass(task, task.place, task.visit, Instant.PARKED)
-            elif task.phase == Phase.CLEANING:
-                self._pass(task, task.place, task.visit, Instant.CLEANUP)
-            self._last.append((task.path, task.place))
-            if self.outside:
-                self._outside.refuse("work was given to a thread or a process")
+            if not self.advance():
+                waiting = list(self.tasks.values())
+                raise Hang(who_waits(waiting, self.host.time), culprits(waiting))
+
+    def advance(self) -> bool:
+        """Let one thing happen, a step or a timer; or begin a turn. False if nothing can happen.
+
+        Raises:
+            Livelock: the steps are used up.
+            UsageError: something reached for the world outside.
+        """
+        if self._inbox:
+            self.drain()
+        order, due = self._order, self._due
+        options: Sequence[Choice] = order
+        if due:
+            options = [*due, *order] if order or not self._deferred else [*due, TURN]
+        count = len(options)
+        if count == 0:
+            return self._begin_turn()
+        index = 0
+        if count > 1:
+            index = self._schedule.choose(options)
+            self.decisions.append(Decision(self._event, count, index))
+            self._event += 1
+        if self.taken >= self._max_steps:
+            raise self._livelock()
+        self.taken += 1
+        if index < len(due):
+            self._fire(due.pop(index).timer)
+        elif not order:
+            self.rouse()
+        else:
+            self._step(order.pop(index - len(due)))
+        return True
+
+    def _step(self, task: LabTask[Any]) -> None:
+        recorder = self.recorder
+        instant = _BEFORE.get(task.phase)
+        if instant is not None:
+            self._pass(task, task.place, task.visit, instant)
+        task.steps += 1
+        self.current = task
+        self.budget = self._budget
+        if recorder is not None:
+            recorder.begin(task)
+        try:
+            task.step()
+        finally:
+            self.current = None
+        if task.ended is None:
+            self._note_place(task)
+        if recorder is not None:
+            recorder.end(task)
+        instant = _AFTER.get(task.phase)
+        if instant is not None:
+            self._pass(task, task.place, task.visit, instant)
+        self._last.append((task.path, task.place))
+        if self.outside:
+            self._outside.refuse("work was given to a thread or a process")
 
     def _note_place(self, task: LabTask[Any]) -> None:
         place = place_of_park(task.future)
@@ -318,26 +302,34 @@ class LabExecutor(Executor):
             seen = (task.path, "" if place is None else place.key, instant)
             if seen not in self._kinds:
                 self._kinds[seen] = kinds_at(task, instant)
+        self.come_by(task, place, visit, instant)
+
+    def come_by(
+        self, task: LabTask[Any], place: Place | None, visit: int, instant: Instant
+    ) -> None:
+        """Strike, if that was asked for at this point."""
         if self._strikes:
             key = "" if place is None else place.key
             for strike in self._strikes.get((task.path, key, visit, instant), ()):
                 strike(task)
 
-    def _begin_turn(self) -> None:
+    def _begin_turn(self) -> bool:
         """Wake who had yielded, find what is due; move the clock if there is nothing."""
-        self.rouse()
+        woken = bool(self._deferred)
+        if woken:
+            self.rouse()
         self._find_due()
-        if self._order or self._due:
-            return
+        if woken or self._due:
+            return True
         at = self._timers.next_at()
         if at is None or at == float("inf"):
-            waiting = list(self.tasks.values())
-            raise Hang(who_waits(waiting, self.host.time), culprits(waiting))
+            return False
         self.host.time = at
         self._find_due()
+        return True
 
     def _find_due(self) -> None:
-        self._due = [_Due(timer) for timer in self._timers.due(self.host.time)]
+        self._due = [Due(timer) for timer in self._timers.due(self.host.time)]
 
     def _fire(self, timer: Timer) -> None:
         waker: Waker | None = timer.waker
@@ -370,6 +362,15 @@ class LabExecutor(Executor):
         self._strikes = {}
         self._kinds = None
         self._max_steps += self.taken + 1000
+
+    def timers_of(self, waker: Waker) -> list[Timer]:
+        """Return the timers that would wake ``waker``, in order of time."""
+        return self._timers.of(waker)
+
+    @property
+    def ready(self) -> int:
+        """How many tasks are ready."""
+        return len(self._order)
 
     @property
     def timers(self) -> int:

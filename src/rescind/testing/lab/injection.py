@@ -32,6 +32,7 @@ class Instant(enum.Enum):
     PARKED = "parked"
     WOKEN = "woken, not resumed"
     CLEANUP = "in cleanup"
+    CLEANUP_WOKEN = "in cleanup, woken, not resumed"
 
 
 class Kind(enum.Enum):
@@ -41,6 +42,7 @@ class Kind(enum.Enum):
     GROUP = "group cancel"
     TOKEN = "token cancel"
     DEADLINE = "deadline expiry"
+    RACE_LOST = "race lost"
     PARENT = "parent canceled"
     SECOND = "second request"
     GRACE = "grace expired"
@@ -76,7 +78,8 @@ class Injection:
     Attributes:
         spot: where and when.
         kind: what is canceled: the task; or the innermost group, token guard or deadline around
-            it; the task that spawned it; the task once more; or what is left of its grace.
+            it; what loses the innermost race; the task that spawned it; the task once more; or what
+            is left of its grace.
     """
 
     spot: Spot

@@ -14,7 +14,8 @@ run.
 from __future__ import annotations
 
 import gc
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -36,7 +37,7 @@ from rescind.testing.lab.schedule import Fifo, Schedule
 from rescind.testing.lab.targets import strike
 from rescind.testing.lab.task import LabTask
 
-__all__ = ["Around", "Lab", "make_run"]
+__all__ = ["Around", "Lab", "end", "inside_of", "make_run"]
 
 T = TypeVar("T")
 
@@ -141,11 +142,18 @@ def make_run(lab: Lab[T], outside: Outside, kinds: SeenKinds | None = None) -> R
         recorder.executor = executor
     outside.touched = None
     outside.unawaited.clear()
+    with inside_of(executor):
+        return _run(lab, executor, outside, struck)
+
+
+@contextmanager
+def inside_of(executor: LabExecutor) -> Generator[None]:
+    """During the block, be where the runtime's code runs, with the collector held off (X2)."""
     collecting = gc.isenabled()
-    gc.disable()  # X2: finalizers run where references end, not where the collector happens to
+    gc.disable()  # finalizers run where references end, not where the collector happens to
     local.executor = executor
     try:
-        return _run(lab, executor, outside, struck)
+        yield
     finally:
         executor.stopped = True  # nothing of it can run any more: no dump shows it
         local.executor = None
@@ -198,7 +206,7 @@ def _run(lab: Lab[T], executor: LabExecutor, outside: Outside, struck: list[Inje
     timers = 0 if left else executor.timers
     decisions, passed = tuple(executor.decisions), tuple(executor.passed)
     if left:
-        _end(executor, left, at_once=error is not None or misuse is not None)
+        end(executor, left, at_once=error is not None or misuse is not None)
     if misuse is not None or outside.touched is not None:
         raise misuse or refused(outside.touched or "")
     unseen = [(task.path, exc) for task in executor.made for exc in task.unseen()]
@@ -225,7 +233,7 @@ def _run(lab: Lab[T], executor: LabExecutor, outside: Outside, struck: list[Inje
     )
 
 
-def _end(executor: LabExecutor, left: list[LabTask[Any]], *, at_once: bool) -> None:
+def end(executor: LabExecutor, left: list[LabTask[Any]], *, at_once: bool) -> None:
     """End the tasks that are left, as the shutdown of a runtime would."""
     executor.close(_SHUTDOWN)
     executor.forbear()

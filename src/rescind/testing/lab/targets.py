@@ -2,6 +2,7 @@
 
 *What it is.* A group, a token or a deadline is found from the task: the group that it is a child of
 or whose block it is parked in, the innermost guard or deadline on the way to what it waits for.
+A race is lost by letting a sibling win: one that waits for a timer has it fire now.
 
 *Threads.* The lab's.
 """
@@ -11,10 +12,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from rescind._core.cell import Cell
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.deadline import Deadline
 from rescind._core.phase import Phase
 from rescind._core.reason import CancelKind, CancelReason
+from rescind._core.timers import Timer
+from rescind.combinators.race import Race
 from rescind.combinators.timeout import Timeout
 from rescind.tasks.block import OwnBlock
 from rescind.tasks.group import TaskGroup
@@ -23,6 +27,7 @@ from rescind.testing.lab.injection import INJECTOR, Instant, Kind
 from rescind.testing.lab.places import way_of
 
 if TYPE_CHECKING:
+    from rescind.testing.lab.executor import LabExecutor
     from rescind.testing.lab.task import LabTask
 
 __all__ = ["kinds_at", "strike"]
@@ -30,19 +35,23 @@ __all__ = ["kinds_at", "strike"]
 
 def kinds_at(task: LabTask[Any], instant: Instant) -> tuple[Kind, ...]:
     """Return which kinds would do something to ``task`` at this instant."""
-    if instant is Instant.CLEANUP:
+    if instant is Instant.CLEANUP_WOKEN:
         return (Kind.SECOND, Kind.GRACE)
     kinds = [Kind.TASK]
-    if _parent(task) is not None:
-        kinds.append(Kind.PARENT)
-    if _group(task) is not None:
-        kinds.append(Kind.GROUP)
+    if instant is Instant.CLEANUP:
+        kinds = [Kind.SECOND, Kind.GRACE]
+    else:
+        if _parent(task) is not None:
+            kinds.append(Kind.PARENT)
+        if _group(task) is not None:
+            kinds.append(Kind.GROUP)
     if _token(task) is not None:
         kinds.append(Kind.TOKEN)
     if _deadline(task) is not None:
         kinds.append(Kind.DEADLINE)
-    if task.request is not None:
-        kinds += [Kind.SECOND, Kind.GRACE]
+    # A child that is woken is polled before a sibling that is woken after it (R18): it is too late.
+    if instant is not Instant.WOKEN and _deciding(task) is not None:
+        kinds.append(Kind.RACE_LOST)
     return tuple(kinds)
 
 
@@ -69,6 +78,8 @@ def strike(task: LabTask[Any], kind: Kind) -> bool:
         if token is None:
             return False
         token.cancel(_reason(task, "injected into the token"))
+    elif kind is Kind.RACE_LOST:
+        return _fire(_deciding(task))
     else:
         return _expire(task)
     return True
@@ -126,9 +137,41 @@ def _expire(task: LabTask[Any]) -> bool:
     if isinstance(found, Deadline):
         found.wake()
         return True
-    if not isinstance(found, Timeout):
-        return False
-    timer = cast("Timeout[object]", found)._timer
+    return isinstance(found, Timeout) and _fire(cast("Timeout[object]", found)._timer)
+
+
+def _deciding(task: LabTask[Any]) -> Timer | None:
+    """Return the timer with which a child of the innermost race, that is undecided, would win."""
+    for found in reversed(_way(task)):
+        if not isinstance(found, Race):
+            continue
+        race = cast("Race[object]", found)
+        alive = [child for child in race._children.cells if child.ended is None]
+        if any(child.request is not None for child in alive):
+            continue  # it is decided, or canceled
+        # The point is in the first child: it is the one to lose, if another one can win.
+        for child in (*alive[1:], *alive[:1]):
+            timer = _timer_of(child, task.lab)
+            if timer is not None and len(alive) > 1:
+                return timer
+    return None
+
+
+def _timer_of(child: Cell[Any], lab: LabExecutor) -> Timer | None:
+    """Return the timer that a cell waits for, if it does: not one that only limits its wait."""
+    limits = [
+        cast("Timeout[object]", found)._timer
+        for found in way_of(child.future)
+        if isinstance(found, Timeout)
+    ]
+    for timer in lab.timers_of(child):
+        if timer not in limits:
+            return timer
+    return None
+
+
+def _fire(timer: Timer | None) -> bool:
+    """Fire a timer before its time."""
     waker = None if timer is None else timer.waker
     if timer is None or waker is None:
         return False

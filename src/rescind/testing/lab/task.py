@@ -31,13 +31,14 @@ class LabTask(Task[T]):
         path: ``root``, or its spawner's path and its number among that one's, from 1.
         number: its place in the order of spawning, from 0.
         spawned: how many tasks it has spawned.
+        steps: how many of its steps have begun.
         place: where it was parked last; None before its first park.
         visit: how often it has been parked there.
         visits: how often it was parked at each place.
         lab: the executor.
     """
 
-    __slots__ = ("lab", "number", "path", "place", "spawned", "visit", "visits")
+    __slots__ = ("lab", "number", "path", "place", "spawned", "steps", "visit", "visits")
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class LabTask(Task[T]):
         self.path = path
         self.number = number
         self.spawned = 0
+        self.steps = 0
         self.place: Place | None = None
         self.visit = 0
         self.visits: dict[Place, int] = {}

@@ -2,7 +2,7 @@
 
 from rescind.testing.laws.broken import LawBroken
 from rescind.testing.laws.combinators import check_combinator
-from rescind.testing.laws.equiv import same, same_outcomes
+from rescind.testing.laws.equiv import endings, same, same_outcomes
 from rescind.testing.laws.futures import check_future
 from rescind.testing.laws.interpret import Boom, Machine
 from rescind.testing.laws.primitives import check_primitive
@@ -19,6 +19,7 @@ __all__ = [
     "check_combinator",
     "check_future",
     "check_primitive",
+    "endings",
     "fin",
     "inj",
     "play",

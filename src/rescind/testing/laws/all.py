@@ -5,6 +5,7 @@ from __future__ import annotations
 from rescind.testing.laws import (
     clock,
     finalizers,
+    hosts,
     leaves,
     outcomes,
     parents,
@@ -19,7 +20,7 @@ __all__ = ["ELSEWHERE", "GROUPS", "laws"]
 #: The headings, in order.
 GROUPS = tuple(
     module.__name__.rpartition(".")[2]
-    for module in (outcomes, requests, shields, finalizers, parents, trees, clock, leaves)
+    for module in (outcomes, requests, shields, finalizers, parents, trees, clock, leaves, hosts)
 )
 
 #: Laws about the search for schedules itself; its own tests check them.

@@ -183,9 +183,9 @@ def grace_budgets_nest(a: float, b: float) -> None:
 
     with Stage() as stage:
         task = stage.spawn(parent())
-        stage.host.call_at(1, lambda: _cancel(task, a))
+        stage.call_at(1, lambda: _cancel(task, a))
         ended_at: list[float] = []
-        task.on_end(lambda _outcome: ended_at.append(stage.host.now()))
+        task.on_end(lambda _outcome: ended_at.append(stage.now()))
         stage.finish()
         ended = task.outcome()
         assert isinstance(ended, Canceled) and ended.dropped, ended

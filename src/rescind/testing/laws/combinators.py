@@ -76,7 +76,7 @@ class _Check:
     def lazy(self, programs: tuple[Program, ...]) -> None:
         """P4."""
         world = Machine()
-        with Stage() as stage, stage.inside():
+        with Stage():
             futures = [CoroutineFuture(world.run(one)) for one in programs]
             as_future(self.combine(*futures)).drop()
             for one in futures:

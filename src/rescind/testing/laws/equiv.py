@@ -1,19 +1,20 @@
 """``≃`` and ``≈``: when two programs do the same.
 
 ``a ≃ b``: in every setting the same outcome, the same trace, the same end of virtual time.
-``a ≈ b``: over all the orders that were tried, the same set of outcomes.
+``a ≈ b``: over all orders, or all with so many deviations, the same set of outcomes.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
-from itertools import product
+from collections.abc import Callable
 from typing import Any
 
+from rescind._core.errors import UsageError
+from rescind.testing.lab.schedule import Exhaustive
 from rescind.testing.laws.stage import PLAIN, Play, Runnable, Setting, play
 
-__all__ = ["same", "same_outcomes", "schedules"]
+__all__ = ["endings", "same", "same_outcomes"]
 
 
 def same(a: Runnable, b: Runnable, setting: Setting = PLAIN) -> tuple[Play, Play]:
@@ -40,34 +41,61 @@ def _lines(program: Runnable, run: Play) -> list[str]:
     ]
 
 
-def schedules(length: int = 4, width: int = 2) -> Iterable[tuple[int, ...]]:
-    """Return all choices of so many steps among so many tasks."""
-    return product(range(width), repeat=length)
+def endings(
+    program: Runnable,
+    setting: Setting = PLAIN,
+    *,
+    deviations: int | None = None,
+    of: Callable[[Play], Any] = lambda run: run.ended,
+    most: int = 5_000,
+) -> dict[Any, tuple[int, ...]]:
+    """Run a program in every order; return how it can end, each with the choices that lead there.
+
+    Args:
+        program: a tree, or an async function of the `interpret.Machine`.
+        setting: the cancellations from outside.
+        deviations: how many choices may differ from the runtime's; None: any number.
+        of: what is looked at in a run, by default how it ended.
+        most: how many orders there may be.
+
+    Raises:
+        UsageError: there are more.
+    """
+    found: dict[Any, tuple[int, ...]] = {}
+    for number, order in enumerate(Exhaustive(deviations)):
+        if number >= most:
+            raise UsageError(
+                f"a program has more than {most} orders: bound them with deviations=, or take a "
+                f"smaller one: {program!r}"
+            )
+        run = play(program, setting, schedule=order)
+        found.setdefault(of(run), run.choices)
+    return found
 
 
 def same_outcomes(
     a: Runnable,
     b: Runnable,
-    orders: Iterable[tuple[int, ...]] | None = None,
     *,
+    deviations: int | None = None,
     of: Callable[[Play], Any] = lambda run: run.ended,
     of_b: Callable[[Play], Any] | None = None,
 ) -> None:
-    """Check that ``a ≈ b``: over all ``orders``, the same set of outcomes.
+    """Check that ``a ≈ b``: over all orders, the same set of outcomes.
 
     Args:
         a: a program.
         b: another.
-        orders: the choices to try; by default all of four steps among two tasks.
+        deviations: how many choices of a run may differ from the runtime's; None: any number, and
+            then both should be small.
         of: what is compared of a run, by default how it ended.
         of_b: the same for ``b``, where that differs.
 
     Raises:
         AssertionError: one has an outcome that the other has not; it shows which, and how.
     """
-    tried = list(schedules() if orders is None else orders)
-    left = {of(play(a, Setting(choices))): choices for choices in tried}
-    right = {(of_b or of)(play(b, Setting(choices))): choices for choices in tried}
+    left = endings(a, deviations=deviations, of=of)
+    right = endings(b, deviations=deviations, of=of_b or of)
     for first, second, one, other in ((left, right, a, b), (right, left, b, a)):
         extra = first.keys() - second.keys()
         if extra:

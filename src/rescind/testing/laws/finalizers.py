@@ -249,9 +249,9 @@ def a_late_callback_is_ignored() -> None:
 
     with Stage() as stage:
         task = stage.spawn(rescind.on_cancel(leaf, finalizer))
-        stage.host.call_at(1, lambda: _cancel(task))
+        stage.call_at(1, lambda: _cancel(task))
         stage.finish()
-    assert trace == ["begins", "ends"] and stage.host.now() == 3
+    assert trace == ["begins", "ends"] and stage.now() == 3
     assert isinstance(task.outcome(), Canceled)
     assert leaf.polls == 1, "it was polled again"
 

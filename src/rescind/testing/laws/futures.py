@@ -55,7 +55,7 @@ def check_future(
     """
     subject = name or getattr(factory, "__qualname__", None) or repr(factory)
     for scene in _SCENES:
-        with Stage() as stage, stage.inside():
+        with Stage() as stage:
             if reset is not None:
                 reset()
             scene(_Scene(stage, factory, state, reset, subject))
@@ -111,7 +111,7 @@ class _Scene:
         if self._complete is not None:
             self._complete()
         else:
-            while self.waker.wakes == 0 and self.stage.host.advance():
+            while self.waker.wakes == 0 and self.stage.advance():
                 pass
 
     @property
@@ -128,7 +128,7 @@ class _Scene:
             if result is not PENDING:
                 return result
             while self.waker.wakes == before:
-                if not self.stage.host.advance():
+                if not self.stage.advance():
                     return PENDING
         return PENDING
 
@@ -162,7 +162,7 @@ class _Scene:
         after = self._state()
         if after != self.before:
             raise self.fail(law, f"{when}, its state is {after!r}; before it was {self.before!r}")
-        timers = self.stage.runtime.statistics().timers
+        timers = self.stage.executor.timers
         if timers:
             raise self.fail(law, f"{when}, {timers} of its timers are left")
 

@@ -18,10 +18,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from rescind.testing.lab.injection import Kind
 from rescind.testing.laws import strategies
 from rescind.testing.laws.strategies import hypothesis_or_error
 
-__all__ = ["LAWS", "Law", "law", "search"]
+__all__ = ["ANY_KIND", "LAWS", "Law", "law", "search"]
 
 C = TypeVar("C", bound=Callable[..., object])
 
@@ -109,6 +110,9 @@ def search(check: Callable[..., object], made: dict[str, Any], examples: int) ->
 
 
 LAWS: list[Law] = []
+
+#: For ``on``: whatever the lab can inject, and not only cancellations of tasks.
+ANY_KIND: dict[str, Any] = {"kinds": tuple(Kind)}
 
 
 def law(number: int, *, examples: int = 40, **options: dict[str, Any]) -> Callable[[C], C]:

@@ -1,8 +1,7 @@
-"""Callbacks, wakers, primitives, hosts: P66 to P74."""
+"""Callbacks, wakers, primitives: P66 to P73."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -12,15 +11,13 @@ import rescind
 from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.reason import CancelRequest
-from rescind.runtime import Runtime
 from rescind.sync import Mutex, Semaphore
 from rescind.testing.hand import CountingWaker, context, poll_cancel_once, poll_once
-from rescind.testing.laws.equiv import schedules
+from rescind.testing.lab.schedule import Exhaustive
 from rescind.testing.laws.interpret import Machine
-from rescind.testing.laws.law import law
+from rescind.testing.laws.law import ANY_KIND, law
 from rescind.testing.laws.program import Program
-from rescind.testing.laws.stage import Injection, Setting, Stage, play, silenced, told
-from rescind.testing.laws.virtual_loop import virtual_loop
+from rescind.testing.laws.stage import Injection, Setting, Stage, play
 
 __all__ = ["Callback"]
 
@@ -72,7 +69,7 @@ def the_first_callback_wins() -> None:
     with Stage() as stage:
         task = stage.spawn(leaf)
         for at, value in ((1, "first"), (1, "second"), (2, "third")):
-            stage.host.call_at(at, partial(leaf.call, value))
+            stage.call_at(at, partial(leaf.call, value))
         stage.finish()
         assert task.outcome() == Completed("first")
 
@@ -111,7 +108,7 @@ def the_canceler_runs_iff_it_waits(at: float) -> None:
         with Stage() as stage:
             task = stage.spawn(main())
             if called_at is not None:
-                stage.host.call_at(called_at, partial(leaf.call, "value"))
+                stage.call_at(called_at, partial(leaf.call, "value"))
             stage.finish()
             outcome = task.outcome()
         assert isinstance(outcome, Completed)
@@ -132,7 +129,7 @@ def without_a_canceler_a_cancel_waits(at: float) -> None:
 
     with Stage() as stage:
         task = stage.spawn(main())
-        stage.host.call_at(at + 2, lambda: leaf.call("after all"))
+        stage.call_at(at + 2, lambda: leaf.call("after all"))
         stage.finish()
         assert task.outcome() == Completed((Completed("after all"), at + 2))
 
@@ -195,7 +192,7 @@ def extra_polls_and_wakes_change_nothing(x: Program, at: float) -> None:
         assert stage.steps(task) == before + 1, "it was woken more than once"
 
 
-@law(71, examples=80)
+@law(71, on=ANY_KIND, examples=80)
 def permits_are_conserved(x: Program, on: Setting) -> None:
     """Whatever is canceled, all permits are back at the end, nobody waits, the mutex is free."""
     run = play(x, on)
@@ -242,7 +239,7 @@ def waiters_are_served_in_order() -> None:
                 assert order == (sorted([*others, victim]) if got_it else others), (order, strike)
 
 
-@law(72, examples=80)
+@law(72, on=ANY_KIND, examples=80)
 def nothing_sent_is_lost(x: Program, y: Program, on: Setting) -> None:
     """What was sent was received, is still in the channel, or went to on_undelivered; once."""
 
@@ -264,8 +261,8 @@ def canceled_has_no_effect_or_the_full_effect() -> None:
         for step in (1, 2)
         for when in ("before", "after")
     ]
-    for choices in schedules(length=4, width=3):
-        for strike in strikes:
+    for strike in strikes:
+        for order in Exhaustive(None):
             log: list[Any] = []
 
             async def main(world: Machine, log: list[Any] = log) -> Any:
@@ -280,53 +277,10 @@ def canceled_has_no_effect_or_the_full_effect() -> None:
                 outcomes = [await task.join() for task in tasks]
                 return [isinstance(one, Completed) for one in outcomes], world.receiver.drain()
 
-            run = play(main, Setting(choices, (strike,)))
+            run = play(main, Setting((), (strike,)), schedule=order)
             assert isinstance(run.outcome, Completed), run.outcome
             done, rest = run.outcome.value
             sent = [value for value in (1, 2) if done[value - 1]]
             received = [value for what, value in log if what == "received"]
             assert done[2] == bool(received)
-            assert sorted(sent) == sorted(received + rest), (strike, choices, log)
-
-
-#: What waits for no clock of its own kind, and ends in the same way everywhere.
-_PORTABLE = ("shared", "SelfCancel", "Never", "SpawnJoin", "Cancel")
-
-
-@law(74, x={"without": _PORTABLE}, examples=30)
-def every_host_gives_the_same(x: Program, at: float) -> None:
-    """In virtual time the manual host, asyncio and a walk by hand end the same way, and tell it."""
-    by_hand = _on_host(x, None)
-    with_loop = _on_host(x, virtual_loop)
-    assert by_hand == with_loop
-    struck, struck_loop = _on_host(x, None, at), _on_host(x, virtual_loop, at)
-    assert struck == struck_loop
-
-
-def _on_host(
-    x: Program, loop: Callable[[], asyncio.AbstractEventLoop] | None, at: float | None = None
-) -> Any:
-    world = Machine()
-
-    async def main() -> Any:
-        task = rescind.spawn(world.run(x))
-        if at is not None:
-            rescind.spawn(_cancel_later(task, at))
-        return await task.join()
-
-    if loop is None:
-        with Stage() as stage:
-            task = stage.spawn(main())
-            stage.finish()
-            outcome = task.outcome()
-            assert isinstance(outcome, Completed), outcome
-            ended = outcome.value
-    else:
-        with silenced(), Runtime(host=loop, grace=None) as runtime:
-            ended = runtime.block_on(main())
-    return told(ended), [entry.what for entry in world.trace]
-
-
-async def _cancel_later(task: rescind.Task[Any], at: float) -> None:
-    await rescind.sleep(at)
-    task.cancel("r")
+            assert sorted(sent) == sorted(received + rest), (strike, order.choices, log)

@@ -14,7 +14,7 @@ from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending
 from rescind._core.reason import CancelKind, CancelRequest
 from rescind.testing.laws.interpret import TOP, Boom, Machine
-from rescind.testing.laws.law import law
+from rescind.testing.laws.law import ANY_KIND, law
 from rescind.testing.laws.program import (
     Fail,
     Finalize,
@@ -145,7 +145,7 @@ def nothing_that_fails_is_lost(f: Program, h: Program, a: float, at: float) -> N
     with Stage() as stage:
         world = Machine()
         task = stage.spawn(world.run(Finalize(body, Fail("last"))))
-        stage.host.call_at(at, lambda: _ignore(task.cancel("r")))
+        stage.call_at(at, lambda: _ignore(task.cancel("r")))
         stage.finish()
         outcome = task.outcome()
     assert outcome is not None
@@ -277,7 +277,7 @@ class _Witnessed(Machine):
         return await Witness(as_future(fut), self.faults, self.watched)
 
 
-@law(8, x={"without": ("Masked", "Open")})
+@law(8, x={"without": ("Masked", "Open")}, on=ANY_KIND)
 def every_start_has_one_end(x: Program, on: Setting) -> None:
     """No future is polled after it was ready; each that starts has one end."""
     machine = _Witnessed()

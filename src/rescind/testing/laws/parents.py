@@ -9,7 +9,8 @@ from rescind._core.errors import TaskCanceled
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.reason import CancelKind
 from rescind.sync import Event, oneshot
-from rescind.testing.laws.equiv import same, schedules
+from rescind.testing.lab.schedule import Exhaustive
+from rescind.testing.laws.equiv import endings, same
 from rescind.testing.laws.interpret import Boom, Machine
 from rescind.testing.laws.law import law
 from rescind.testing.laws.program import (
@@ -112,8 +113,8 @@ def losers_are_told_who_won() -> None:
 def no_value_of_a_race_is_lost() -> None:
     """If both complete, the loser's value goes to on_undelivered, for every order and cancel."""
     strikes = [(), *[(Injection(0, step, "after", "r"),) for step in (1, 2)]]
-    for choices in schedules(length=4, width=3):
-        for injections in strikes:
+    for injections in strikes:
+        for order in Exhaustive(None):
             back: list[int] = []
             taken: list[int] = []
             sent: list[int] = []
@@ -143,16 +144,16 @@ def no_value_of_a_race_is_lost() -> None:
                     first.drop()
                     second.drop()
 
-            run = play(main, Setting(choices, injections))
-            case = (choices, injections)
+            run = play(main, Setting((), injections), schedule=order)
+            case = (order.choices, injections)
             assert sorted(back + taken) == sorted(sent), f"{sent}: {taken}, {back}, {case}"
             assert len(taken) == (run.ended[0] == "completed"), case
 
 
-@law(48, x={"without": _ALONE}, y={"without": _ALONE})
-def join_is_a_pair_or_the_first_error(x: Program, y: Program, quiet: Setting) -> None:
+@law(48, x={"without": _ALONE, "size": 5}, y={"without": _ALONE, "size": 5})
+def join_is_a_pair_or_the_first_error(x: Program, y: Program) -> None:
     """Join = pair iff both Completed; one Error: the other is drained, then Error."""
-    left, right, both = play(x, quiet), play(y, quiet), play(Both(x, y), quiet)
+    left, right, both = play(x), play(y), play(Both(x, y))
     kinds = (left.ended[0], right.ended[0])
     if kinds == ("completed", "completed"):
         assert both.ended == ("completed", (left.ended[1], right.ended[1])), both.ended
@@ -164,6 +165,16 @@ def join_is_a_pair_or_the_first_error(x: Program, y: Program, quiet: Setting) ->
         if left.at != right.at or "completed" in kinds:
             assert both.ended == first.ended, (both.ended, first.ended)
     assert both.machine.open == {}
+    # In any order each child ends as it can end alone, in some order of its own.
+    lefts, rights = endings(x, deviations=2), endings(y, deviations=2)
+    for ended in endings(Both(x, y), deviations=2):
+        if ended[0] == "completed":
+            assert all(
+                ("completed", value) in alone
+                for value, alone in zip(ended[1], (lefts, rights), strict=True)
+            ), ended
+        else:
+            assert ended in lefts or ended in rights, ended
 
 
 @law(48)

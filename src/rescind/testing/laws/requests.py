@@ -7,7 +7,8 @@ from typing import Any
 import rescind
 from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind.sync import oneshot
-from rescind.testing.laws.equiv import same, schedules
+from rescind.testing.lab.schedule import Exhaustive
+from rescind.testing.laws.equiv import same
 from rescind.testing.laws.interpret import Machine
 from rescind.testing.laws.law import law
 from rescind.testing.laws.program import (
@@ -128,7 +129,7 @@ def force_then(x: Program, y: Program, z: Program, quiet: Setting) -> None:
 @law(15)
 def a_value_and_a_cancel_at_once() -> None:
     """For every interleaving of a value and a cancel: delivered, or handed back; never neither."""
-    for choices in schedules(length=5, width=3):
+    for order in Exhaustive(None):
         undelivered: list[int] = []
         got: list[int] = []
 
@@ -154,10 +155,12 @@ def a_value_and_a_cancel_at_once() -> None:
             receiver.drop()
             return outcome
 
-        run = play(main, Setting(choices))
-        assert got + undelivered in ([7], []), f"both, or twice: {got} {undelivered} {choices}"
+        run = play(main, schedule=order)
+        assert got + undelivered in ([7], []), (
+            f"both, or twice: {got} {undelivered} {order.choices}"
+        )
         assert isinstance(run.outcome, Completed)
         ended: Outcome[Any] = run.outcome.value
         assert isinstance(ended, Completed if got else Canceled), (ended, got)
         if not got:
-            assert undelivered == [7], f"lost, with choices {choices}"
+            assert undelivered == [7], f"lost, with choices {order.choices}"

@@ -1,11 +1,12 @@
-"""The stage: one deterministic run of a program, with a chosen order and injected cancellations.
+"""The stage: one run of a program in the lab, with a chosen order and injected cancellations.
 
-*What it is.* `play` runs a program on the manual host. Which of the ready tasks is next is a
-choice; the choices are data. So are the cancellations that come from outside: *before* the nth step
-of a task (it was woken, and has not run), or *after* it (it has just parked). The same arguments
-give the same run.
+*What it is.* `play` runs a program on the lab's executor: what happens next is a choice, and the
+choices are data, or a `Schedule`. So are the cancellations that come from outside: *before* the nth
+step of a task (it was woken, and has not run), or *after* it (it has just parked). The same
+arguments give the same run.
 
-*What it is not.* A search: it makes the one run that it is told to make.
+*What it is not.* A search: it makes the one run that it is told to make. And points are not named
+by places, as tokens name them: a generated program has no lines, and its steps can be shrunk.
 
 *Invariants.*
  J1  When nothing can run any more, every task that is left is canceled once, in the order in which
@@ -20,44 +21,47 @@ give the same run.
 
 from __future__ import annotations
 
-import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from threading import get_ident
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias, cast
 
-from rescind._core.current import local
-from rescind._core.errors import InternalError, TaskCanceled
+from rescind._core.errors import TaskCanceled
+from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.phase import Phase
+from rescind._core.poll import Waker
 from rescind._core.reason import CancelKind, CancelReason
 from rescind._core.task import Task
-from rescind._host.manual import ManualHost
-from rescind.runtime import Runtime
+from rescind.testing.lab.executor import LabExecutor
+from rescind.testing.lab.injection import Instant, Kind
+from rescind.testing.lab.lab import end, inside_of
+from rescind.testing.lab.outside import Outside, refused
+from rescind.testing.lab.places import Place
+from rescind.testing.lab.schedule import Choice, Schedule
+from rescind.testing.lab.targets import strike
+from rescind.testing.lab.task import LabTask
 from rescind.testing.laws.interpret import Boom, Entry, Machine
 from rescind.testing.laws.program import Program
 
-__all__ = ["PLAIN", "Injection", "Play", "Runnable", "Setting", "Stage", "play", "silenced", "told"]
+__all__ = [
+    "PLAIN",
+    "Choices",
+    "Injection",
+    "Play",
+    "Runnable",
+    "Setting",
+    "Stage",
+    "play",
+    "told",
+]
 
-_STEPS = 20_000
+_STEPS: Final = 20_000
 
-_log = logging.getLogger("rescind")
+#: Called with a task, the number of a step, and whether that is before or after it.
+Struck: TypeAlias = "Callable[[LabTask[Any], int, str], None]"
 
-
-def _silence(_record: logging.LogRecord) -> bool:
-    return False
-
-
-@contextmanager
-def silenced() -> Generator[None]:
-    """During the block, log nothing: programs of all kinds fail on purpose here."""
-    _log.addFilter(_silence)
-    try:
-        yield
-    finally:
-        _log.removeFilter(_silence)
+_AFTER: Final = (Instant.PARKED, Instant.CLEANUP)
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,8 @@ class Injection:
         when: just before that step, or just after it.
         word: the reason.
         grace: for the cleanup, in seconds; None: unbounded; 0: the task is dropped at once.
+        kind: what is canceled: the task, or another of what the lab can inject there, for which
+            ``word`` and ``grace`` mean nothing.
     """
 
     task: int = 0
@@ -77,10 +83,12 @@ class Injection:
     when: Literal["before", "after"] = "after"
     word: str = "injected"
     grace: float | None = None
+    kind: Kind = Kind.TASK
 
     def __repr__(self) -> str:
-        grace = "" if self.grace is None else f", grace={self.grace!r}"
-        return f"Injection({self.task}, {self.step}, {self.when!r}, {self.word!r}{grace})"
+        more = "" if self.grace is None else f", grace={self.grace!r}"
+        more += "" if self.kind is Kind.TASK else f", kind={self.kind}"
+        return f"Injection({self.task}, {self.step}, {self.when!r}, {self.word!r}{more})"
 
 
 @dataclass(frozen=True)
@@ -88,8 +96,8 @@ class Setting:
     """What a run depends on besides its program.
 
     Attributes:
-        choices: at each step with several ready tasks, which is next, counted from the oldest,
-            modulo their number; once they are used up, the oldest.
+        choices: wherever several things can happen next, which does: a timer that is due, or a task
+            that is ready, counted from the runtime's own choice; once they are used up, that one.
         injections: the cancellations from outside.
     """
 
@@ -116,7 +124,9 @@ class Play:
         left: what the runtime still had at the end: queued tasks, abandoned ones, and the timers
             that were left when the program ended, if it had no other tasks.
         machine: what it noted.
-        requests: for each task that was canceled from outside, its number and all its reasons.
+        choices: what was chosen wherever there was a choice.
+        struck: the cancellations from outside that struck, each with the number of its task.
+        reasons: why the program's own task was to be canceled, in order.
     """
 
     outcome: Outcome[Any]
@@ -126,6 +136,7 @@ class Play:
     hung: tuple[str, ...]
     left: dict[str, int]
     machine: Machine
+    choices: tuple[int, ...]
     struck: list[tuple[Injection, int]] = field(default_factory=list[tuple[Injection, int]])
     reasons: tuple[CancelReason, ...] = ()
 
@@ -171,138 +182,148 @@ def told(value: Any) -> Any:
     return value
 
 
-class _Ready(deque[Task[Any]]):
-    """The executor's ready queue, from which the stage takes the next task."""
+class Choices:
+    """A schedule: which of what can happen next does, by a number for each choice.
 
-    def __init__(self, stage: Stage) -> None:
-        super().__init__()
-        self._stage = stage
+    Args:
+        choices: counted from what the runtime would do, modulo the number of options; once they are
+            used up, what the runtime does.
+    """
 
-    def popleft(self) -> Task[Any]:
-        self._stage.between_steps()
-        index = self._stage.choose(len(self))
-        if index:
-            self.rotate(-index)
-            task = super().popleft()
-            self.rotate(index)
+    def __init__(self, choices: Iterable[int]) -> None:
+        self._choices = iter(choices)
+
+    def choose(self, options: Sequence[Choice]) -> int:
+        """Return the next number."""
+        return next(self._choices, 0) % len(options)
+
+
+class _Executor(LabExecutor):
+    """The lab's executor, whose tasks are struck by the numbers of their steps."""
+
+    def __init__(
+        self, outside: Outside, schedule: Schedule, struck: Struck, grace: float | None
+    ) -> None:
+        super().__init__(
+            outside, schedule, {}, max_steps=_STEPS, grace=grace, recorder=None, kinds=None
+        )
+        self._struck = struck
+
+    def come_by(
+        self, task: LabTask[Any], place: Place | None, visit: int, instant: Instant
+    ) -> None:
+        if instant in _AFTER:
+            self._struck(task, task.steps, "after")
         else:
-            task = super().popleft()
-        self._stage.begins(task)
-        return task
+            self._struck(task, task.steps + 1, "before")
 
 
-class _Host(ManualHost):
-    """A manual host that tells its stage when a step is over."""
+class _Call(Waker):
+    """Calls a function when its timer fires."""
 
-    stage: Stage | None = None
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._call = call
 
-    def advance(self) -> bool:
-        if self.stage is not None:
-            self.stage.between_steps()
-        return super().advance()
+    def wake(self) -> None:
+        self._call()
 
 
 class Stage:
-    """A runtime that makes one run."""
+    """The lab, for one run.
 
-    def __init__(self, setting: Setting = PLAIN, *, grace: float | None = None) -> None:
-        self.host = _Host()
-        self.runtime = Runtime(host=self.host, grace=grace)
-        self.executor = self.runtime.executor
-        self.executor.thread = get_ident()
-        self.executor._ready = _Ready(self)
-        self.host.stage = self
+    Args:
+        setting: the order, and the cancellations from outside.
+        grace: for cleanups, in seconds; None: unbounded.
+        schedule: the order, instead of the choices of the setting.
+    """
+
+    def __init__(
+        self,
+        setting: Setting = PLAIN,
+        *,
+        grace: float | None = None,
+        schedule: Schedule | None = None,
+    ) -> None:
+        self._outside = Outside()
+        order = Choices(setting.choices) if schedule is None else schedule
+        self.executor: LabExecutor = _Executor(self._outside, order, self._strike, grace)
         self.stuck = False
         self.struck: list[tuple[Injection, int]] = []
         # Called with each injection that is about to take effect.
         self.on_strike: Callable[[Injection], None] | None = None
-        self._setting = setting
-        self._choices = iter(setting.choices)
-        self._steps: dict[int, int] = {}
-        self._total = 0
-        self._first_id: int | None = None
-        self._last: Task[Any] | None = None
+        self._injections = setting.injections
+        self._open = ExitStack()
 
     def __enter__(self) -> Stage:
-        _log.addFilter(_silence)
+        """Be where the runtime's code runs, with no world outside, until the block is left."""
+        self._open.enter_context(self._outside.shut())
+        self._open.enter_context(inside_of(self.executor))
         return self
 
-    def __exit__(self, *_exc: object) -> None:
-        try:
-            self.runtime.shutdown("the run is over", grace=0)
-        finally:
-            _log.removeFilter(_silence)
+    def __exit__(self, kind: object, *_exc: object) -> None:
+        with self._open:
+            end(self.executor, self.tasks(), at_once=True)
+            self.executor.made.clear()
+        if kind is None and self._outside.touched is not None:
+            raise refused(self._outside.touched)
 
     # -- the schedule -----------------------------------------------------------------------------
 
-    def choose(self, ready: int) -> int:
-        """Return which of so many ready tasks is next."""
-        return next(self._choices, 0) % ready if ready > 1 else 0
-
-    def begins(self, task: Task[Any]) -> None:
-        """Count a step that is about to begin; cancel before it, if that was asked for."""
-        self._total += 1
-        if self._total > _STEPS:
-            raise InternalError(f"the program goes on and on: {_STEPS} steps, without an end (J3)")
-        step = self.steps(task) + 1
-        self._last = task
-        self._strike(task, step, "before")
-        self._steps[task.id] = step
-
-    def between_steps(self) -> None:
-        """Note that a step may have ended; cancel after it, if that was asked for."""
-        task, self._last = self._last, None
-        if task is not None and not task.done():
-            self._strike(task, self.steps(task), "after")
-
-    def _strike(self, task: Task[Any], step: int, when: str) -> None:
-        first = self._first_id
-        number = 0 if first is None else task.id - first
-        for one in self._setting.injections:
-            if (one.task, one.step, one.when) == (number, step, when):
+    def _strike(self, task: LabTask[Any], step: int, when: str) -> None:
+        for one in self._injections:
+            if (one.task, one.step, one.when) == (task.number, step, when):
                 if self.on_strike is not None:
                     self.on_strike(one)
-                self.struck.append((one, number))
-                task.cancel(one.word, grace=one.grace)
+                self.struck.append((one, task.number))
+                if one.kind is Kind.TASK:
+                    task.cancel(one.word, grace=one.grace)
+                else:
+                    strike(task, one.kind)
 
-    def steps(self, task: Task[Any]) -> int:
+    @staticmethod
+    def steps(task: Task[Any]) -> int:
         """Return how many steps of a task have begun."""
-        return self._steps.get(task.id, 0)
+        assert isinstance(task, LabTask)
+        return task.steps
 
     # -- running ----------------------------------------------------------------------------------
 
     def spawn(self, fut: Awaitable[Any]) -> Task[Any]:
-        """Spawn the program's own task, number 0."""
-        task = self.runtime.spawn(fut, name="main")
-        if self._first_id is None:
-            self._first_id = task.id
-        return task
+        """Spawn a task; the first one is the program's own, number 0."""
+        return self.executor.spawn(as_future(fut), name="main")
+
+    def tasks(self) -> list[LabTask[Any]]:
+        """Return those that have not ended, in the order in which they were spawned."""
+        return [task for task in self.executor.made if task.ended is None]
+
+    def now(self) -> float:
+        """Return the virtual time, in seconds."""
+        return self.executor.now()
+
+    def call_at(self, at: float, call: Callable[[], object]) -> None:
+        """Call a function from outside, at this virtual time."""
+        self.executor.add_timer(at, _Call(call))
+
+    def advance(self) -> bool:
+        """Let one thing happen; return False if nothing can."""
+        return self.executor.advance()
 
     def idle(self) -> None:
         """Run until nothing can happen any more."""
-        while self.host.advance():
+        while self.executor.advance():
             pass
 
     def finish(self) -> tuple[str, ...]:
         """Run to the end (J1); return what hangs even so (J2)."""
         self.idle()
-        while alive := [task for task in self.runtime.tasks() if task.request is None]:
+        while alive := [task for task in self.tasks() if task.request is None]:
             self.stuck = True
             for task in alive:
                 task.cancel("stuck")
             self.idle()
-        hung = tuple(f"{task!r}" for task in self.runtime.tasks())
+        hung = tuple(f"{task!r}" for task in self.tasks())
         self.stuck = self.stuck or bool(hung)
         return hung
-
-    @contextmanager
-    def inside(self) -> Generator[None]:
-        """During the block, be where the runtime's code runs, between two steps."""
-        outer, local.executor = local.executor, self.executor
-        try:
-            yield
-        finally:
-            local.executor = outer
 
 
 Runnable: TypeAlias = "Program | Callable[[Machine], Awaitable[Any]]"
@@ -312,6 +333,7 @@ def play(
     program: Runnable,
     setting: Setting = PLAIN,
     *,
+    schedule: Schedule | None = None,
     grace: float | None = None,
     unstick: bool = True,
     machine: Machine | None = None,
@@ -321,33 +343,39 @@ def play(
     Args:
         program: a tree, or an async function of the `interpret.Machine`, for what no tree can say.
         setting: the order of the tasks, and the cancellations from outside.
+        schedule: the order, instead of the choices of the setting.
         grace: for cleanups, in seconds; None: unbounded.
         unstick: cancel what hangs (J1); otherwise it is dropped at once.
         machine: the world; by default a new one.
     """
     world = Machine() if machine is None else machine
-    with Stage(setting, grace=grace) as stage:
+    with Stage(setting, grace=grace, schedule=schedule) as stage:
+        executor = stage.executor
         world.steps = stage.steps
         main = stage.spawn(world.run(program) if isinstance(program, Program) else program(world))
         ended_at: list[float] = []
         timers: list[int] = []
 
         def ended(_outcome: Outcome[Any]) -> None:
-            ended_at.append(stage.host.now())
-            timers.append(0 if stage.runtime.tasks() else stage.runtime.statistics().timers)
+            ended_at.append(stage.now())
+            timers.append(0 if stage.tasks() else executor.timers)
 
         main.on_end(ended)
         if unstick:
             hung = stage.finish()
         else:
             stage.idle()
-            hung = tuple(f"{task!r}" for task in stage.runtime.tasks())
-        counts = stage.runtime.statistics()
-        left = {"timers": sum(timers), "ready": counts.ready, "abandoned": counts.abandoned}
+            hung = tuple(f"{task!r}" for task in stage.tasks())
+        left = {
+            "timers": sum(timers),
+            "ready": executor.ready,
+            "abandoned": len(executor.abandoned),
+        }
         trace = list(world.trace)
         stuck = stage.stuck or (not unstick and bool(hung))
+        at = ended_at[0] if ended_at else stage.now()
+        choices = tuple(decision.taken for decision in executor.decisions)
     outcome = main.outcome()
     assert outcome is not None and main.phase == Phase.DONE
-    at = ended_at[0] if ended_at else stage.host.now()
     reasons = main.cancel_reasons
-    return Play(outcome, trace, at, stuck, hung, left, world, stage.struck, reasons)
+    return Play(outcome, trace, at, stuck, hung, left, world, choices, stage.struck, reasons)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rescind._core.errors import UsageError
+from rescind.testing.lab.injection import Kind
 from rescind.testing.laws import program as ast
 from rescind.testing.laws.program import Program
 from rescind.testing.laws.stage import PLAIN, Injection, Setting
@@ -78,14 +79,14 @@ def prog(
     Args:
         size: about how many leaves they have.
         without: names of nodes that they do not have, or of kinds of such: ``branching``,
-            ``tasks``, ``shields``, ``shared``.
+            ``tasks``, ``shields``, ``shared``. Their finalizers have none of these either.
         finalizers: about how many leaves a finalizer has; 0: no finalizers.
     """
     st = _strategies()
     kinds = {"branching": _BRANCHING, "tasks": _TASKS, "shields": _SHIELDS, "shared": _SHARED}
     left_out = tuple(name for one in without for name in kinds.get(one, (one,)))
     seconds = st.sampled_from(_SECONDS)
-    ends: Any = fin(size=finalizers) if finalizers else None
+    ends: Any = fin(size=finalizers, without=without) if finalizers else None
 
     def grow(inner: SearchStrategy[Program]) -> SearchStrategy[Program]:
         known = {
@@ -137,8 +138,16 @@ def sched(*, length: int = 12) -> SearchStrategy[tuple[int, ...]]:
     return made
 
 
-def inj(*, most: int = 2, tasks: int = 3) -> SearchStrategy[tuple[Injection, ...]]:
-    """Return a strategy for cancellations from outside, at least one, the earliest first."""
+def inj(
+    *, most: int = 2, tasks: int = 3, kinds: tuple[Kind, ...] = (Kind.TASK,)
+) -> SearchStrategy[tuple[Injection, ...]]:
+    """Return a strategy for cancellations from outside, at least one, the earliest first.
+
+    Args:
+        most: how many.
+        tasks: of the first so many tasks.
+        kinds: what is canceled: the task, or what else the lab can inject.
+    """
     st = _strategies()
     one = st.builds(
         Injection,
@@ -146,6 +155,7 @@ def inj(*, most: int = 2, tasks: int = 3) -> SearchStrategy[tuple[Injection, ...
         st.integers(1, 8),
         st.sampled_from(["after", "before"]),
         st.sampled_from(["x", "y"]),
+        kind=st.sampled_from(kinds),
     )
     made: SearchStrategy[tuple[Injection, ...]] = st.lists(one, min_size=1, max_size=most).map(
         tuple
@@ -153,10 +163,19 @@ def inj(*, most: int = 2, tasks: int = 3) -> SearchStrategy[tuple[Injection, ...
     return made
 
 
-def settings(*, injected: bool | None = None, tasks: int = 3) -> SearchStrategy[Setting]:
-    """Return a strategy for settings: without, with, or with and without cancellations."""
+def settings(
+    *, injected: bool | None = None, tasks: int = 3, kinds: tuple[Kind, ...] = (Kind.TASK,)
+) -> SearchStrategy[Setting]:
+    """Return a strategy for settings: without, with, or with and without cancellations.
+
+    Args:
+        injected: with cancellations, without, or, if None, either.
+        tasks: of the first so many tasks.
+        kinds: what is canceled: the task, or what else the lab can inject.
+    """
     st = _strategies()
     none = st.just(PLAIN.injections)
-    injections = {None: st.one_of(none, inj(tasks=tasks)), True: inj(tasks=tasks), False: none}
+    some = inj(tasks=tasks, kinds=kinds)
+    injections = {None: st.one_of(none, some), True: some, False: none}
     made: SearchStrategy[Setting] = st.builds(Setting, sched(), injections[injected])
     return made
