@@ -335,11 +335,31 @@ def test_no_race_is_lost_to_who_cannot_win() -> None:
     assert Kind.RACE_LOST not in {kind for _, kind in offered}
 
 
-def test_a_race_that_is_decided_is_not_lost_again() -> None:
-    """While a loser cleans up the race has its winner; nor is it lost by who was woken first."""
+def test_who_was_woken_first_does_not_lose() -> None:
+    """Once a child is woken, a sibling that is woken after it comes too late (R18)."""
     offered = _kinds(_racing(_late))
 
     assert {"PARKED"} == {instant for instant, kind in offered if kind is Kind.RACE_LOST}
+
+
+def test_a_race_that_is_decided_is_not_lost_again() -> None:
+    """While its losers clean up, and wait for timers there, the race has its winner."""
+
+    async def cleans() -> None:
+        try:
+            await rescind.sleep(5)
+        finally:
+            await rescind.sleep(1)
+
+    async def main() -> None:
+        await rescind.race(cleans(), cleans(), rescind.sleep(2))
+
+    trial = Trial(main, Bounds())
+    with trial.outside.shut():
+        trial.run(Changes())
+    places = {place for (_, place, _), kinds in trial.kinds.items() if Kind.RACE_LOST in kinds}
+
+    assert {f"{cleans.__qualname__}+2"} == places
 
 
 def test_a_race_in_a_cleanup_can_be_lost_too() -> None:
