@@ -75,10 +75,14 @@ class Finalizer:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where in a program a node stands: the gates around it, and whether a cancellation waits."""
+    """Where in a program a node stands: the gates around it, and whether a cancellation waits.
+
+    What a finalizer starts is a part of the cleanup too, though no shield is inherited.
+    """
 
     gates: tuple[tuple[str, Gate], ...] = ()
     sheltered: bool = False
+    cleaning: bool = False
 
     def gate(self, name: str) -> Gate | None:
         for known, gate in reversed(self.gates):
@@ -123,7 +127,7 @@ class Machine:
         task = None if executor is None else executor.current
         step = 0 if self.steps is None or task is None else self.steps(task)
         name = "" if task is None else task.name  # nobody's: polled by hand
-        self.trace.append(Entry(what, place.sheltered, name, step))
+        self.trace.append(Entry(what, place.sheltered or place.cleaning, name, step))
 
     def register(
         self, of: Program, program: Program, place: _Place = TOP
@@ -131,7 +135,7 @@ class Machine:
         """Return a finalizer of the node ``of`` that runs ``program``, and is counted."""
         entry = Finalizer(of, program)
         self.finalizers.append(entry)
-        sheltered = _Place(place.gates, sheltered=True)
+        sheltered = _Place(place.gates, sheltered=True, cleaning=True)
 
         async def finalizer(outcome: Outcome[Any]) -> None:
             entry.begun += 1
@@ -155,7 +159,7 @@ class Machine:
             case ast.Open(body, name):
                 gate = place.gate(name)
                 if gate is not None:
-                    inside = _Place(place.gates, sheltered=False)
+                    inside = _Place(place.gates, cleaning=place.cleaning)
                     again = isinstance(body, ast.Open)
                     return gate.open((self.future if again else self.run)(body, inside))
             case ast.OnCancel(body, finalizer):
@@ -167,7 +171,7 @@ class Machine:
             case ast.CatchCancel(body):
                 return rescind.catch_cancel(self.future(body, place))
             case ast.Shield(body):
-                return rescind.shield(self.future(body, _Place(place.gates, sheltered=True)))
+                return rescind.shield(self.future(body, _Place(place.gates, True, place.cleaning)))
             case ast.Timeout(seconds, body):
                 return rescind.timeout(self.future(body, place), seconds)
             case _:
@@ -250,7 +254,7 @@ class Machine:
             case ast.Masked(body, name):
                 with rescind.shielded() as gate:
                     gates = (*place.gates, (name, gate))
-                    return await run(body, _Place(gates, sheltered=True))
+                    return await run(body, _Place(gates, True, place.cleaning))
             case ast.Bracket(acquire, use, release):
                 return await self._bracket(program, acquire, use, release, place)
             case ast.Guard(seconds, body):
@@ -291,7 +295,7 @@ class Machine:
 
     async def _parent(self, program: Program, place: _Place) -> Any:
         # Children of combinators and tasks stand in a place of their own: no shield is inherited.
-        run, fresh = self.run, _Place(place.gates)
+        run, fresh = self.run, _Place(place.gates, cleaning=place.cleaning)
         match program:
             case ast.Race(left, right):
                 return await rescind.race(run(left, fresh), run(right, fresh))
