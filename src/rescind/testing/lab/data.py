@@ -53,14 +53,15 @@ def explore_data(
     began = monotonic()
     found: list[Exploration] = []
     others: list[Exploration] = []
-    runs = 0
+    runs = struck = 0
 
     def each(data: Any) -> None:
-        nonlocal runs
+        nonlocal runs, struck
         if not found and others and monotonic() - began > budget:
             return
         report = replace(explored(data), data=data)
         runs += report.runs
+        struck += report.injections
         failure = report.failure
         if failure is None:
             others.append(report)
@@ -84,7 +85,13 @@ def explore_data(
         shown = found[-1]  # hypothesis ends with the smallest
     else:
         shown = min(others, key=_how_far)
-    return replace(shown, runs=runs, seconds=monotonic() - began, examples=len(others + found))
+    return replace(
+        shown,
+        runs=runs,
+        injections=struck,
+        seconds=monotonic() - began,
+        examples=len(others + found),
+    )
 
 
 def _how_far(report: Exploration) -> tuple[bool, int]:
