@@ -25,6 +25,8 @@ SHORT = (
     "cpu_job",
     "request_tree",
 )
+# Those that run the lab, and so need no runtime around them.
+SCRIPTS = ("lost_item",)
 RESCIND = Path(sys.executable).with_name("rescind")
 
 needs_cli = pytest.mark.skipif(
@@ -50,7 +52,7 @@ def expected(name: str) -> str:
     return Path(__file__).with_name(f"{name}.txt").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize("name", [*SHORT, *SCRIPTS])
 def test_as_a_script_it_prints_exactly_what_it_shows(name: str) -> None:
     """`python examples/NAME.py` prints the same every time, and warns of nothing."""
     assert run(f"examples/{name}.py") == (expected(name), "", 0)
@@ -91,4 +93,7 @@ def test_every_example_is_an_essay_with_its_expected_output() -> None:
         if ast.get_docstring(ast.parse((ROOT / f"examples/{name}.py").read_text(encoding="utf-8")))
     ]
 
-    assert (programs, essays) == (sorted([*SHORT, "hedged_fetch", "web_service"]), programs)
+    assert (programs, essays) == (
+        sorted([*SHORT, *SCRIPTS, "hedged_fetch", "web_service"]),
+        programs,
+    )

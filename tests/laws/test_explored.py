@@ -1,4 +1,4 @@
-"""Generated programs under the explorer: schedules, injections and the program, all are searched."""
+"""Generated programs under the explorer: orders, injections and programs are searched together."""
 
 from typing import Any
 
@@ -17,7 +17,8 @@ async def conserves(program: Program, world: laws.Machine) -> None:
     async with rescind.task_group() as g:
         first = g.spawn(rescind.catch_cancel(world.run(program)))
         second = g.spawn(rescind.catch_cancel(world.run(Permitted(program))))
-    assert first.done() and second.done()
+    assert first.done()
+    assert second.done()
     assert world.open == {}, f"without an end: {world.open}"
     assert world.semaphore.available == 2, world.semaphore
     for finalizer in world.finalizers:
