@@ -22,8 +22,8 @@ come before them, as if a timer were late.
 from __future__ import annotations
 
 import contextvars
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Mapping, Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -48,7 +48,7 @@ from rescind.testing.lab.waits import culprits, who_waits
 if TYPE_CHECKING:
     from rescind.testing.lab.recorder import Recorder
 
-__all__ = ["Decision", "LabExecutor", "Passed", "SeenKinds", "Strike"]
+__all__ = ["Decision", "LabExecutor", "Passed", "SeenKinds", "Strike", "Strikes"]
 
 T = TypeVar("T")
 
@@ -58,8 +58,15 @@ SeenKinds = dict[tuple[str, str, Instant], tuple[Kind, ...]]
 #: Called to strike: with the task at the point.
 Strike = Callable[["LabTask[Any]"], object]
 
-#: How many of the last steps a livelock is described by.
+#: What strikes where: by path, then by place, visit and instant.
+Strikes = Mapping[str, Mapping[tuple[str, int, Instant], Sequence[Strike]]]
+
+#: How many of the last points a livelock is described by.
 _LAST = 200
+
+
+#: Makes a named tuple without its `__new__`, which takes as long as the rest of a point.
+_tuple: Any = tuple.__new__
 
 
 class Decision(NamedTuple):
@@ -131,7 +138,7 @@ class LabExecutor(Executor):
         self,
         outside: Outside,
         schedule: Schedule,
-        strikes: Mapping[tuple[str, str, int, Instant], Sequence[Strike]],
+        strikes: Strikes,
         *,
         max_steps: int,
         grace: float | None,
@@ -148,14 +155,15 @@ class LabExecutor(Executor):
         self.outermost = ROOT
         self._outside = outside
         self._schedule = schedule
-        self._strikes: Mapping[tuple[str, str, int, Instant], Sequence[Strike]] = strikes
+        self._strikes: Strikes = strikes
+        # The paths of the tasks that something may strike.
+        self._concerned: Container[str] = strikes
         self._max_steps = max_steps
         self._kinds = kinds
         self._timers: LabTimers = LabTimers()
         self._due: list[Due] = []
         self._order: list[LabTask[Any]] = []
         self._event = 0
-        self._last: deque[tuple[str, Place | None]] = deque(maxlen=_LAST)
         self._turning = True  # `turn` does nothing, and the host is never asked for anything
         self.thread = get_ident()
 
@@ -250,7 +258,7 @@ class LabExecutor(Executor):
         index = 0
         if count > 1:
             index = self._schedule.choose(options)
-            self.decisions.append(Decision(self._event, count, index))
+            self.decisions.append(_tuple(Decision, (self._event, count, index)))
             self._event += 1
         if self.taken >= self._max_steps:
             raise self._livelock()
@@ -284,7 +292,6 @@ class LabExecutor(Executor):
         instant = _AFTER.get(task.phase)
         if instant is not None:
             self._pass(task, task.place, task.visit, instant)
-        self._last.append((task.path, task.place))
         if self.outside:
             self._outside.refuse("work was given to a thread or a process")
 
@@ -296,22 +303,24 @@ class LabExecutor(Executor):
 
     def _pass(self, task: LabTask[Any], place: Place | None, visit: int, instant: Instant) -> None:
         """Note a point, and strike if that was asked for."""
-        self.passed.append(Passed(self._event, task.path, place, visit, instant))
+        path = task.path
+        self.passed.append(_tuple(Passed, (self._event, path, place, visit, instant)))
         self._event += 1
-        if self._kinds is not None:
-            seen = (task.path, "" if place is None else place.key, instant)
-            if seen not in self._kinds:
-                self._kinds[seen] = kinds_at(task, instant)
-        self.come_by(task, place, visit, instant)
+        kinds = self._kinds
+        if kinds is not None:
+            seen = (path, "" if place is None else place.key, instant)
+            if seen not in kinds:
+                kinds[seen] = kinds_at(task, instant)
+        if path in self._concerned:
+            self.come_by(task, place, visit, instant)
 
     def come_by(
         self, task: LabTask[Any], place: Place | None, visit: int, instant: Instant
     ) -> None:
         """Strike, if that was asked for at this point."""
-        if self._strikes:
-            key = "" if place is None else place.key
-            for strike in self._strikes.get((task.path, key, visit, instant), ()):
-                strike(task)
+        key = ("" if place is None else place.key, visit, instant)
+        for strike in self._strikes[task.path].get(key, ()):
+            strike(task)
 
     def _begin_turn(self) -> bool:
         """Wake who had yielded, find what is due; move the clock if there is nothing."""
@@ -344,13 +353,14 @@ class LabExecutor(Executor):
             self.recorder.quiet()
 
     def _livelock(self) -> Livelock:
-        counts = Counter(self._last)
+        last = [(one.task, one.place) for one in self.passed[-_LAST:]]
+        counts = Counter(last)
         lines = [
             f"  {path} at {place}: {count} times" for (path, place), count in counts.most_common(5)
         ]
         return Livelock(
             f"the run is not over after {self._max_steps} steps, at {self.host.time:g} s; of the "
-            f"last {len(self._last)}:\n" + "\n".join(lines),
+            f"last {len(last)}:\n" + "\n".join(lines),
             tuple(sorted({place.function for _, place in counts if place is not None})),
         )
 
@@ -359,7 +369,7 @@ class LabExecutor(Executor):
     def forbear(self) -> None:
         """Main has ended: choose, strike and record no more, and grant as many steps again."""
         self._schedule = Fifo()
-        self._strikes = {}
+        self._concerned = ()
         self._kinds = None
         self._max_steps += self.taken + 1000
 

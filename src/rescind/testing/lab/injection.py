@@ -28,6 +28,9 @@ def spawned(path: str) -> bool:
 class Instant(enum.Enum):
     """When, with respect to a park, the cancellation strikes."""
 
+    # By identity, in C: each point is looked up by its instant, and Enum hashes in Python.
+    __hash__ = object.__hash__
+
     UNSTARTED = "before the first poll"
     PARKED = "parked"
     WOKEN = "woken, not resumed"

@@ -124,11 +124,11 @@ def make_run(lab: Lab[T], outside: Outside, kinds: SeenKinds | None = None) -> R
     """
     recorder = Recorder() if lab.trace else None
     struck: list[Injection] = []
-    strikes: dict[tuple[str, str, int, Instant], list[Strike]] = {}
+    strikes: dict[str, dict[tuple[str, int, Instant], list[Strike]]] = {}
     for one in lab.injections:
         spot = one.spot
-        key = (spot.task, spot.place, spot.visit, spot.instant)
-        strikes.setdefault(key, []).append(partial(_strike, one, struck))
+        key = (spot.place, spot.visit, spot.instant)
+        strikes.setdefault(spot.task, {}).setdefault(key, []).append(partial(_strike, one, struck))
     executor = LabExecutor(
         outside,
         lab.schedule,

@@ -198,6 +198,13 @@ class Choices:
         return next(self._choices, 0) % len(options)
 
 
+class _Everybody:
+    """All tasks, by path: any may be struck."""
+
+    def __contains__(self, path: object) -> bool:
+        return True
+
+
 class _Executor(LabExecutor):
     """The lab's executor, whose tasks are struck by the numbers of their steps."""
 
@@ -208,6 +215,7 @@ class _Executor(LabExecutor):
             outside, schedule, {}, max_steps=_STEPS, grace=grace, recorder=None, kinds=None
         )
         self._struck = struck
+        self._concerned = _Everybody()
 
     def come_by(
         self, task: LabTask[Any], place: Place | None, visit: int, instant: Instant
