@@ -25,7 +25,7 @@ import contextvars
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 from rescind._core.executor import Executor
 from rescind._core.grace import UNSET, Grace
@@ -66,7 +66,7 @@ _LAST = 200
 
 
 #: Makes a named tuple without its `__new__`, which takes as long as the rest of a point.
-_tuple: Any = tuple.__new__
+_tuple: Any = cast("Any", tuple).__new__
 
 
 class Decision(NamedTuple):
