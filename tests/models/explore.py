@@ -6,13 +6,17 @@ where nobody can go on. `explore` makes every choice there is: each run is made 
 choices so far, so nothing has to be copied. What a run did is its history, which
 `linear.explained` compares with a sequential model.
 
+*Alike.* Tasks with equal scripts are interchangeable, so of those that have not begun only the
+first may: every other run is one of these with its tasks renamed. Senders of other values are alike
+too, if a model does not look at the values; the test says so.
+
 *Bounds.* So many cancellations or drops per run; a budget of runs, beyond which it is an error, so
 that what is said to be exhaustive is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +67,7 @@ class _Task:
     canceling: bool = False
     calls: list[Call | None] = field(default_factory=list)
     over: bool = False
+    begun: bool = False
 
 
 #: Begins an operation: given what `make` returned, the task and the operation, it returns a future,
@@ -73,9 +78,13 @@ Start = Callable[[Any, int, Op], Any]
 class Run:
     """One run."""
 
-    def __init__(self, made: Any, start: Start, scripts: tuple[tuple[Op, ...], ...]) -> None:
+    def __init__(
+        self, made: Any, start: Start, scripts: tuple[tuple[Op, ...], ...], before: Sequence[int]
+    ) -> None:
         self.made = made
         self.start = start
+        # For each task, the one before it that is alike, and begins first; -1: there is none.
+        self.before = before
         self.tasks = [_Task(script) for script in scripts]
         self.history: list[Call] = []
         self.clock = 0
@@ -86,6 +95,9 @@ class Run:
         for number, task in enumerate(self.tasks):
             self._skip(task)
             if task.over:
+                continue
+            first = self.before[number]
+            if not task.begun and first >= 0 and not self.tasks[first].begun:
                 continue
             if task.future is None or task.waker.wakes > task.seen:
                 found.append(("go", number))
@@ -109,8 +121,11 @@ class Run:
 
     def act(self, what: str, number: int) -> None:
         """Let that happen."""
+        if what == "stop":
+            return
         self.clock += 1
         task = self.tasks[number]
+        self._skip(task)
         if what == "go":
             self._go(task, number)
             return
@@ -123,6 +138,7 @@ class Run:
         self._poll(task)
 
     def _go(self, task: _Task, number: int) -> None:
+        task.begun = True
         if task.future is None:
             op = task.script[task.at]
             task.call = Call(number, op, self.clock)
@@ -158,6 +174,19 @@ class Run:
         task.at += 1
 
 
+def _before(scripts: tuple[tuple[Op, ...], ...], alike: tuple[int, ...]) -> list[int]:
+    """Return for each task the last one before it that is alike, or -1."""
+    found: list[int] = []
+    for number, script in enumerate(scripts):
+        same = [
+            other
+            for other in range(number)
+            if scripts[other] == script or (number in alike and other in alike)
+        ]
+        found.append(same[-1] if same else -1)
+    return found
+
+
 def _possible(op: Op, task: _Task) -> bool:
     """Did what it depends on happen?"""
     if op.needs is None:
@@ -174,6 +203,7 @@ def explore(
     strikes: int = 1,
     ways: tuple[str, ...] = ("cancel", "drop"),
     budget: int = 200_000,
+    alike: tuple[int, ...] = (),
 ) -> Iterator[tuple[list[tuple[str, int]], Run]]:
     """Yield every run, with the choices that led to it, depth first.
 
@@ -184,27 +214,32 @@ def explore(
         strikes: how many operations are canceled or dropped in one run, at most.
         ways: in which ways.
         budget: how many runs there may be; more are an error.
+        alike: tasks that are interchangeable though their scripts are not equal.
     """
+    before = _before(scripts, alike)
+    # What could be chosen at each depth of the run before, and which of it was: as far as a run
+    # goes the same way again it need not be asked what could happen.
+    offered: list[list[tuple[str, int]]] = []
     trail: list[int] = []
     for _ in range(budget):
-        run = Run(make(), start, scripts)
-        made: list[tuple[str, int]] = []
-        widths: list[int] = []
+        run = Run(make(), start, scripts, before)
+        made = [choices[index] for choices, index in zip(offered, trail, strict=True)]
         left = strikes
-        while choices := run.choices(left, ways):
-            depth = len(widths)
-            if depth == len(trail):
-                trail.append(0)
-            widths.append(len(choices))
-            choice = choices[trail[depth]]
-            if choice[0] == "stop":
-                break
+        for choice in made:
             left -= choice[0] != "go"
-            made.append(choice)
             run.act(*choice)
-        yield made, run
-        while trail and trail[-1] + 1 >= widths[len(trail) - 1]:
+        while choices := run.choices(left, ways):
+            if made and made[-1][0] == "stop":
+                break
+            offered.append(choices)
+            trail.append(0)
+            made.append(choices[0])
+            left -= choices[0][0] != "go"
+            run.act(*choices[0])
+        yield [choice for choice in made if choice[0] != "stop"], run
+        while trail and trail[-1] + 1 >= len(offered[-1]):
             trail.pop()
+            offered.pop()
         if not trail:
             return
         trail[-1] += 1

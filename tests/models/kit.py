@@ -27,6 +27,7 @@ def check(
     conserved: Callable[[Any, list[Call]], None] | None = None,
     strikes: int = 1,
     ways: tuple[str, ...] = ("cancel", "drop"),
+    alike: tuple[int, ...] = (),
 ) -> int:
     """Explore, and look at each run; return how many there were.
 
@@ -40,13 +41,15 @@ def check(
         conserved: raises if something is lost at the end of a run.
         strikes: how many cancellations or drops in one run; one more if the profile is thorough.
         ways: in which ways operations are ended.
+        alike: tasks that are interchangeable though their scripts are not equal.
     """
     known: set[Any] = set()
     runs = 0
     tuples = tuple(tuple(script) for script in scripts)
     budget = 5_000_000 if thorough() else 60_000
     struck = strikes + thorough()
-    for made, run in explore(make, start, tuples, strikes=struck, ways=ways, budget=budget):
+    found_runs = explore(make, start, tuples, strikes=struck, ways=ways, budget=budget, alike=alike)
+    for made, run in found_runs:
         runs += 1
         try:
             if conserved is not None:

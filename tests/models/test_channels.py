@@ -1,13 +1,16 @@
 """Each channel: three tasks, every interleaving, canceled or dropped at every park."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
+
 from rescind import Completed, sync
 from rescind.lowlevel import PENDING, CancelRequest, Context, Future
 from tests.models.explore import Call, Op
-from tests.models.kit import blocked, check, results
+from tests.models.kit import blocked, check, results, thorough
 from tests.models.linear import ANY
 
 RECV = Op("recv")
@@ -68,7 +71,22 @@ def put_back(state: tuple[int, ...], _task: int, op: Op, value: Any) -> tuple[in
 MODEL: Any = {"undo": put_back, "conserved": nothing_lost, "strikes": 2}
 
 SENDS = (Op("send", 1), Op("send", 2), Op("send", 3))
-MORE = (Op("send", 4), Op("send", 5))
+MORE = (Op("send", 4), Op("send", 5), Op("send", 6))
+
+
+@pytest.mark.parametrize(("capacity", "senders"), [(1, 2), (2, 1), (math.inf, 1)])
+def test_three_times_three(capacity: float, senders: int) -> None:
+    """Two senders and a receiver, a sender and two receivers: in order, nothing lost or doubled.
+
+    Who sends other values is interchangeable: neither a channel nor its model looks at them.
+    """
+    made = (sync.unbounded,) if capacity == math.inf else (sync.channel, capacity)
+    for count in (1, 2) if thorough() else (senders,):
+        scripts = [SENDS, MORE if count == 2 else (RECV,) * 3, (RECV,) * 3]
+        options: Any = {**MODEL, "strikes": 1, "alike": (0, 1) if count == 2 else ()}
+        make = lambda: Ends(*made)  # noqa: E731
+        runs = check(make, start, scripts, initial=(), step=queue(capacity), **options)
+        assert runs > 15_000
 
 
 def test_channel_of_one() -> None:
@@ -216,7 +234,7 @@ def test_broadcast() -> None:
         return [(values[place], (values, moved))]
 
     # One receive more than there are values, so that one is parked, or dropped, after the last.
-    scripts = [SENDS[:2], (RECV, RECV, RECV), (RECV, RECV)]
+    scripts = [SENDS, (RECV,) * 3, (RECV,) * 3]
     assert (
         check(All, begin, scripts, initial=((), (0, 0)), step=step, conserved=nobody_else_waits)
         > 1000
@@ -247,7 +265,7 @@ def test_watch() -> None:
         return [(value, (value, marked))]
 
     changed = Op("changed")
-    scripts = [SENDS, (changed, changed), (changed, changed)]
+    scripts = [SENDS, (changed,) * 3, (changed,) * 3]
     assert (
         check(Seen, begin, scripts, initial=(0, (0, 0)), step=step, conserved=nobody_else_waits)
         > 1000

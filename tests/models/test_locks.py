@@ -41,9 +41,9 @@ def mutex_is_free(made: Mutex, history: list[Call]) -> None:
 
 def test_mutex() -> None:
     """One at a time, in any order; free at the end, whoever was canceled or dropped."""
-    scripts = [(*ACQUIRE, *ACQUIRE), (*ACQUIRE, *ACQUIRE), ACQUIRE]
+    scripts = [(*ACQUIRE, *ACQUIRE)] * 3
     runs = check(Mutex, call, scripts, step=mutex, undo=lambda *_: None, conserved=mutex_is_free)
-    assert runs > 5_000
+    assert runs > 20_000
 
 
 def semaphore(state: int, _task: int, op: Op) -> Iterable[tuple[Any, Any]]:
@@ -72,7 +72,7 @@ def test_semaphore(permits: int) -> None:
         assert permits == made.available
         assert [] == blocked(history)
 
-    scripts = [(*ACQUIRE, *ACQUIRE), ACQUIRE, ACQUIRE]
+    scripts = [(*ACQUIRE, *ACQUIRE), (*ACQUIRE, *ACQUIRE), ACQUIRE * (2 if permits == 1 else 1)]
     make = lambda: Semaphore(permits)  # noqa: E731
     assert (
         check(
@@ -84,7 +84,7 @@ def test_semaphore(permits: int) -> None:
             undo=give_back,
             conserved=conserved,
         )
-        > 500
+        > 7_000
     )
 
 
@@ -135,8 +135,11 @@ def test_rwlock() -> None:
         assert [] == blocked(history)
 
     model: Any = {"initial": (0, False), "undo": unlock, "conserved": free}
-    for scripts in ([(*read, *write), read, write], [write, (*write, *read), read]):
-        assert check(RwLock, call, scripts, step=rwlock, **model) > 1000
+    for scripts in (
+        [(*read, *write), (*read, *write), write],
+        [(*write, *read), (*write, *read), read],
+    ):
+        assert check(RwLock, call, scripts, step=rwlock, **model) > 5_000
 
 
 # -- signals ---------------------------------------------------------------------------------------
@@ -156,10 +159,10 @@ def event(state: bool, _task: int, op: Op) -> Iterable[tuple[Any, Any]]:
 
 def test_event() -> None:
     """Who waits when it is set goes on, though it is cleared at once."""
-    waits = (Op("wait"), Op("wait"))
+    waits = (Op("wait"), Op("wait"), Op("wait"))
     scripts = [waits, (Op("wait"), Op("clear"), Op("wait")), (Op("set"), Op("clear"), Op("set"))]
     assert (
-        check(Event, call, scripts, initial=False, step=event, conserved=nobody_else_waits) > 1000
+        check(Event, call, scripts, initial=False, step=event, conserved=nobody_else_waits) > 40_000
     )
 
 
@@ -170,11 +173,12 @@ def notify(state: int, _task: int, op: Op) -> Iterable[tuple[Any, Any]]:
     return [(None, 1)]
 
 
-def test_notify() -> None:
+@pytest.mark.parametrize(("waits", "strikes"), [((3, 3), 1), ((2, 1), 2)])
+def test_notify(waits: tuple[int, int], strikes: int) -> None:
     """Each notification reaches one who waits, or is kept; a canceled one hands it on."""
     scripts = [
-        (Op("notified"), Op("notified")),
-        (Op("notified"),),
+        (Op("notified"),) * waits[0],
+        (Op("notified"),) * waits[1],
         (Op("notify_one"), Op("notify_one"), Op("notify_one")),
     ]
     assert (
@@ -186,13 +190,14 @@ def test_notify() -> None:
             step=notify,
             undo=lambda *_: 1,
             conserved=nobody_else_waits,
-            strikes=2,
+            strikes=strikes,
         )
         > 500
     )
 
 
-def test_barrier() -> None:
+@pytest.mark.parametrize(("waits", "strikes"), [((3, 3, 3), 1), ((2, 2, 1), 2)])
+def test_barrier(waits: tuple[int, ...], strikes: int) -> None:
     """They go on in parties, each with another number; who is canceled is not counted."""
 
     def parties(made: Barrier, history: list[Call]) -> None:
@@ -209,9 +214,9 @@ def test_barrier() -> None:
             return
         parties(made, history)
 
-    wait = Op("wait")
-    scripts = [(wait, wait), (wait, wait), (wait,)]
-    assert check(lambda: Barrier(2), call, scripts, conserved=numbers_only, strikes=2) > 500
+    scripts = [(Op("wait"),) * count for count in waits]
+    runs = check(lambda: Barrier(2), call, scripts, conserved=numbers_only, strikes=strikes)
+    assert runs > 500
 
 
 def test_oncecell() -> None:
@@ -250,8 +255,9 @@ def test_oncecell() -> None:
         assert [] == blocked(history)
         assert made.cell.is_set() == bool(made.made)
 
-    scripts = [(Op("get"), Op("get"))] * 2 + [(Op("get"),)]
-    assert check(Cell, start, scripts, conserved=one_value, strikes=2) > 500
+    for count, strikes in ((3, 1), (2, 2)):
+        scripts = [(Op("get"),) * count] * 3
+        assert check(Cell, start, scripts, conserved=one_value, strikes=strikes) > 500
 
 
 def test_condition() -> None:
