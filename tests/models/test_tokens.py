@@ -49,6 +49,10 @@ def test_tokens() -> None:
     cancels = (CANCEL_CHILD, CANCEL, CANCEL)
     for scripts in (
         [(WAIT, WAIT_CHILD, GUARD), (WAIT_CHILD, GUARD_CHILD, WAIT), cancels],
-        [(GUARD_CHILD, GUARD), (WAIT, CANCEL_CHILD, WAIT_CHILD), (GUARD, CANCEL)],
+        [
+            (GUARD_CHILD, GUARD, WAIT),
+            (WAIT_CHILD, WAIT, GUARD),
+            (CANCEL, GUARD_CHILD, CANCEL_CHILD),
+        ],
     ):
         assert check(make, start, scripts, **options) > 500
