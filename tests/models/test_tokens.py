@@ -50,8 +50,8 @@ def test_tokens() -> None:
     for scripts in (
         [(WAIT, WAIT_CHILD, GUARD), (WAIT_CHILD, GUARD_CHILD, WAIT), cancels],
         [
-            (GUARD_CHILD, GUARD, WAIT),
-            (WAIT_CHILD, WAIT, GUARD),
+            (GUARD_CHILD, GUARD),
+            (WAIT_CHILD, WAIT),
             (CANCEL, GUARD_CHILD, CANCEL_CHILD),
         ],
     ):

@@ -1,7 +1,7 @@
 """Schedules: what is chosen, and which orders are reached."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import pytest
 
@@ -166,3 +166,80 @@ def test_a_replay_that_does_not_fit_is_refused() -> None:
 def test_a_deviation_that_is_not_offered_is_none() -> None:
     """`Deviate` takes what there is: it is for shrinking."""
     assert "abc" == run(three(), schedule=Deviate({0: 9})).unwrap()
+
+
+class _Counters:
+    """Tasks that add to one number, in two steps each; in which order shows in what comes out."""
+
+    def __init__(self, tasks: int, times: int, state: Callable[[], Hashable] | None = None) -> None:
+        self.tasks, self.times = tasks, times
+        self.state = self.whole if state is None else state
+        self.number = 0
+        self.done: list[tuple[int, int | None]] = []
+
+    async def _add(self, index: int) -> None:
+        for time in range(self.times):
+            seen = self.number
+            self.done[index] = (time, seen)
+            await rescind.yield_now()
+            self.number = (self.number * 3 + seen + index) % 7
+        self.done[index] = (self.times, None)
+
+    async def main(self) -> int:
+        """Start anew; return what the number is in the end."""
+        self.number = 0
+        self.done = [(-1, None)] * self.tasks
+        async with rescind.task_group() as g:
+            for index in range(self.tasks):
+                g.spawn(self._add(index))
+        return self.number
+
+    def whole(self) -> Hashable:
+        """Return all that decides how it goes on."""
+        return (self.number, *self.done)
+
+    def explored(self, deviations: int | None, *, pruned: bool) -> tuple[set[int], int]:
+        """Return the numbers that are reached, and in how many runs."""
+        schedules = Exhaustive(deviations, state=self.state if pruned else None)
+        found = [Lab(self.main, schedule=one, trace=False).run().unwrap() for one in schedules]
+        return set(found), len(found)
+
+
+@pytest.mark.parametrize("deviations", [None, 1, 2, 3])
+@pytest.mark.parametrize(("tasks", "times"), [(2, 3), (3, 2)])
+def test_a_state_that_was_seen_is_not_followed_again(
+    deviations: int | None, tasks: int, times: int
+) -> None:
+    """With the whole state the same outcomes are reached, in fewer runs."""
+    program = _Counters(tasks, times)
+    everything, all_runs = program.explored(deviations, pruned=False)
+    found, runs = program.explored(deviations, pruned=True)
+
+    assert everything == found
+    assert runs < all_runs or deviations == 1
+
+
+def test_an_unknown_state_is_followed() -> None:
+    """None means that nothing may be left out there."""
+    program = _Counters(2, 2, lambda: None)
+
+    assert program.explored(None, pruned=True) == program.explored(None, pruned=False)
+
+
+def test_what_a_state_leaves_out_may_be_missed() -> None:
+    """This is why no state is compared unless somebody vouches for it: 0 is not all there is."""
+    program = _Counters(2, 2, lambda: ())
+    found, _ = program.explored(None, pruned=True)
+
+    assert found < program.explored(None, pruned=False)[0]
+
+
+def test_with_fewer_deviations_left_a_state_is_followed_again() -> None:
+    """A state that was followed with one deviation left is followed once more with two."""
+    for tasks, times in ((2, 4), (3, 2)):
+        program = _Counters(tasks, times)
+        for deviations in range(5):
+            assert (
+                program.explored(deviations, pruned=True)[0]
+                == program.explored(deviations, pruned=False)[0]
+            )

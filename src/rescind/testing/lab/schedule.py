@@ -13,7 +13,7 @@ bugs" (PCT), ASPLOS 2010; shuttle; CHESS bounds preemptions, as `Exhaustive` bou
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from rescind._core.errors import UsageError
@@ -106,18 +106,28 @@ class Deviate:
     Args:
         choices: by number of the choice, counted from 0, the index; one that is not offered counts
             as 0.
+        state: called at each choice, for `Exhaustive`; None: not asked.
     """
 
-    def __init__(self, choices: Mapping[int, int]) -> None:
+    def __init__(
+        self, choices: Mapping[int, int], state: Callable[[], Hashable] | None = None
+    ) -> None:
         self.choices = choices
         #: How many options each choice had so far.
         self.offered: list[int] = []
+        #: What there was at each choice: which tasks were ready, and the state; None if unknown.
+        self.states: list[Hashable] = []
+        self._state = state
 
     def choose(self, options: Sequence[Choice]) -> int:
         """Return the index that was given for this choice, or 0."""
         offered = self.offered
         index = self.choices.get(len(offered), 0)
         offered.append(len(options))
+        if self._state is not None:
+            state = self._state()
+            paths = tuple(option.path for option in options)
+            self.states.append(None if state is None else (paths, state))
         return index if index < len(options) else 0
 
 
@@ -153,11 +163,17 @@ class Replay:
 class Exhaustive:
     """Every schedule with at most so many deviations from the runtime's own order, depth first.
 
-    Iterate over it, and make one run with each schedule before taking the next. No state is
-    compared, so that nothing is left out; the number of schedules grows as the power of the bound.
+    Iterate over it, and make one run with each schedule before taking the next. The number of
+    schedules grows as the power of the bound. Unless you say what the state of the program is, no
+    states are compared, and nothing is left out.
 
     Args:
         deviations: how many choices may differ from the runtime's; None: any number.
+        state: called at each choice of a run; returns *all* that decides how the program goes on,
+            but for which tasks are ready, in which order: how far each task has come, and every
+            value that will be looked at, as one hashable; or None if that is not known there. Where
+            a run comes to a state that was seen, with no more deviations left than then, it is
+            not followed further. What is missing in the state may be missed by the search.
 
     Example:
         >>> import rescind
@@ -172,26 +188,36 @@ class Exhaustive:
         ...     return "".join(said)
         >>> sorted({Lab(main, schedule=s).run().unwrap() for s in Exhaustive(None)})
         ['abc', 'acb', 'bac', 'bca', 'cab', 'cba']
+
+    Source: stateless search, as in VeriSoft and CHESS; with a state, that of SPIN.
     """
 
-    def __init__(self, deviations: int | None = 2) -> None:
+    def __init__(
+        self, deviations: int | None = 2, *, state: Callable[[], Hashable] | None = None
+    ) -> None:
         self.deviations = deviations
+        self.state = state
 
     def __iter__(self) -> Iterator[Deviate]:
         """Yield each schedule, for one run."""
         waiting: list[dict[int, int]] = [{}]
         bound = self.deviations
+        # With how many deviations left each state was followed.
+        seen: dict[Hashable, float] = {}
         while waiting:
             choices = waiting.pop()
-            schedule = Deviate(choices)
+            schedule = Deviate(choices, self.state)
             yield schedule
-            if bound is not None and len(choices) >= bound:
+            left = float("inf") if bound is None else bound - len(choices)
+            if left <= 0:
                 continue
             first = max(choices, default=-1) + 1
-            offered = schedule.offered
-            more = [
-                {**choices, number: index}
-                for number in range(first, len(offered))
-                for index in range(1, offered[number])
-            ]
+            more: list[dict[int, int]] = []
+            for number in range(first, len(schedule.offered)):
+                state = schedule.states[number] if schedule.states else None
+                if state is not None:
+                    if seen.get(state, -1) >= left:
+                        break  # from here on it is a run that is, or will be, followed
+                    seen[state] = left
+                more += [{**choices, number: index} for index in range(1, schedule.offered[number])]
             waiting.extend(reversed(more))
