@@ -46,9 +46,13 @@ class LabTimers(Timers):
                 found.append(timer)
         return found
 
+    def set(self) -> list[Timer]:
+        """Return those that are not due, in order of time."""
+        return [entry[2] for entry in sorted(self._heap)]
+
     def of(self, waker: Waker) -> list[Timer]:
         """Return those that would wake ``waker``, in order of time."""
-        return [entry[2] for entry in sorted(self._heap) if entry[2].waker is waker]
+        return [timer for timer in self.set() if timer.waker is waker]
 
 
 TURN: Final = Turn()

@@ -378,6 +378,21 @@ class LabExecutor(Executor):
         return self._timers.of(waker)
 
     @property
+    def ready_paths(self) -> list[str]:
+        """The tasks that are ready, by path, in order."""
+        return [task.path for task in self._order]
+
+    @property
+    def yielded(self) -> list[Waker]:
+        """Who has yielded, in order."""
+        return self._deferred
+
+    def waiting_for_time(self) -> list[tuple[float, Waker]]:
+        """Return whom a timer will wake, and when: first those that are due, then in order."""
+        timers = [due.timer for due in self._due] + self._timers.set()
+        return [(timer.at, timer.waker) for timer in timers if timer.waker is not None]
+
+    @property
     def ready(self) -> int:
         """How many tasks are ready."""
         return len(self._order)

@@ -16,6 +16,7 @@ import random
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from rescind._core.current import local
 from rescind._core.errors import UsageError
 
 __all__ = ["Choice", "Deviate", "Exhaustive", "Fifo", "Pct", "RandomOrder", "Replay", "Schedule"]
@@ -106,7 +107,7 @@ class Deviate:
     Args:
         choices: by number of the choice, counted from 0, the index; one that is not offered counts
             as 0.
-        state: called at each choice, for `Exhaustive`; None: not asked.
+        state: called at each choice, for `Exhaustive`; returns None where it is not known.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class Deviate:
         self.choices = choices
         #: How many options each choice had so far.
         self.offered: list[int] = []
-        #: What there was at each choice: which tasks were ready, and the state; None if unknown.
+        #: The state at each choice; None if it is unknown.
         self.states: list[Hashable] = []
         self._state = state
 
@@ -125,9 +126,7 @@ class Deviate:
         index = self.choices.get(len(offered), 0)
         offered.append(len(options))
         if self._state is not None:
-            state = self._state()
-            paths = tuple(option.path for option in options)
-            self.states.append(None if state is None else (paths, state))
+            self.states.append(self._state())
         return index if index < len(options) else 0
 
 
@@ -170,10 +169,11 @@ class Exhaustive:
     Args:
         deviations: how many choices may differ from the runtime's; None: any number.
         state: called at each choice of a run; returns *all* that decides how the program goes on,
-            but for which tasks are ready, in which order: how far each task has come, and every
-            value that will be looked at, as one hashable; or None if that is not known there. Where
-            a run comes to a state that was seen, with no more deviations left than then, it is
-            not followed further. What is missing in the state may be missed by the search.
+            but for which tasks are ready, have yielded or wait for timers, in which order: how far
+            each task has come, and every value that will be looked at, as one hashable; or None if
+            that is not known there. Where a run comes to a state that was seen, with no more
+            deviations left than then, it is not followed further. What is missing in the state may
+            be missed by the search.
 
     Example:
         >>> import rescind
@@ -206,7 +206,7 @@ class Exhaustive:
         seen: dict[Hashable, float] = {}
         while waiting:
             choices = waiting.pop()
-            schedule = Deviate(choices, self.state)
+            schedule = Deviate(choices, self._whole if self.state is not None else None)
             yield schedule
             left = float("inf") if bound is None else bound - len(choices)
             if left <= 0:
@@ -221,3 +221,15 @@ class Exhaustive:
                     seen[state] = left
                 more += [{**choices, number: index} for index in range(1, schedule.offered[number])]
             waiting.extend(reversed(more))
+
+    def _whole(self) -> Hashable | None:
+        """Return the state of the program, with that of the lab it runs in; None if unknown."""
+        from rescind.testing.lab.executor import LabExecutor
+        from rescind.testing.lab.standing import standing
+
+        assert self.state is not None
+        state, lab = self.state(), local.executor
+        if state is None or not isinstance(lab, LabExecutor):
+            return None
+        queues = standing(lab)
+        return None if queues is None else (queues, state)
