@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import contextvars
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
@@ -41,6 +41,7 @@ from rescind.testing.lab.injection import ROOT, Instant, Kind, Spot
 from rescind.testing.lab.outside import Outside
 from rescind.testing.lab.places import Place, place_of_park
 from rescind.testing.lab.schedule import Choice, Fifo, Schedule
+from rescind.testing.lab.standing import standing
 from rescind.testing.lab.targets import kinds_at
 from rescind.testing.lab.task import LabTask
 from rescind.testing.lab.waits import culprits, who_waits
@@ -376,6 +377,10 @@ class LabExecutor(Executor):
     def timers_of(self, waker: Waker) -> list[Timer]:
         """Return the timers that would wake ``waker``, in order of time."""
         return self._timers.of(waker)
+
+    def standing(self) -> Hashable | None:
+        """Return who is where in the queues; None if that is not all that the lab's state is."""
+        return standing(self)
 
     @property
     def ready_paths(self) -> list[str]:

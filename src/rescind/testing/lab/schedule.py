@@ -224,12 +224,8 @@ class Exhaustive:
 
     def _whole(self) -> Hashable | None:
         """Return the state of the program, with that of the lab it runs in; None if unknown."""
-        from rescind.testing.lab.executor import LabExecutor
-        from rescind.testing.lab.standing import standing
-
         assert self.state is not None
-        state, lab = self.state(), local.executor
-        if state is None or not isinstance(lab, LabExecutor):
-            return None
-        queues = standing(lab)
+        state = self.state()
+        known: Callable[[], Hashable | None] | None = getattr(local.executor, "standing", None)
+        queues = None if state is None or known is None else known()
         return None if queues is None else (queues, state)
