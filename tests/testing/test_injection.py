@@ -405,3 +405,61 @@ def test_a_race_lost_at_the_wrong_moment_is_found() -> None:
 
     assert "fail" == found.verdict
     assert [Kind.RACE_LOST] == [one.kind for one in found.changes.injections]
+
+
+# -- every kind at every instant -------------------------------------------------------------------
+
+
+async def _everything() -> None:
+    """A task in a group, a guard, a timeout and a race; it cleans up in the same way."""
+
+    async def waits() -> None:
+        inner = rescind.timeout(rescind.sleep(1), 50)
+        await rescind.CancellationToken().guard(rescind.race(inner, rescind.sleep(60)))
+
+    async def works() -> None:
+        try:
+            await waits()
+        finally:
+            with contextlib.suppress(rescind.TimedOut, rescind.TaskCanceled):
+                await waits()
+
+    async def spawns() -> None:
+        with contextlib.suppress(rescind.TimedOut, rescind.TaskCanceled):
+            async with rescind.task_group() as g:
+                g.spawn(works())
+
+    await rescind.spawn(spawns()).join()
+
+
+_TABLE = {
+    Instant.UNSTARTED: {Kind.TASK, Kind.PARENT, Kind.GROUP},
+    Instant.PARKED: set(Kind) - {Kind.SECOND, Kind.GRACE},
+    Instant.WOKEN: set(Kind) - {Kind.SECOND, Kind.GRACE, Kind.RACE_LOST},
+    Instant.CLEANUP: {Kind.SECOND, Kind.GRACE, Kind.TOKEN, Kind.DEADLINE, Kind.RACE_LOST},
+    Instant.CLEANUP_WOKEN: {Kind.SECOND, Kind.GRACE},
+}
+
+
+def test_every_kind_strikes_at_every_instant_at_which_it_means_something() -> None:
+    """And it strikes there; the others do not."""
+    trial = Trial(_everything, Bounds())
+    with trial.outside.shut():
+        plain, _ = trial.run(Changes())
+        task = "root/1/1"
+        parked = next(p for p in plain.points if p[0] == task and p[3] == "parked")
+        canceled = Injection(Spot(*parked[:3], Instant.PARKED))
+        runs = [((), plain), ((canceled,), trial.run(Changes(injections=(canceled,)))[0])]
+        tried: dict[Instant, set[Kind]] = {instant: set() for instant in Instant}
+        for before, run in runs:
+            for path, place, visit, value in run.points:
+                spot = Spot(path, place, visit, Instant(value))
+                for kind in trial.kinds.get((path, place, spot.instant), ()):
+                    if path != task:
+                        continue
+                    injection = Injection(spot, kind)
+                    made, _ = trial.run(Changes(injections=(*before, injection)))
+                    if injection in made.struck:  # what is offered at a place may be gone later
+                        tried[spot.instant].add(kind)
+
+    assert _TABLE == tried
