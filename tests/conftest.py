@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import importlib.util
+import os
 import signal
 import sys
 import threading
@@ -25,6 +26,10 @@ settings.register_profile("thorough", max_examples=2000)
 # A shell that starts the suite in the background has it ignore Ctrl-C, which some tests are about.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# On a machine that is busy with other things any poll may be slow: what is warned of by default is
+# tested where it is switched on, and nowhere else. Programs that tests run inherit this.
+os.environ.setdefault("RESCIND_WARN", "0")
 
 #: How long a thread that has been told to end may take to do so.
 THREAD_GRACE = 2.0

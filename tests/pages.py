@@ -80,6 +80,7 @@ def run(program: Program, folder: Path) -> tuple[str, str, int]:
 NOT_A_READERS = frozenset(
     {"BUILD_NUMBER", "CI", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "PYTEST_ADDOPTS"}
 )
+READERS = {name: value for name, value in os.environ.items() if name not in NOT_A_READERS}
 
 
 def run_command(console: Console, folder: Path) -> str:
@@ -96,7 +97,7 @@ def run_command(console: Console, folder: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-m", name, *arguments],
         cwd=folder,
-        env={name: value for name, value in os.environ.items() if name not in NOT_A_READERS},
+        env=READERS | {"RESCIND_WARN": "slow_poll=0"},  # which depends on the machine
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",

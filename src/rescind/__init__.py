@@ -33,7 +33,7 @@ from rescind.combinators.select import Select, select
 from rescind.combinators.shared import Shared, now_or_never, shared
 from rescind.combinators.shield import shield, shielded
 from rescind.combinators.timeout import deadline, timeout
-from rescind.runtime import Runtime, ShutdownReport, run
+from rescind.runtime import Runtime, ShutdownReport, Warnings, run
 from rescind.tasks.current import (
     cancel_requested,
     current_runtime,
@@ -100,6 +100,7 @@ __all__ = [
     "TimedOut",
     "TokenStatistics",
     "UsageError",
+    "Warnings",
     "WouldBlock",
     "__version__",
     "abortable",

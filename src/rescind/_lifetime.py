@@ -154,6 +154,8 @@ class Lifetime:
         """Close it, and keep the report."""
         self.closed = True
         _open.pop(self, None)
+        if self._executor.vigil is not None:
+            self._executor.vigil.stop()
         self.report = shutdown.finish()
         return self.report
 

@@ -42,9 +42,11 @@ from rescind._host.manual import ManualHost
 from rescind._host.signals import SignalLadder, SignalNotice, ended_by_signal
 from rescind._lifetime import Lifetime, refuse_to_block
 from rescind._shutdown import Shutdown, ShutdownReport
+from rescind._warn.settings import Warnings, chosen
+from rescind._warn.watch import watch_over
 from rescind.tasks.owned import Owned
 
-__all__ = ["HostChoice", "Runtime", "ShutdownReport", "SignalNotice", "run"]
+__all__ = ["HostChoice", "Runtime", "ShutdownReport", "SignalNotice", "Warnings", "run"]
 
 T = TypeVar("T")
 
@@ -64,6 +66,8 @@ class Runtime:
             cancel its future, the second drop it, the third raise ``KeyboardInterrupt`` at once.
             In a `shutdown` the first changes nothing, the second drops all tasks. A handler that
             the program has set itself stays, and what it ignores stays ignored.
+        warn: of what to warn, through the logger ``rescind``: True, False, or `Warnings`. None: of
+            everything, unless ``RESCIND_WARN`` says otherwise. In virtual time there are none.
 
     Raises:
         ValueError: ``host`` is a word that is not known, or a number is out of range.
@@ -84,8 +88,10 @@ class Runtime:
         budget: int = DEFAULT_BUDGET,
         name: str | None = None,
         handle_signals: bool = False,
+        warn: bool | Warnings | None = None,
     ) -> None:
         checked_grace(grace)
+        warnings = chosen(warn)
         if isinstance(budget, bool) or not isinstance(budget, int):
             raise TypeError(f"budget must be an int, not {budget!r}")
         if budget < 1:
@@ -97,6 +103,7 @@ class Runtime:
         self._executor.owner = self
         if isinstance(self._host, ManualHost):
             self._host.executor = self._executor
+        watch_over(self._executor, warnings)
         self._handle_signals = handle_signals
         self._signals = SignalLadder(self._executor, _notifier(self._executor))
         self._life = Lifetime(self, self._executor, self._host)
@@ -289,6 +296,7 @@ class Runtime:
         grace: float | None = DEFAULT_GRACE,
         budget: int = DEFAULT_BUDGET,
         name: str | None = None,
+        warn: bool | Warnings | None = None,
     ) -> AbstractAsyncContextManager[Runtime]:
         """Return a context manager for a runtime on the asyncio loop that is already running.
 
@@ -299,7 +307,10 @@ class Runtime:
             ``async with rescind.Runtime.attach() as rt: ...``
         """
         checked_grace(grace)
-        return Attachment(lambda host: cls(host=host, grace=grace, budget=budget, name=name))
+        warnings = chosen(warn)
+        return Attachment(
+            lambda host: cls(host=host, grace=grace, budget=budget, name=name, warn=warnings)
+        )
 
     # -- inside -----------------------------------------------------------------------------------
 
@@ -318,6 +329,7 @@ def run(
     grace: float | None = DEFAULT_GRACE,
     handle_signals: bool = True,
     debug: bool | None = None,
+    warn: bool | Warnings | None = None,
 ) -> T:
     """Run ``main`` in a new runtime, shut that down, and return main's value.
 
@@ -329,6 +341,7 @@ def run(
         handle_signals: see `Runtime`.
         debug: asyncio's debug mode: slow callbacks and awaits from a wrong thread are reported.
             None: as ``PYTHONASYNCIODEBUG`` says.
+        warn: see `Runtime`.
 
     Raises:
         TypeError: ``main`` is neither a function nor awaitable.
@@ -351,7 +364,7 @@ def run(
         if inspect.iscoroutine(main):
             main.close()
         raise
-    with Runtime(host=host, grace=grace, handle_signals=handle_signals) as runtime:
+    with Runtime(host=host, grace=grace, handle_signals=handle_signals, warn=warn) as runtime:
         if debug is not None and isinstance(runtime.host, AsyncioHost):
             runtime.host.loop.set_debug(debug)
         return runtime.block_on(_awaitable(main, args))

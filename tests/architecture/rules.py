@@ -65,6 +65,7 @@ LAYERS: dict[str, int] = {
     "_lifetime": 5,
     "_report": 5,
     "_shutdown": 5,
+    "_warn.*": 5,
     "blocking.*": 5,
     "combinators.*": 5,
     "runtime": 5,

@@ -20,6 +20,7 @@ class Notes(Vigil):
         self.wants = wants
         self.turns: list[tuple[float, int, str | None]] = []
         self.ends: list[tuple[str, Outcome[Any]]] = []
+        self.unawaited_ones: list[str] = []
 
     def turned(self, executor: Executor, seconds: float, steps: int) -> None:
         last = executor.current
@@ -27,6 +28,12 @@ class Notes(Vigil):
 
     def ended(self, task: Task[Any], outcome: Outcome[Any]) -> None:
         self.ends.append((task.name, outcome))
+
+    def unawaited(self, future: Any) -> None:
+        self.unawaited_ones.append(repr(future))
+
+    def stop(self) -> None:
+        self.slow = float("inf")
 
 
 def _run(main: Any, vigil: Vigil) -> None:

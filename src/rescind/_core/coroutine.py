@@ -192,6 +192,8 @@ class CoroutineFuture(ScopeStack, Generic[T]):
             return
         if local.executor is None:
             self._swap = None  # another thread, or no loop any more: no identity to be taken on
+        elif self._state == _NEW and local.executor.vigil is not None:
+            local.executor.vigil.unawaited(self)
         try:
             self.drop()
         except BaseException:

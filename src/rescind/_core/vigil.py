@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .executor import Executor
     from .outcome import Outcome
+    from .poll import Future
     from .task import Task
 
 __all__ = ["Vigil"]
@@ -40,4 +41,12 @@ class Vigil:
 
     def ended(self, task: Task[Any], outcome: Outcome[Any]) -> None:
         """A task has ended that had been asked to cancel."""
+        raise NotImplementedError
+
+    def unawaited(self, future: Future[Any]) -> None:
+        """A future is being collected that was never polled, and that nobody has dropped."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Look no more: the runtime has ended."""
         raise NotImplementedError

@@ -153,6 +153,15 @@ class Watched(Future[T]):
         own = self._cx
         return own is not None and isinstance(own.waker, _WatchedWaker) and own.waker.woken
 
+    def lost(self) -> bool:
+        """Does nobody hold its waker any more, though it waits, so that nothing can wake it?"""
+        own = self._cx
+        if own is None or self._polling or self._woken():
+            return False
+        waker = own.waker
+        held = (sys.getrefcount(own), sys.getrefcount(waker))
+        return held[0] <= self._held[0] and held[1] <= self._held[1]
+
     def _check_stored(self, method: str) -> None:
         own = self._cx
         assert own is not None

@@ -156,6 +156,7 @@ class Notified(Operation[None]):
     """The future that `Notify.notified` returns."""
 
     __slots__ = ("_calls", "_notify")
+    _meant = False  # it is made to be there in case
 
     def __init__(self, notify: Notify) -> None:
         section = notify._section

@@ -29,8 +29,9 @@ polled by one owner, as any future. A `drop` waits for no other thread (S2).
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
+from rescind._core.current import local
 from rescind._core.outcome import Canceled, Completed, Error, Outcome, also_of
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker, polled_after_end
 from rescind._core.reason import CancelRequest
@@ -51,6 +52,7 @@ class Operation(Future[T]):
 
     __slots__ = ("_ended", "_section", "_taken", "_waiter")
     _native = True
+    _meant: ClassVar[bool] = True  # Is it a mistake to make one, and never to await it?
 
     def __init__(self, section: Section) -> None:
         self._taken = False
@@ -142,6 +144,10 @@ class Operation(Future[T]):
     def __del__(self) -> None:
         if self._waiter is not None:
             self._section.post(self._quit)  # O5
+        elif self._meant and not self._ended and local is not None:  # None: at the very exit
+            executor = local.executor
+            if executor is not None and executor.vigil is not None:
+                executor.vigil.unawaited(self)
 
     def _quit(self) -> None:
         waiter, self._waiter = self._waiter, None

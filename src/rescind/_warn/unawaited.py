@@ -1,0 +1,54 @@
+"""A future that was made and thrown away: in words, with the place where it was made if known.
+
+*What is known.* Of a coroutine, what it is and where it is defined; where it was made only if
+asyncio's debug mode or ``tracemalloc`` has written that down.
+
+*Threads.* Any; it is called by a finalizer.
+
+*Source.* Python's own "coroutine was never awaited", which a coroutine that was handed over to a
+future does not give any more.
+"""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Hashable
+from typing import Any, cast
+
+from rescind._core.coroutine import CoroutineFuture
+from rescind._core.frames import shortened
+from rescind._core.poll import Future
+from rescind._warn.places import PACKAGE
+
+__all__ = ["unawaited_line"]
+
+
+def unawaited_line(future: Future[Any]) -> tuple[str, Hashable]:
+    """Return the line, and what makes two of them alike."""
+    if isinstance(future, CoroutineFuture):
+        coroutine: Any = cast("CoroutineFuture[object]", future).coroutine
+        code: Any = getattr(coroutine, "cr_code", None)
+        made = _made(coroutine)
+        defined = ""
+        if code is not None:
+            defined = f" ({shortened(f'{code.co_filename}:{code.co_firstlineno}')})"
+        text = (
+            f"coroutine {coroutine.__qualname__!r}{defined} was handed to a future that was never "
+            f"awaited{made}, so that nothing of it has run. Await what race, timeout or whatever "
+            "took it has returned, or spawn it"
+        )
+        return text, (made, defined)
+    made = _made(future)
+    text = f"{future!r} was made and never awaited{made}, so that nothing has happened. Await it"
+    return text, (made, type(future))
+
+
+def _made(what: object) -> str:
+    """Where it was made, if somebody has written that down."""
+    origin: Any = getattr(what, "cr_origin", None)
+    if origin:
+        file, line, _ = origin[0]
+        return f", made at {shortened(f'{file}:{line}')}"
+    trace = tracemalloc.get_object_traceback(what) if tracemalloc.is_tracing() else None
+    own = [frame for frame in trace or () if not frame.filename.startswith(PACKAGE)]
+    return f", made at {shortened(f'{own[-1].filename}:{own[-1].lineno}')}" if own else ""

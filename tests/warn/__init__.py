@@ -1,0 +1,1 @@
+"""What a runtime warns of by itself."""

@@ -1,0 +1,271 @@
+"""Warnings about canceled tasks: slow cleanups, shields, and cancellations that were swallowed."""
+
+import re
+from typing import Any
+
+import pytest
+
+import rescind
+from rescind.sync import Event, Mutex
+from tests.warn.kit import Said, only
+
+SLOW = 0.02
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def host(request: pytest.FixtureRequest) -> Any:
+    """Run it on both loops."""
+    if request.param == "uvloop":
+        pytest.importorskip("uvloop")
+    return request.param
+
+
+def test_a_slow_cleanup_is_told_with_place_holder_grace_and_reason(host: Any) -> None:
+    """One line: what, where, who blocks, when it is dropped, who canceled it and why; once."""
+    said = Said()
+
+    async def cleans(mutex: Mutex) -> None:
+        try:
+            await rescind.never()
+        finally:
+            async with mutex:
+                pass
+
+    async def main() -> None:
+        mutex = Mutex(name="database")
+        async with mutex:
+            task = rescind.spawn(cleans(mutex), name="request 17", grace=60)
+            await rescind.yield_now()
+            task.cancel("deploying")
+            await said.until("request 17")
+            for _ in range(10):
+                await rescind.sleep(SLOW / 2)
+        await task.join()
+
+    (line,) = said.run(main, only(slow_cleanup=SLOW), host=host)
+    assert line == (
+        "task N 'request 17' has been cleaning up for N s: it waits for acquire of "
+        "<Mutex 'database', held by task N 'main'>, at FILE:N in test_a_slow_cleanup_is_told_with_"
+        "place_holder_grace_and_reason.<locals>.cleans, blocked by task N 'main'. It is dropped in "
+        "N s. Canceled: explicit: deploying, by task N 'main', at FILE:N"
+    )
+
+
+def test_a_cleanup_that_is_quick_is_not_told() -> None:
+    """Nor one that nobody canceled."""
+    said = Said()
+
+    async def cleans() -> None:
+        try:
+            await rescind.never()
+        finally:
+            await rescind.yield_now()
+
+    async def main() -> None:
+        waits = rescind.spawn(rescind.sleep(5 * SLOW))
+        for _ in range(3):
+            task = rescind.spawn(cleans())
+            await rescind.yield_now()
+            await task.cancel()
+        await waits
+
+    assert said.run(main, only(slow_cleanup=100.0, shield_held=100.0, absorbed=True)) == []
+
+
+def test_half_the_grace_is_slow_too() -> None:
+    """A second's patience says nothing about a task that is dropped before."""
+    said = Said()
+
+    async def cleans() -> None:
+        try:
+            await rescind.never()
+        finally:
+            await rescind.sleep(3600)
+
+    async def main() -> None:
+        task = rescind.spawn(cleans(), name="short", grace=1.5)
+        await rescind.yield_now()
+        task.cancel()
+        await said.until("'short' has been cleaning up")
+        task.cancel(grace=0)
+        await task.join()
+
+    warning, dropped = said.run(main, only(slow_cleanup=100.0))
+    assert "sleep(3600)" in warning
+    assert dropped.startswith("the cleanup of short overran its grace")
+
+
+def test_a_shield_that_holds_a_cancellation_back_is_told_with_its_line() -> None:
+    """And not as a cleanup; afterwards its cleanup may be told, too."""
+    said = Said()
+    lines: list[str] = []
+
+    async def shields(done: Event) -> None:
+        try:
+            with rescind.shielded():
+                await done.wait()
+            await rescind.never()
+        finally:
+            await said.until("cleaning up")
+
+    async def main() -> None:
+        done = Event(name="done")
+        task = rescind.spawn(shields(done), name="migration", grace=60)
+        await rescind.yield_now()
+        task.cancel("deploying")
+        await said.until("shield")
+        lines.extend(said.lines)
+        done.set()
+        await task.join()
+
+    said.run(main, only(slow_cleanup=SLOW, shield_held=SLOW))
+    (line,) = lines
+    assert line == (
+        "task N 'migration' was asked to cancel N s ago, and the shield at FILE:N holds it back "
+        "while it waits for wait of <Event 'done', not set>, at FILE:N in test_a_shield_that_holds_"
+        "a_cancellation_back_is_told_with_its_line.<locals>.shields. It is dropped in N s. "
+        "Canceled: explicit: deploying, by task N 'main', at FILE:N"
+    )
+    assert "'migration' has been cleaning up" in said.lines[-1]
+
+
+def test_a_shield_that_holds_nothing_back_is_not_told() -> None:
+    """However long it is there."""
+    said = Said()
+
+    async def main() -> None:
+        with rescind.shielded():
+            await rescind.sleep(5 * SLOW)
+
+    assert said.run(main, only(shield_held=SLOW)) == []
+
+
+def test_who_only_waits_for_those_is_left_to_them() -> None:
+    """The group's parent waits for its child: one line, that of the child."""
+    said = Said()
+
+    async def cleans() -> None:
+        try:
+            await rescind.never()
+        finally:
+            await said.until("'child'")
+
+    async def parent() -> None:
+        async with rescind.task_group() as group:
+            group.spawn(cleans(), name="child")
+
+    async def main() -> None:
+        task = rescind.spawn(parent(), name="parent")
+        await rescind.sleep(SLOW)
+        task.cancel()
+        await task.join()
+
+    lines = said.run(main, only(slow_cleanup=SLOW, shield_held=SLOW))
+    assert [line[:40] for line in lines] == ["task N 'child' has been cleaning up for "]
+
+
+def test_a_thousand_are_a_few_lines_and_a_number() -> None:
+    """Those that wait alike share a line."""
+    said = Said()
+
+    async def cleans(done: Event) -> None:
+        try:
+            await rescind.never()
+        finally:
+            await done.wait()
+
+    async def main() -> None:
+        done = Event()
+        tasks = [rescind.spawn(cleans(done)) for _ in range(1000)]
+        await rescind.yield_now()
+        for task in tasks:
+            task.cancel()
+        await said.until("more of them")
+        done.set()
+        for task in tasks:
+            await task.join()
+
+    lines = said.run(main, only(slow_cleanup=SLOW))
+    assert lines[0].startswith("task N 'task-")
+    # Those that were not slow yet at the first look are counted at a later one.
+    counted = [re.fullmatch(r"slow cleanups: (\d+) more of them", line) for line in lines[1:]]
+    assert sum(int(found[1]) for found in counted if found) == 999
+    assert 1 <= len(counted) <= 2
+
+
+async def _absorbs() -> str:
+    try:
+        await rescind.never()
+    except rescind.Cancellation:
+        await rescind.yield_now()
+        return "anyway"
+    raise AssertionError
+
+
+def test_a_swallowed_cancellation_is_told_with_the_line_where_it_was_raised() -> None:
+    """Wherever the task has been since then."""
+    said = Said()
+
+    async def main() -> None:
+        task = rescind.spawn(_absorbs(), name="stubborn")
+        await rescind.yield_now()
+        task.cancel("enough")
+        assert await task.join() == rescind.Completed("anyway")
+
+    (line,) = said.run(main, only(absorbed=True))
+    assert line == (
+        "task N 'stubborn' returned a value although it was canceled: its Cancellation was raised "
+        "at FILE:N in _absorbs, and swallowed. Let it pass, or raise it again after cleaning up. "
+        "Canceled: explicit: enough, by task N 'main', at FILE:N"
+    )
+    where = f"test_canceled.py:{_absorbs.__code__.co_firstlineno + 2} in _absorbs"
+    assert where in said.raw[0]
+
+
+def test_swallowing_at_the_very_end_is_no_fault() -> None:
+    """The runtime ends, and nobody waits for more; nor is it told where it is switched off."""
+    said = Said()
+
+    async def leaves_one() -> None:
+        rescind.spawn(_absorbs())
+        await rescind.yield_now()
+
+    async def cancels_one() -> None:
+        task = rescind.spawn(_absorbs())
+        await rescind.yield_now()
+        await task.cancel()
+
+    assert said.run(leaves_one, only(absorbed=True)) == []
+    assert said.run(cancels_one, only(hangs=True)) == []
+
+
+def test_a_fault_of_the_warnings_own_takes_them_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an error in the log; the program goes on."""
+    import logging
+
+    from rescind._warn import watch
+
+    def broken(*_: object) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(watch, "label_of", broken)
+    seen: list[logging.LogRecord] = []
+    logger = logging.getLogger("rescind")
+    keep = logging.Handler()
+    keep.emit = seen.append  # type: ignore[method-assign]
+    logger.addHandler(keep)
+
+    async def main() -> str:
+        for _ in range(2):
+            task = rescind.spawn(_absorbs())
+            await rescind.yield_now()
+            await task.cancel()
+        return "went on"
+
+    try:
+        assert rescind.run(main, warn=only(absorbed=True)) == "went on"
+    finally:
+        logger.removeHandler(keep)
+    (record,) = seen
+    assert record.levelname == "ERROR"
+    assert record.getMessage().endswith("failed, and are off from now on")
