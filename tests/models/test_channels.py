@@ -13,6 +13,9 @@ from tests.models.explore import Call, Op
 from tests.models.kit import blocked, check, results, thorough
 from tests.models.linear import ANY
 
+#: With `--hypothesis-profile thorough` the longest take minutes.
+pytestmark = pytest.mark.timeout(600)
+
 RECV = Op("recv")
 
 
@@ -86,7 +89,7 @@ def test_three_times_three(capacity: float, senders: int) -> None:
         options: Any = {**MODEL, "strikes": 1, "alike": (0, 1) if count == 2 else ()}
         make = lambda: Ends(*made)  # noqa: E731
         runs = check(make, start, scripts, initial=(), step=queue(capacity), **options)
-        assert runs > 15_000
+        assert runs > 5_000
 
 
 def test_channel_of_one() -> None:

@@ -11,6 +11,9 @@ from rescind.time import poll_fn
 from tests.models.explore import Call, Op
 from tests.models.kit import blocked, check, results
 
+#: With `--hypothesis-profile thorough` the longest take minutes.
+pytestmark = pytest.mark.timeout(600)
+
 CANCEL = ("cancel",)
 ACQUIRE = (Op("acquire"), Op("release", needs=1))
 

@@ -3,10 +3,15 @@
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
+
 import rescind
 from tests.models.explore import Call, Op
 from tests.models.kit import check
 from tests.models.linear import ANY
+
+#: With `--hypothesis-profile thorough` the longest take minutes.
+pytestmark = pytest.mark.timeout(600)
 
 WAIT, GUARD, CANCEL = Op("wait", 0), Op("guard", 0), Op("cancel", 0)
 WAIT_CHILD, GUARD_CHILD, CANCEL_CHILD = Op("wait", 1), Op("guard", 1), Op("cancel", 1)
