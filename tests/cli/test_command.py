@@ -403,8 +403,11 @@ def test_overrun_of_a_task_that_main_left_is_reported(tmp_path: Path, command: C
     assert (3, []) == (code, out)
     assert "rescind: cleanup that was not done in time was dropped:" == err[0]
     assert ["lingering: 0.0 s after it was canceled it was still at app.py:7 in lingering"] == [
-        line.strip() for line in err[1:]
+        line.strip() for line in err[1:2]
     ]
+    assert "rescind: at the end:" == err[2]
+    assert err[3].startswith("  1 task was still running when main ended, and was canceled: task ")
+    assert err[3].endswith(" 'lingering'")
 
 
 def test_failed_cleanup_of_a_task_that_main_left_is_reported(
@@ -431,5 +434,6 @@ def test_failed_cleanup_of_a_task_that_main_left_is_reported(
     assert 0 == code
     assert "rescind: while the runtime was shut down, this failed:" == err[0]
     assert ["'left': OSError('the disk is full')"] == [
-        line.split(maxsplit=2)[2] for line in err[1:]
+        line.split(maxsplit=2)[2] for line in err[1:2]
     ]
+    assert err[3].endswith(" 'left'")

@@ -47,6 +47,8 @@ def test_first_signal_says_what_is_waited_for_and_lets_cleanup_run(
         "Waiting for:",
         "  main    sleep(500)   at app.py:11 in main",
         "  worker  sleep(1000)  at app.py:4 in worker",
+        "rescind: at the end:",
+        "  1 task was still running when main ended, and was canceled: task 2 'worker'",
     ] == program.errors()
 
 

@@ -79,6 +79,12 @@ def cli(ctx: click.Context) -> None:
     metavar="FILE",
     help="Record what happens to every task into FILE, and say at the end what was canceled.",
 )
+@click.option(
+    "--warn/--no-warn",
+    default=None,
+    help="Warn of slow polls, slow cleanups, held shields, swallowed cancellations and hangs. "
+    "Default: as RESCIND_WARN says, else yes.",
+)
 def run(target: str, arguments: tuple[str, ...], debug: bool, **options: Any) -> int:
     """Run the async function main of SCRIPT, or FUNC of MODULE.
 

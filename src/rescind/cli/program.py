@@ -14,7 +14,8 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, Literal
 
 from rescind._core.frames import shortened
 from rescind._core.grace import UNSET
@@ -22,7 +23,9 @@ from rescind._core.outcome import Completed, Error, Outcome
 from rescind._core.reason import CancelKind
 from rescind._host.asyncio import AsyncioHost
 from rescind._host.signals import SignalNotice
+from rescind._warn.settings import chosen
 from rescind.cli import say
+from rescind.cli.summary import Tally
 from rescind.cli.target import Refused, Target
 from rescind.cli.watching import dumped_on_signal, traced
 from rescind.runtime import Runtime
@@ -30,11 +33,19 @@ from rescind.runtime import Runtime
 __all__ = ["execute"]
 
 _FAILED: Final = 1
+#: So many cleanups that overran are named; the rest is counted.
+_LATE: Final = 8
 _INTERRUPTED: Final = 128 + signal.SIGINT
 
 
 def execute(
-    target: Target, *, grace: float | None, uvloop: bool, debug: bool, trace: str | None = None
+    target: Target,
+    *,
+    grace: float | None,
+    uvloop: bool,
+    debug: bool,
+    trace: str | None = None,
+    warn: bool | None = None,
 ) -> int:
     """Run the target to its end, its cleanup included; return the exit code.
 
@@ -44,17 +55,23 @@ def execute(
         uvloop: run on uvloop.
         debug: asyncio's debug mode, and tracebacks in full.
         trace: the file to record into what happens, or None.
+        warn: of everything, or of nothing; None: as the environment says.
 
     Raises:
-        Refused: uvloop is not installed, or the file cannot be written.
+        Refused: uvloop is not installed, the file cannot be written, or the environment is wrong.
     """
+    host: Literal["uvloop", "asyncio"] = "uvloop" if uvloop else "asyncio"
     try:
-        runtime = Runtime(host="uvloop" if uvloop else "asyncio", grace=grace, handle_signals=True)
-    except ImportError as exc:
+        settings = chosen(warn)
+        if settings.slow_poll is not None:
+            settings = replace(settings, watchdog=True)
+        runtime = Runtime(host=host, grace=grace, handle_signals=True, warn=settings)
+    except (ImportError, ValueError) as exc:
         raise Refused(str(exc)) from None
     if debug and isinstance(runtime.host, AsyncioHost):
         runtime.host.loop.set_debug(True)
     runtime.on_signal = _announce
+    tally = Tally(runtime)
     handler = say.LogHandler(full=debug)
     logger = logging.getLogger("rescind")
     logger.addHandler(handler)
@@ -65,6 +82,9 @@ def execute(
     finally:
         logger.removeHandler(handler)
     _report_overruns(runtime)
+    lines = tally.lines(interrupted=runtime.signals.name is not None)
+    if lines and trace is None:  # else the trace's summary has said it
+        say.note("at the end:", "\n".join(f"  {line}" for line in lines))
     return code
 
 
@@ -172,10 +192,11 @@ def _report_overruns(runtime: Runtime) -> None:
     late = runtime.executor.overruns
     if not late:
         return
+    more = [f"  … and {len(late) - _LATE} more"] if len(late) > _LATE else []
     lines = [
         f"  {one.task}: {one.seconds:.1f} s after it was canceled it was still at "
         f"{shortened(one.place)}"
         + (", and did not end even when it was dropped" if one.abandoned else "")
-        for one in late
+        for one in late[:_LATE]
     ]
-    say.note("cleanup that was not done in time was dropped:", "\n".join(lines))
+    say.note("cleanup that was not done in time was dropped:", "\n".join(lines + more))
