@@ -14,7 +14,7 @@ from rescind.sync import Mutex
 from rescind.testing import run_virtual
 from rescind.trace import dump_data
 
-RUNTIME = ["name", "host", "statistics", "tasks", "asyncio"]
+RUNTIME = ["name", "host", "statistics", "tasks", "circle", "asyncio"]
 
 
 def _text() -> str:
@@ -124,6 +124,34 @@ def test_as_json_it_is_one_object_with_the_same() -> None:
     assert [group["name"] for group in groups] == ["workers"]
     assert [task["name"] for task in groups[0]["tasks"]] == ["worker"]
     assert all(task["name"] != "worker" for task in runtime["tasks"])
+
+
+def test_tasks_that_wait_for_each_other_are_named_at_the_end() -> None:
+    """As text and as data; nothing is said where there is no circle."""
+
+    async def takes(first: Mutex, second: Mutex) -> None:
+        async with first:
+            await rescind.sleep(1)
+            async with second:
+                pass
+
+    async def main() -> tuple[str, str, Any]:
+        left, right = Mutex(name="left"), Mutex(name="right")
+        one = rescind.spawn(takes(left, right), name="one")
+        rescind.spawn(takes(right, left), name="other")
+        await rescind.sleep(0.5)
+        before = _text()
+        await rescind.sleep(1)
+        text, data = _text(), dump_data()
+        one.cancel()
+        return before, text, data
+
+    before, text, data = _virtual(main)
+    line = "  deadlock: task N 'one' → task N 'other' → task N 'one': they wait for each other"
+    assert line in _flat(text)
+    assert "deadlock" not in before
+    runtime = next(one for one in data["runtimes"] if one["host"] == "manual")
+    assert [label.split()[-1] for label in runtime["circle"]] == ["'one'", "'other'", "'one'"]
 
 
 def test_asyncio_tasks_on_the_same_loop_are_listed() -> None:

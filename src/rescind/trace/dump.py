@@ -22,7 +22,8 @@ from rescind._core.current import executors
 from rescind._core.executor import Executor
 from rescind._core.explanation import CellInfo, plain_data, reason_lines
 from rescind._core.frames import Site, await_stack, from_library, shortened
-from rescind.trace.snapshot import info_of
+from rescind._warn.hangs import circle_of_tasks
+from rescind.trace.snapshot import info_of, label_of
 
 __all__ = ["dump", "dump_data"]
 
@@ -54,7 +55,9 @@ def dump_data() -> dict[str, Any]:
 
     Returns:
         ``{"runtimes": [...]}``; each with ``name``, ``host``, ``statistics``, ``tasks`` (those in
-        no group, with what hangs on them) and ``asyncio`` (asyncio's own tasks on the same loop).
+        no group, with what hangs on them), ``circle`` (the labels of tasks that can only wait for
+        each other, the first one at the end again) and ``asyncio`` (asyncio's own tasks on the same
+        loop).
     """
     return {"runtimes": [_runtime(executor) for executor in _executors()]}
 
@@ -77,6 +80,7 @@ def _runtime(executor: Executor) -> dict[str, Any]:
         "host": executor.host.name,
         "statistics": plain_data(asdict(executor.statistics())),
         "tasks": [plain_data(asdict(info)) for info in infos],
+        "circle": _circle(executor),
         "asyncio": list(_stock_tasks(executor)),
     }
 
@@ -93,6 +97,16 @@ def _infos(executor: Executor) -> list[CellInfo]:
     return []
 
 
+def _circle(executor: Executor) -> list[str]:
+    """Return tasks that can only wait for each other, if there are any."""
+    for _ in range(_TRIES):
+        try:
+            return [label_of(task) for task in circle_of_tasks(list(executor.tasks.values()))]
+        except RuntimeError:
+            continue
+    return []
+
+
 # ----------------------------------------------------------------------------------------- the text
 
 
@@ -103,6 +117,9 @@ def _text(executor: Executor) -> Iterator[str]:
         f"{statistics.ready} ready, {statistics.timers} timers"
     )
     yield from _tree(_infos(executor), "  ")
+    circle = _circle(executor)
+    if circle:
+        yield f"  deadlock: {' → '.join(circle)}: they wait for each other"
     for task in _stock_tasks(executor):
         asked = ", asked to cancel" if task["canceling"] else ""
         yield f"  asyncio task {task['name']!r}{asked}: at {task['place'] or 'an unknown place'}"
