@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.peers import PEERS, ROOT, TOKIO, Peer, Place
+from bench.results import Results
 from bench.rounds import Plan, measure
 from bench.subject import Subject
 from bench.subjects import all_subjects
-from bench.table import table
+from bench.table import block, notes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,9 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print_list()
         return 0
     plan = Plan(
-        cases=[
-            (subject, _sizes(subject, options)) for subject in options.subjects or all_subjects()
-        ],
+        cases=[(subject, _sizes(subject, options)) for subject in _subjects(options)],
         peers=options.peers,
         rounds=1 if options.smoke else options.rounds,
         seconds=0.0 if options.smoke else options.seconds,
@@ -31,12 +30,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         patience=min(options.patience, 20.0) if options.smoke else options.patience,
     )
     place = Place(options.python, options.compiled.resolve(), options.tokio.resolve())
-    results = measure(plan, place, lambda line: print(line, file=sys.stderr))
+
+    def seen(results: Results, subject: str, size: int) -> None:
+        if not options.smoke:
+            print(block(results, subject, size, options.clock), flush=True)
+
+    results = measure(plan, place, lambda line: print(line, file=sys.stderr), seen)
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(results.to_json(), encoding="utf-8")
     if not options.smoke:
-        print(table(results, options.clock))
+        print(*notes(results), sep="\n")
     failed = [row for row in results.rows if row.error is not None]
     for row in failed:
         print(f"failed: {row.subject} × {row.size}, {row.peer}: {row.error}", file=sys.stderr)
@@ -91,6 +95,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--list", action="store_true", help="list subjects and peers")
     return parser
+
+
+def _subjects(options: argparse.Namespace) -> Sequence[Subject]:
+    subjects: Sequence[Subject] = options.subjects or all_subjects()
+    if options.smoke:
+        subjects = [subject for subject in subjects if subject.smoke]
+    return subjects
 
 
 def _sizes(subject: Subject, options: argparse.Namespace) -> Sequence[int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from bench.peers import Peer, Place
 from bench.process import Process
@@ -44,8 +44,13 @@ class Plan:
     patience: float = 120.0
 
 
-def measure(plan: Plan, place: Place, say: Callable[[str], object]) -> Results:
-    """Measure, and tell ``say`` what comes next."""
+Say: TypeAlias = Callable[[str], object]
+#: Called when a subject has been measured at a size.
+Seen: TypeAlias = Callable[[Results, str, int], object]
+
+
+def measure(plan: Plan, place: Place, say: Say, seen: Seen | None = None) -> Results:
+    """Measure; tell ``say`` what comes next, and ``seen`` what has come."""
     results = Results(
         machine(),
         {"rounds": plan.rounds, "seconds": plan.seconds, "gc": plan.collect},
@@ -62,37 +67,38 @@ def measure(plan: Plan, place: Place, say: Callable[[str], object]) -> Results:
                 say(f"{process.peer.name} is left out: {hello['skip']}")
             else:
                 present.append(process)
-        for case in plan.cases:
-            _measure_subject(plan, case, present, results, say)
+        for subject, sizes in plan.cases:
+            failed: set[str] = set()
+            for size in sizes:
+                say(f"{subject.name} × {size:,}")
+                rows = {peer.name: _row(subject, size, peer) for peer in _peers(present)}
+                results.rows += rows.values()
+                _measure_case(plan, rows, present, failed, say)
+                if seen is not None:
+                    seen(results, subject.name, size)
     finally:
         for process in processes:
             process.close()
     return results
 
 
-def _measure_subject(
-    plan: Plan,
-    case: tuple[Subject, Sequence[int]],
-    processes: list[Process],
-    results: Results,
-    say: Callable[[str], object],
+def _measure_case(
+    plan: Plan, rows: dict[str, Row], processes: list[Process], failed: set[str], say: Say
 ) -> None:
-    failed: set[str] = set()
-    subject, sizes = case
-    for size in sizes:
-        say(f"{subject.name} × {size:,}")
-        rows = {process.peer.name: _row(subject, size, process.peer) for process in processes}
-        results.rows += rows.values()
-        for name in failed & rows.keys():
-            rows[name].skip = FAILED
-        for number in range(plan.rounds):
-            for process in _rotated(processes, number):  # (M1)
-                row = rows[process.peer.name]
-                if row.skip is None and row.error is None:
-                    _sample(plan, process, row)
-                if row.error is not None and row.peer not in failed:
-                    failed.add(row.peer)  # (M2)
-                    say(f"  {row.peer}: {row.error}")
+    for name in failed & rows.keys():
+        rows[name].skip = FAILED
+    for number in range(plan.rounds):
+        for process in _rotated(processes, number):  # (M1)
+            row = rows[process.peer.name]
+            if row.skip is None and row.error is None:
+                _sample(plan, process, row)
+            if row.error is not None and row.peer not in failed:
+                failed.add(row.peer)  # (M2)
+                say(f"  {row.peer}: {row.error}")
+
+
+def _peers(processes: list[Process]) -> list[Peer]:
+    return [process.peer for process in processes]
 
 
 def _row(subject: Subject, size: int, peer: Peer) -> Row:

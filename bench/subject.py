@@ -68,7 +68,7 @@ class Subject:
         size: at which peers are compared.
         growth: the sizes that show how the cost grows; empty where size means nothing.
         long: further sizes, for the long run.
-        smoke: the size at which it is only seen to work.
+        smoke: the size at which it is only seen to work; 0: it is left out there.
         args: for the functions, after watch and size.
         clock: by which it is judged.
         measure: what the result is.

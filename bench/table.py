@@ -9,7 +9,7 @@ from bench.peers import baseline
 from bench.results import Results, Row
 from bench.subject import Clock, Measure
 
-__all__ = ["amount", "notes", "ran", "ratio_text", "table"]
+__all__ = ["amount", "block", "notes", "ran", "ratio_text", "table"]
 
 _TIMES: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _BYTES: Final = ((2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
@@ -45,27 +45,31 @@ def ran(results: Results) -> list[str]:
 
 
 def table(results: Results, clock: Clock | None = None) -> str:
-    """Return a block of lines for each subject and size: a line per peer.
+    """Return what `block` does for each subject and size, and the notes."""
+    blocks = [block(results, subject, size, clock) for subject, size in results.cases()]
+    return "\n".join([*blocks, *notes(results)])
+
+
+def block(results: Results, subject: str, size: int, clock: Clock | None = None) -> str:
+    """Return a line per peer, for a subject at a size.
 
     Args:
         results: of a run.
-        clock: by which to judge; None: each subject by its own.
+        subject, size: which.
+        clock: by which to judge; None: the subject's own.
     """
     ours = baseline(set(ran(results)))
-    tokio = "tokio" in ran(results)
-    head = ["", "per operation", "±", "÷ asyncio", "÷ rescind", *["÷ tokio"][:tokio], "busy"]
-    lines: list[str] = []
-    for subject, size in results.cases():
-        cells = [head]
-        bases = [
-            results.row(subject, size, base) for base in ("asyncio", ours or "", *["tokio"][:tokio])
-        ]
-        for peer in ran(results):
-            row = results.row(subject, size, peer)
-            if row is not None and (row.samples or row.error):
-                cells.append(_line(results, row, bases, clock))
-        lines += [f"{subject} × {size:,}: {results.about.get(subject, '')}", *_aligned(cells), ""]
-    return "\n".join([*lines, *notes(results)])
+    bases = {"÷ asyncio": "asyncio", "÷ rescind": ours or "", "÷ tokio": "tokio"}
+    if "tokio" not in ran(results):
+        del bases["÷ tokio"]
+    base_rows = [results.row(subject, size, base) for base in bases.values()]
+    cells = [["", "per operation", "±", *bases, "busy"]]
+    for peer in ran(results):
+        row = results.row(subject, size, peer)
+        if row is not None and (row.samples or row.error):
+            cells.append(_line(results, row, base_rows, clock))
+    title = f"{subject} × {size:,}: {results.about.get(subject, '')}"
+    return "\n".join([title, *_aligned(cells), ""])
 
 
 def _line(

@@ -68,7 +68,7 @@ class Work:
             return {"skip": f"{self._peer.name} has no such thing"}
         try:
             return self._sample(subject, body, int(size), float(seconds), collect)
-        except Unavailable as error:
+        except (Unavailable, ModuleNotFoundError) as error:
             return {"skip": str(error)}
         except BaseException as error:  # curio's timeouts are no Exceptions
             traceback.print_exc()

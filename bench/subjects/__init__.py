@@ -32,6 +32,11 @@ MODULES: Final = (
     "future_set",
     "tree",
     "interop",
+    "echo",
+    "http",
+    "served",
+    "memory",
+    "process",
 )
 
 
