@@ -28,6 +28,7 @@ from rescind._host.choice import HostChoice
 from rescind._host.manual import ManualHost
 from rescind._shutdown import ShutdownReport
 from rescind.runtime import Runtime
+from rescind.tasks.current import current_task
 from rescind.testing.lab.executor import LabExecutor
 from rescind.testing.lab.injection import ROOT
 from rescind.testing.lab.waits import who_waits
@@ -104,6 +105,11 @@ class Bed:
         """Start a part of the test that is not its body."""
         return self.executor.spawn(as_future(coro), name=name, context=context)
 
+    async def body(self, test: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Be the body of the test."""
+        self.main = current_task()
+        return await test()
+
     def drive(self, until: Signal, what: str) -> None:
         """Run everything until somebody sets ``until``; ``what`` takes that long."""
         raise NotImplementedError
@@ -130,14 +136,10 @@ class HostBed(Bed):
         super().__init__(runtime.executor, runtime)
         self._timeout = timeout
 
-    def play(self, coro: Coroutine[Any, Any, Any]) -> Any:
+    def play(self, test: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """Run the body of the test; return its value, or raise what it raised."""
         runtime: Runtime = self.runtime
-
-        def drive() -> None:
-            self.main = runtime.drive(coro)
-
-        self._watched(drive, "the test")
+        self._watched(lambda: runtime.drive(self.body(test)), "the test")
         assert self.main is not None
         return value_of(self.main)
 

@@ -88,8 +88,10 @@ class _Program:
         self.again = Again(item)
 
     async def __call__(self) -> None:
+        bed = self._item.bed
+        assert bed is not None
         try:
-            await self._item.obj(**self.again.arguments)
+            await bed.body(lambda: self._item.obj(**self.again.arguments))
         except (pytest.skip.Exception, pytest.xfail.Exception) as exc:
             self.left = exc
 

@@ -149,7 +149,7 @@ class RescindFunction(pytest.Function):
         if hasattr(self.obj, "hypothesis"):
             self._play_examples(bed, arguments)
         else:
-            bed.play(self.obj(**arguments))
+            bed.play(lambda: self.obj(**arguments))
         self.sound = True
         return guard.suspicious()
 
@@ -159,7 +159,7 @@ class RescindFunction(pytest.Function):
 
         @functools.wraps(inner)
         def example(*args: Any, **drawn: Any) -> Any:
-            return bed.play(inner(*args, **drawn))
+            return bed.play(lambda: inner(*args, **drawn))
 
         function.hypothesis.inner_test = example
         try:
