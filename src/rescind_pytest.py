@@ -129,6 +129,8 @@ def pytest_configure(config: pytest.Config) -> None:
         _runner(config)
     # Workers of pytest-xdist collect the tests, and see the marks; who listens to them does not.
     listens = bool(getattr(config.option, "numprocesses", None))
+    if listens:
+        _runner(config)
     if listens or any(config.getoption(name) for name in ("cancel_sweep", "cancel_replay")):
         _checker(config)
 

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from rescind._lifetime import refuse_to_block
 from rescind.testing.lab import regressions as store
@@ -38,7 +38,10 @@ from rescind.testing.lab.shrink import shrunk
 from rescind.testing.lab.token import BadToken, Token, decode, encode, fingerprint, name_of
 from rescind.testing.lab.trial import Main, Trial
 
-__all__ = ["explore", "replay", "replayed", "search"]
+__all__ = ["TOO_FEW", "explore", "replay", "replayed", "search"]
+
+#: Why an exploration is unresolved in which not every run with one change was made.
+TOO_FEW: Final = "the budget was over before one change"
 
 #: One run in so many is random, from two changes on.
 _RANDOM_SHARE = 4
@@ -200,7 +203,7 @@ class _Search:
                 run=plain,
             )
         if self._within < 1 <= bounds.changes:
-            return self._report("unresolved", "the budget was over before one change", run=plain)
+            return self._report("unresolved", TOO_FEW, run=plain)
         return self._report("pass", "", run=plain)
 
     # -- searching --------------------------------------------------------------------------------

@@ -180,13 +180,12 @@ class Plugin:
                 item.stash[_TOLD] = replay_test(item, self._token)
             else:
                 item.stash[_TOLD] = explore_test(item, self._regressions)
-        except Unsound as exc:
-            if exc.error is None:
-                pytest.fail(exc.text, pytrace=False)
-            item.stash[_TEXT] = exc.text
-            error = exc.error
-        else:
             return
+        except Unsound as exc:
+            error, text = exc.error, exc.text
+        if error is None:
+            pytest.fail(text, pytrace=False)
+        item.stash[_TEXT] = text
         raise error
 
     def _timers_off(self, item: pytest.Item) -> None:
