@@ -20,7 +20,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help venv demo examples test check lint format types architecture suite coverage test-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety bench-tokio clean distclean
+.PHONY: help venv demo examples test check lint format types architecture suite coverage test-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety bench bench-growth bench-smoke bench-tokio clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,15 @@ sweep-suites: $(STAMP) ## run the suites of released libraries: make sweep-suite
 
 cancel-safety: $(STAMP) ## measure how libraries survive each way of canceling, and write docs/cancel-safety.md
 	$(BIN)/python scripts/cancel_safety.py $(ARGS)
+
+bench: $(STAMP) bench-tokio ## measure rescind beside its peers: make bench ARGS="switch race2 --rounds 9"
+	$(BIN)/python -m bench --json build/bench.json $(ARGS)
+
+bench-growth: $(STAMP) bench-tokio ## measure how costs grow; with ARGS=--long up to a million tasks
+	$(BIN)/python -m bench --growth --json build/bench-growth.json $(ARGS)
+
+bench-smoke: $(STAMP) ## run every subject of every peer that is here at a tiny size, without judging it
+	$(BIN)/python -m bench --smoke $(ARGS)
 
 bench-tokio: ## build the Rust program for the benchmarks; with INSTALL=1 get what it needs by apt, as root
 	@INSTALL=$(INSTALL) sh scripts/bench-tokio.sh
