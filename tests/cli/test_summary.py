@@ -79,6 +79,21 @@ def test_at_a_normal_end_it_says_what_main_left_and_else_nothing(tmp_path: Path)
     )
 
 
+def test_with_a_trace_its_own_summary_says_it(tmp_path: Path) -> None:
+    """And nothing is said twice."""
+    source = """
+        import rescind
+
+        async def main():
+            rescind.spawn(rescind.never(), name="left")
+            await rescind.sleep(0)
+    """
+    with running(tmp_path, source, "--trace", "trace.jsonl") as program:
+        assert program.end() == (0, [])
+    assert program.errors()[0] == "rescind: the trace is in trace.jsonl"
+    assert "rescind: at the end:" not in program.errors()
+
+
 def test_warnings_are_shown_and_can_be_switched_off(tmp_path: Path) -> None:
     """Through the command line, whatever the environment says."""
     source = """

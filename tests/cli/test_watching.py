@@ -57,6 +57,36 @@ def test_sigusr1_writes_what_every_task_does_and_the_program_goes_on(
 
 
 @needs_usr1
+@pytest.mark.parametrize("uvloop", [False, True])
+def test_it_does_not_matter_which_thread_takes_the_signal(tmp_path: Path, uvloop: bool) -> None:
+    """The main thread, which waits for I/O and has the signal blocked, is woken all the same."""
+    if uvloop:
+        pytest.importorskip("uvloop")
+    source = """
+        import signal
+        import sys
+        import threading
+        import rescind
+        from rescind.blocking import spawn_blocking
+
+        async def main():
+            taker = threading.Thread(target=sys.stdin.readline)
+            taker.start()
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+            rescind.spawn(rescind.sleep(1000), name="patient")
+            await rescind.yield_now()
+            print("ready", flush=True)
+            await spawn_blocking(taker.join)
+    """
+    with running(tmp_path, source, *(["--uvloop"] if uvloop else [])) as program:
+        program.wait_for("ready")
+        program.send(signal.SIGUSR1)
+        program.wait_for_error("'patient' waiting: sleep(1000)")
+        program.answer()
+        assert program.end() == (0, [])
+
+
+@needs_usr1
 def test_it_works_while_the_program_is_stuck_in_synchronous_code(tmp_path: Path) -> None:
     """And says where: in the function that is called, not only in the coroutine that calls it."""
     source = """

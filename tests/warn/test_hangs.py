@@ -46,7 +46,7 @@ def test_two_that_wait_for_each_other_are_named_in_a_program_that_goes_on() -> N
     )
 
 
-@pytest.mark.parametrize("way_out", ["deadline", "race", "none"])
+@pytest.mark.parametrize("way_out", ["deadline", "race", "beside", "none"])
 def test_who_has_a_way_out_is_not_told_of(way_out: str) -> None:
     """A deadline around, another branch: it may go on by itself."""
     said = Said()
@@ -59,6 +59,10 @@ def test_who_has_a_way_out_is_not_told_of(way_out: str) -> None:
                     await right.acquire()
             elif way_out == "race":
                 await rescind.race(right.acquire(), rescind.sleep(3600))
+            elif way_out == "beside":
+                async with rescind.FutureSet() as beside:
+                    beside.add(rescind.sleep(3600))
+                    await right.acquire()
             else:
                 await right.acquire()
 
