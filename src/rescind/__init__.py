@@ -57,6 +57,7 @@ from rescind.time import (
     sleep_until,
     yield_now,
 )
+from rescind.top.serving import TopServer, serve_top
 from rescind.trace.dump import dump
 from rescind.trace.explain import explain
 
@@ -99,6 +100,7 @@ __all__ = [
     "TaskGroup",
     "TimedOut",
     "TokenStatistics",
+    "TopServer",
     "UsageError",
     "Warnings",
     "WouldBlock",
@@ -130,6 +132,7 @@ __all__ = [
     "run",
     "select",
     "self_cancel",
+    "serve_top",
     "shared",
     "shield",
     "shielded",

@@ -39,6 +39,14 @@ class Program:
                 return
         raise AssertionError(f"it ended before it printed {line!r}: {self.errors()}")
 
+    def wait_for_part(self, part: str) -> None:
+        """Wait until the program has printed a line with this in it; fail if it ends before."""
+        assert self.process.stdout is not None
+        for read in self.process.stdout:
+            if part in read:
+                return
+        raise AssertionError(f"it ended before it printed {part!r}: {self.errors()}")
+
     def wait_for_error(self, part: str) -> None:
         """Wait until a line with this part was written to standard error."""
         assert self.process.stderr is not None

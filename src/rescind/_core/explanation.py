@@ -47,11 +47,18 @@ class GroupInfo:
         name: its name.
         reason: why it was canceled; None if it was not.
         tasks: those of its tasks that have not ended, in the order of spawning.
+        more: how many of them were not looked at, besides these.
     """
 
     name: str
     reason: CancelReason | None
     tasks: tuple[CellInfo, ...]
+    more: int = 0
+
+    @property
+    def alive(self) -> int:
+        """How many of its tasks have not ended."""
+        return len(self.tasks) + self.more
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,7 @@ class CellInfo:
         blocked_by: who has to act before it goes on; empty if that is no task.
         children: those of the combinator that it awaits, and what is polled beside it.
         groups: the task groups that are open in it, outermost first.
+        more: how many children were not looked at, besides these.
     """
 
     label: str
@@ -93,6 +101,7 @@ class CellInfo:
     blocked_by: tuple[Blocker, ...] = ()
     children: tuple[CellInfo, ...] = ()
     groups: tuple[GroupInfo, ...] = ()
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +177,11 @@ def _details(info: CellInfo) -> Iterator[str]:
     for child in info.children:
         yield f"{child.label}: {child.state}"
         yield from (f"  {line}" for line in _details(child))
+    if info.more:
+        yield f"… and {info.more} children more"
     for group in info.groups:
         why = f", canceled: {group.reason.line()}" if group.reason is not None else ""
-        yield f"{'group':<12}{group.name!r}, {len(group.tasks)} alive{why}"
+        yield f"{'group':<12}{group.name!r}, {group.alive} alive{why}"
 
 
 def _places(stack: tuple[Site, ...]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from rescind.cli.check_command import check_command, replay_command
 from rescind.cli.program import execute
 from rescind.cli.report import report_command
 from rescind.cli.target import load
+from rescind.cli.top_command import top_command
 
 __all__ = ["cli", "main"]
 
@@ -85,6 +86,14 @@ def cli(ctx: click.Context) -> None:
     help="Warn of slow polls, slow cleanups, held shields, swallowed cancellations and hangs. "
     "Default: as RESCIND_WARN says, else yes.",
 )
+@click.option(
+    "--top", is_flag=True, help="Let 'rescind top' look at it: at its tasks, live, from elsewhere."
+)
+@click.option(
+    "--top-address",
+    metavar="HOST:PORT",
+    help="The same, at a port of this machine instead of a Unix socket; port 0: any.",
+)
 def run(target: str, arguments: tuple[str, ...], debug: bool, **options: Any) -> int:
     """Run the async function main of SCRIPT, or FUNC of MODULE.
 
@@ -100,6 +109,7 @@ def run(target: str, arguments: tuple[str, ...], debug: bool, **options: Any) ->
 
 cli.add_command(check_command)
 cli.add_command(report_command)
+cli.add_command(top_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,7 +27,7 @@ from rescind._warn.settings import chosen
 from rescind.cli import say
 from rescind.cli.summary import Tally
 from rescind.cli.target import Refused, Target
-from rescind.cli.watching import dumped_on_signal, traced
+from rescind.cli.watching import dumped_on_signal, looked_at, traced
 from rescind.runtime import Runtime
 
 __all__ = ["execute"]
@@ -46,6 +46,8 @@ def execute(
     debug: bool,
     trace: str | None = None,
     warn: bool | None = None,
+    top: bool = False,
+    top_address: str | None = None,
 ) -> int:
     """Run the target to its end, its cleanup included; return the exit code.
 
@@ -56,9 +58,12 @@ def execute(
         debug: asyncio's debug mode, and tracebacks in full.
         trace: the file to record into what happens, or None.
         warn: of everything, or of nothing; None: as the environment says.
+        top: let ``rescind top`` look at it.
+        top_address: the same, at this address.
 
     Raises:
-        Refused: uvloop is not installed, the file cannot be written, or the environment is wrong.
+        Refused: uvloop is not installed, the file cannot be written, there is no such address, or
+            the environment is wrong.
     """
     host: Literal["uvloop", "asyncio"] = "uvloop" if uvloop else "asyncio"
     try:
@@ -76,7 +81,11 @@ def execute(
     logger = logging.getLogger("rescind")
     logger.addHandler(handler)
     try:
-        with dumped_on_signal(runtime.host), traced(trace):
+        with (
+            dumped_on_signal(runtime.host),
+            traced(trace),
+            looked_at(top or top_address is not None, top_address),
+        ):
             code = _main(runtime, target, debug)
             code = _shut_down(runtime, code)
     finally:

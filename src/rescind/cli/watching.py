@@ -1,4 +1,4 @@
-"""What ``rescind run`` sees of the program it runs: a dump on SIGUSR1, a trace in a file.
+"""What is seen of a program by ``rescind run``: a dump on SIGUSR1, a trace, ``rescind top``.
 
 *Threads.* The main thread.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 import threading
@@ -14,16 +15,18 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
+from rescind._core.errors import UsageError
 from rescind._core.frames import shortened
 from rescind._core.hostport import Host
 from rescind._host.asyncio import AsyncioHost
 from rescind.cli import say
 from rescind.cli.target import Refused
+from rescind.top.serving import serve_top
 from rescind.trace.dump import dump
 from rescind.trace.recorder import Recorder
 from rescind.trace.story import Story
 
-__all__ = ["dumped_on_signal", "traced"]
+__all__ = ["dumped_on_signal", "looked_at", "traced"]
 
 #: How many causes are named in the summary; the rest is counted.
 _CAUSES: Final = 5
@@ -62,6 +65,27 @@ def dumped_on_signal(host: Host) -> Generator[None]:
     finally:
         if signal.getsignal(number) is on_signal:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def looked_at(wanted: bool, address: str | None) -> Generator[None]:
+    """During the block, let ``rescind top`` look at this process, if that is wanted; say how.
+
+    Raises:
+        Refused: it cannot.
+    """
+    if not wanted:
+        yield
+        return
+    try:
+        server = serve_top(address)
+    except UsageError as exc:
+        raise Refused(str(exc)) from None
+    except OSError as exc:
+        raise Refused(f"'rescind top' cannot be served: {exc.strerror or exc}") from None
+    with server:
+        say.note(f"to look at it: rescind top {os.getpid() if address is None else server.address}")
+        yield
 
 
 @contextmanager

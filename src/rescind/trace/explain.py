@@ -19,7 +19,7 @@ from rescind._core.hooks import explaining
 from rescind._core.task import Task
 from rescind.trace.snapshot import info_of
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Explanation", "explain", "explained", "find"]
 
 #: How far a chain of tasks that wait for one another is followed.
 _DEPTH: Final = 8
@@ -54,16 +54,27 @@ def explain(task: Task[Any] | int) -> Explanation:
 
     Source: ZIO's fiber dump; what trio, anyio and asyncio users ask for most.
     """
-    cell = _task(task)
-    first = info_of(cell)
+    return explained(_task(task))
+
+
+def explained(cell: Task[Any], most: int | None = None) -> Explanation:
+    """Explain a task, and cover no more than ``most`` of what it waits for at each step: quickly.
+
+    Args:
+        cell: the task.
+        most: how many of its children, and how many others altogether; None: all.
+    """
+    first = info_of(cell, most=most)
     chain: list[CellInfo] = []
     seen = {cell.id}
     level = [first]
     for _ in range(_DEPTH):
         blockers = dict.fromkeys(blocker.id for info in level for blocker in info.blocked_by)
         fresh = [number for number in blockers if number is not None and number not in seen]
+        if most is not None:
+            fresh = fresh[: max(0, most - len(chain))]
         seen.update(fresh)
-        level = [info_of(found) for found in map(_find, fresh) if found is not None]
+        level = [info_of(found, most=most) for found in map(find, fresh) if found is not None]
         chain += level
     return Explanation(first, tuple(chain), _cycle([first, *chain]))
 
@@ -73,13 +84,14 @@ def _task(task: object) -> Task[Any]:
         return cast("Task[object]", task)
     if isinstance(task, bool) or not isinstance(task, int):
         raise TypeError(f"explain() takes a task or the id of one, not {task!r}")
-    found = _find(task)
+    found = find(task)
     if found is None:
         raise UsageError(f"there is no task with the id {task} in this process, or it has ended")
     return found
 
 
-def _find(number: int) -> Task[Any] | None:
+def find(number: int) -> Task[Any] | None:
+    """Return the task with this id, of any runtime of this process; None if it has ended."""
     for executor in list(executors):
         task = executor.tasks.get(number)
         if task is not None:

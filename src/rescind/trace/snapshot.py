@@ -69,19 +69,27 @@ def label_of(who: object) -> str:
     return str(who)
 
 
-def info_of(cell: Cell[Any], label: str | None = None, *, whole: bool = True) -> CellInfo:
+def info_of(
+    cell: Cell[Any], label: str | None = None, *, whole: bool = True, most: int | None = None
+) -> CellInfo:
     """Return what can be said of ``cell`` now.
 
     Args:
         cell: a task, or a child.
         label: how it is called; by default its own name.
         whole: with its children and groups.
+        most: how many children of one combinator are looked at; the rest is counted, and so are
+            the tasks of groups. None: all of both.
     """
-    return _info(cell, label, whole, ())
+    return _info(cell, label, whole, most, ())
 
 
 def _info(
-    cell: Cell[Any], label: str | None, whole: bool, around: tuple[Cell[Any], ...]
+    cell: Cell[Any],
+    label: str | None,
+    whole: bool,
+    most: int | None,
+    around: tuple[Cell[Any], ...],
 ) -> CellInfo:
     task = cast("Task[object]", cell) if isinstance(cell, Task) else None
     label = label or (label_of(task) if task is not None else cell.name or repr(cell.future))
@@ -97,6 +105,12 @@ def _info(
     state = _state(cell, shields)
     running = state == "running"
     stack = _running(cell) if running else tuple(_stack(cell.future))
+    children = [
+        (name, child)
+        for name, child in (children_of(cell.future) if whole else ())
+        if child is not cell and child not in around  # what is shared may wait for itself
+    ]
+    within = (*around, cell)
     return CellInfo(
         label,
         number,
@@ -112,21 +126,19 @@ def _info(
         place=_at(stack) if running else wait.place,
         stack=stack,
         blocked_by=tuple(dict.fromkeys(_blockers(cell.future))),
-        children=tuple(
-            _info(child, name, True, (*around, cell))
-            for name, child in children_of(cell.future)
-            if child is not cell and child not in around  # what is shared may wait for itself
-        )
-        if whole
-        else (),
-        groups=tuple(_group(group, (*around, cell)) for group in groups_of(cell)) if whole else (),
+        children=tuple(_info(child, name, True, most, within) for name, child in children[:most]),
+        groups=tuple(_group(group, most, within) for group in groups_of(cell)) if whole else (),
+        more=0 if most is None else max(0, len(children) - most),
     )
 
 
-def _group(group: Any, around: tuple[Cell[Any], ...]) -> GroupInfo:
+def _group(group: Any, most: int | None, around: tuple[Cell[Any], ...]) -> GroupInfo:
     assert isinstance(group, TaskGroup)
-    tasks = tuple(_info(task, None, True, around) for task in group.tasks if task not in around)
-    return GroupInfo(group.name, group.reason, tasks)
+    tasks = [task for task in group.tasks if task not in around]
+    if most is not None:
+        return GroupInfo(group.name, group.reason, (), len(tasks))
+    infos = tuple(_info(task, None, True, None, around) for task in tasks)
+    return GroupInfo(group.name, group.reason, infos)
 
 
 def _ended(cell: Cell[Any]) -> str:
