@@ -166,7 +166,9 @@ def _details(info: CellInfo) -> Iterator[str]:
     elif info.reasons and info.age is not None:
         yield f"{'grace':<12}unlimited"
     if info.deadline_left is not None:
-        yield f"{'deadline':<12}in {_seconds(info.deadline_left)}"
+        until = info.deadline_left
+        when = f"in {_seconds(until)}" if until >= 0 else f"over for {_seconds(-until)}"
+        yield f"{'deadline':<12}{when}"
     if info.waits_for:
         yield f"{'waits for':<12}{info.waits_for}"
     yield from _places(info.stack)

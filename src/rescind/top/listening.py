@@ -9,6 +9,7 @@ import os
 import secrets
 import socket
 from pathlib import Path
+from typing import Final
 
 from rescind.top.answers import Answers
 from rescind.top.places import Address, free_path, loopback, publish
@@ -16,7 +17,8 @@ from rescind.top.server import Server
 
 __all__ = ["Listening"]
 
-_BACKLOG = 16
+_BACKLOG: Final = 16
+_UNIX: Final = hasattr(socket, "AF_UNIX")
 
 
 class Listening:
@@ -30,12 +32,17 @@ class Listening:
     """
 
     def __init__(self, wanted: str | None) -> None:
-        if wanted is None and hasattr(socket, "AF_UNIX"):
+        if wanted is None and _UNIX:
             listener, self.address, self._file = _unix()
         else:
             listener, self.address, self._file = _tcp(wanted or "127.0.0.1:0")
         self._known = _identity(self._file)
-        self.server = Server(listener, Answers(), self.address.token)
+        try:
+            self.server = Server(listener, Answers(), self.address.token)
+        except BaseException:  # there are too many open files
+            listener.close()
+            self._remove()
+            raise
 
     def is_at(self, wanted: str) -> bool:
         """Is it this address? Port 0 is any port."""
@@ -50,9 +57,12 @@ class Listening:
 
     def close(self) -> None:
         """Answer nobody any more, and remove the file, unless it is another one by now."""
+        self._remove()
+        self.server.close()
+
+    def _remove(self) -> None:
         if self._known is not None and _identity(self._file) == self._known:
             self._file.unlink(missing_ok=True)
-        self.server.close()
 
 
 def _unix() -> tuple[socket.socket, Address, Path]:

@@ -80,8 +80,8 @@ class Server:
         self.answers = answers
         self._token = token
         self._clients: set[_Client] = set()
-        self._selector = selectors.DefaultSelector()
         self._bell, self._rung = socket.socketpair()
+        self._selector = selectors.DefaultSelector()
         self._closing = False
         for end in (listener, self._bell, self._rung):
             end.setblocking(False)

@@ -125,7 +125,9 @@ class TopApp(App[str]):
     def attached(self, about: dict[str, Any]) -> None:
         """Show whom it is about."""
         if self.head.about and self.head.about["pid"] != about["pid"]:
-            self.notify("another process has taken its place", title="connected again")
+            self.notify(
+                "another process has taken its place", title="connected again", markup=False
+            )
         self.head.about = about
         self.head.rates.forget_last()
         self._tell_state()
@@ -299,7 +301,11 @@ class TopApp(App[str]):
         self.push_screen(AskCancel(f"task {task} {name}"), confirmed)
 
     async def _cancel(self, task: int, wanted: Wanted) -> None:
-        self.notify(printable(await self.follower.cancel(task, wanted.reason, wanted.grace)))
+        await self.follower.cancel(task, wanted.reason, wanted.grace, self._tell)
+
+    def _tell(self, text: str) -> None:
+        lines = map(printable, text.splitlines())
+        self.notify("\n".join(lines), markup=False)
 
     def _paint(self) -> None:
         """Say below which view this is."""

@@ -79,7 +79,7 @@ class Follower:
         locate: returns where it is now, or None if it is nowhere.
         screen: is told.
         interval: between pictures, in seconds.
-        wait: waits that long; for tests.
+        again: until it tries to connect again, in seconds.
     """
 
     def __init__(
@@ -124,20 +124,28 @@ class Follower:
         finally:
             self._hang_up()
 
-    async def cancel(self, task: int, reason: str, grace: float | None) -> str:
-        """Ask for the cancellation of a task; return what came of it, in words."""
-        if self._link is None:
-            return "there is no connection to the program; nothing was asked"
+    async def cancel(
+        self, task: int, reason: str, grace: float | None, tell: Callable[[str], object]
+    ) -> None:
+        """Ask for the cancellation of a task; tell what came of it, and how the task then ended."""
+        link = self._link
+        if link is None:
+            tell("there is no connection to the program; nothing was asked")
+            return
         try:
-            answer = await self._link.ask("cancel", task=task, reason=reason, grace=grace)
+            answer = await link.ask("cancel", task=task, reason=reason, grace=grace)
+            self.refresh()
+            if not answer["accepted"]:
+                tell(f"{answer['label']} had ended already")
+                return
+            tell(f"{answer['label']} was asked to cancel")
+            while (now := await link.ask("explain", task=task))["alive"]:
+                await asyncio.sleep(self.interval)
+            tell(now["text"])
         except Refusal as exc:
-            return exc.message
+            tell(exc.message)
         except Lost as exc:
-            return f"{exc}; it may have been asked or not"
-        self.refresh()
-        if not answer["accepted"]:
-            return f"{answer['label']} had ended already"
-        return f"{answer['label']} was asked to cancel"
+            tell(f"{exc}; what became of task {task} is not known")
 
     # -- one connection ---------------------------------------------------------------------------
 

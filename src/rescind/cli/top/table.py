@@ -84,7 +84,7 @@ VIEWS: Final[dict[str, tuple[Column, ...]]] = {
         Column("AGE", lambda row: age(row.get("age")), 5, "age", right=True),
         Column("STATE", lambda row: str(row["state"]), 14, "state"),
         Column("POLLS", lambda row: count(row["polls"]), 5, "polls", right=True),
-        Column("BUSY", lambda row: age(row["busy"]) if row["busy"] else "·", 5, "busy", right=True),
+        Column("BUSY", lambda row: age(row["busy"] or None), 5, "busy", right=True),
         Column("NAME", lambda row: str(row["name"]), 0, "name", share=3),
         Column("WAITS FOR", _waits, 0, "waits", share=5),
         Column("CANCELED BECAUSE", _because, 0, from_width=_BECAUSE_FROM, share=4),

@@ -17,24 +17,30 @@ _THOUSAND: Final = 1000
 _TEN: Final = 10
 # What is less is rounded to less.
 _ONE: Final = 0.9995
+_ONE_MS: Final = 0.0005
 _ABOUT_TEN: Final = 9.95
 _ABOUT_THOUSAND: Final = 999.5
 _NOTHING: Final = 0.05
+_HALF: Final = 0.5
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86400
 
 
 def age(seconds: float | None) -> str:
-    """Return a time in at most five columns: ``25ms``, ``4.2s``, ``58s``, ``12m``, ``3.5h``."""
+    """Return a time in at most five columns: ``25ms``, ``4.2s``, ``58s``, ``2m05s``, ``12m``."""
     if seconds is None:
         return ""
+    if 0 < seconds < _ONE_MS:
+        return "<1ms"
     if seconds < _ONE:
         return f"{max(0.0, seconds) * 1000:.0f}ms"
     if seconds < _ABOUT_TEN:
         return f"{seconds:.1f}s"
-    if seconds < 2 * _MINUTE:
+    if seconds < 2 * _MINUTE - _HALF:
         return f"{seconds:.0f}s"
+    if seconds < 10 * _MINUTE - 1:
+        return f"{int(seconds) // _MINUTE}m{int(seconds) % _MINUTE:02}s"
     if seconds < 2 * _HOUR:
         return f"{seconds / _MINUTE:.0f}m"
     return f"{seconds / _HOUR:.0f}h" if seconds < 3 * _DAY else f"{seconds / _DAY:.0f}d"
@@ -77,7 +83,7 @@ def sparkline(values: Sequence[float], width: int, top: float | None = None) -> 
 
     Args:
         values: the latest one last.
-        width: how many columns; where there are fewer values, the left is empty.
+        width: how many columns; where there are fewer values, the right is empty.
         top: what is a full bar; by default the greatest of the values.
     """
     if width <= 0:
@@ -86,7 +92,7 @@ def sparkline(values: Sequence[float], width: int, top: float | None = None) -> 
     most = max([*shown, 0.0]) if top is None else top
     steps = len(_BARS) - 1
     bars = (_BARS[min(steps, round(steps * one / most))] if most > 0 else _BARS[0] for one in shown)
-    return "".join(bars).rjust(width)
+    return "".join(bars).ljust(width)
 
 
 def printable(text: str) -> str:

@@ -1,0 +1,19 @@
+"""A directory for sockets that only the test knows."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rescind.top.places import DIRECTORY_VARIABLE
+
+
+@pytest.fixture
+def directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return it; its path is short, as a socket's has to be."""
+    path = tempfile.mkdtemp(prefix="top-")
+    monkeypatch.setenv(DIRECTORY_VARIABLE, path)
+    yield Path(path)
+    shutil.rmtree(path)
