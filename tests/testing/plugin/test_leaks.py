@@ -39,13 +39,13 @@ LEAKS = {
     ),
     "sockets": (
         "asyncio",
-        "kept.append(await asyncio.start_server(print, '127.0.0.1', 0))",
-        "  a socket: AF_INET ('127.0.0.1', *)",
+        "kept.extend(socket.socketpair()); asyncio.get_running_loop().add_reader(kept[0], print)",
+        "  a socket: AF_UNIX*",
     ),
 }
 
 SOURCE = """
-import rescind.lowlevel, threading
+import rescind.lowlevel, socket, threading
 over, kept = threading.Event(), []
 async def unawaited(): pass
 @pytest.mark.rescind(hosts="{host}", leaks={leaks})
@@ -54,6 +54,8 @@ async def test_it(runtime):
 
 def test_over():
     over.set()
+    for one in kept:
+        one.close()
 """
 
 
