@@ -164,8 +164,8 @@ def test_beside_anyio_each_has_its_own(suite: Suite, mode: str) -> None:
         """
         pytestmark = pytest.mark.anyio
 
-        @pytest.fixture
-        def anyio_backend(): return "asyncio"
+        @pytest.fixture(params=["asyncio", ("asyncio", {"debug": True})])
+        def anyio_backend(request): return request.param
 
         async def test_theirs():
             assert type(asyncio.current_task()) is asyncio.Task
@@ -176,7 +176,7 @@ def test_beside_anyio_each_has_its_own(suite: Suite, mode: str) -> None:
         """,
         *("-p", "anyio.pytest_plugin", "-o", f"anyio_mode={mode}"),
     )
-    result.assert_outcomes(passed=2)
+    result.assert_outcomes(passed=3)  # theirs on each backend, ours once
 
 
 @needs("xdist")
