@@ -1,6 +1,6 @@
 #!/bin/sh
-# Install the servers that the corpus and tests/ecosystem talk to, where that is possible: redis and PostgreSQL, by
-# apt, as root.
+# Install the servers that the corpus and tests/ecosystem talk to, where that is possible: redis and PostgreSQL; and
+# tmux, in which tests/cli/top drives a terminal. By apt, as root.
 #
 # Asks nothing, and ends within five minutes. Without them nothing breaks: what needs one is skipped, and says so.
 set -eu
@@ -9,6 +9,7 @@ missing=
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
 [ -n "$(find /usr/lib/postgresql -name initdb 2>/dev/null)" ] || command -v initdb >/dev/null 2>&1 ||
     missing="$missing postgresql"
+command -v tmux >/dev/null 2>&1 || missing="$missing tmux"
 
 if [ -z "$missing" ]; then
     exit 0
