@@ -20,7 +20,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help venv demo examples test check lint format types architecture suite coverage test-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety bench bench-growth bench-smoke bench-tokio clean distclean
+.PHONY: help venv demo examples test check lint format types architecture suite coverage test-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety bench bench-growth bench-smoke bench-tokio mutants mutants-smoke clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,12 @@ bench-smoke: $(STAMP) ## run every subject of every peer that is here at a tiny 
 
 bench-tokio: ## build the Rust program for the benchmarks; with INSTALL=1 get what it needs by apt, as root
 	@INSTALL=$(INSTALL) sh scripts/bench-tokio.sh
+
+mutants: $(STAMP) ## break the source on purpose, show who notices, and write docs/mutants.md: make mutants ARGS="wake-in"
+	$(BIN)/python scripts/mutants.py $(ARGS)
+
+mutants-smoke: $(STAMP) ## break it in a handful of ways
+	$(BIN)/python scripts/mutants.py --smoke $(ARGS)
 
 clean: ## remove what the tools left behind
 	rm -rf build dist src/*.egg-info .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -93,8 +93,8 @@ def tried(mutant: Mutant, pristine: Path, nodes: tuple[str, ...], *, depth: int 
         mutant: which.
         pristine: what `prepared` returned.
         nodes: its killers, as pytest calls them.
-        depth: whom to ask if its killers do not notice: 1: the explorations; 2: the models and laws,
-            too; 3: and the ordinary tests.
+        depth: whom to ask if its killers do not notice: 1: the explorations; 2: the models and
+            laws, too; 3: and the ordinary tests.
     """
     begun = monotonic()
     with TemporaryDirectory(prefix="mutant-") as name:

@@ -1,9 +1,11 @@
 """What the explorations share."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from rescind.testing import Bounds, Exploration, explore
+from rescind import Completed
+from rescind.testing import Bounds, Exploration, Run, explore
+from rescind.testing.lab.judge import Invariant
 
 #: Real seconds: more than a loaded machine needs. How many runs there are says what a check costs.
 PLENTY = 50.0
@@ -15,8 +17,16 @@ def holds(
     changes: int = 2,
     runs: int = 1500,
     injections: int = 2,
+    invariants: Sequence[Invariant] = (),
     **options: Any,
 ) -> Exploration:
     """Explore, and fail unless the verdict is pass; return the report."""
     bounds = Bounds(changes=changes, injections=injections, runs=runs)
-    return explore(main, bounds=bounds, budget=PLENTY, **options).check()
+    return explore(
+        main, bounds=bounds, budget=PLENTY, invariants=[main_completes, *invariants], **options
+    ).check()
+
+
+def main_completes(run: Run[Any]) -> bool:
+    """Main has come to its end, with all that it asserts, unless something was injected."""
+    return bool(run.struck) or isinstance(run.outcome, Completed)

@@ -57,22 +57,25 @@ def test_errors_of_all_children_are_raised() -> None:
 
 
 def test_children_in_a_canceled_stretch_are_marked_before_anything_is_delivered() -> None:
-    """A deadline around a group is told to its children before the body cleans up (R13)."""
+    """A deadline around a group is told to its children as soon as it has expired (R13)."""
 
     async def main() -> None:
         marked: list[bool] = []
 
-        async def child() -> None:
-            await rescind.never()
-
         async def block() -> None:
-            async with rescind.deadline(1):
-                async with rescind.task_group() as g:
-                    task = g.spawn(child())
-                    try:
-                        await rescind.never()
-                    finally:
-                        marked.append(bool(task.cancel_reasons))
+            limit = rescind.deadline(1)
+
+            async def child() -> None:
+                await rescind.sleep(1)
+                if limit.expired:
+                    marked.append(rescind.cancel_requested() is not None)
+
+            async with limit, rescind.task_group() as g:
+                task = g.spawn(child())
+                try:
+                    await rescind.never()
+                finally:
+                    marked.append(task.done() or bool(task.cancel_reasons))
 
         await rescind.outcomes(block())
         assert all(marked), "delivered before it was marked"
@@ -152,7 +155,8 @@ async def _slow(seconds: float) -> None:
     try:
         await rescind.never()
     finally:
-        await rescind.sleep(seconds)
+        await rescind.sleep(seconds / 2)
+        await rescind.sleep(seconds / 2)
         _SLOW.append(True)
 
 
@@ -259,8 +263,8 @@ def test_a_loser_has_the_grace_of_its_task() -> None:
     holds(main, changes=0)
 
 
-def test_what_a_drop_raises_is_in_the_outcome() -> None:
-    """Of the cleanup that was cut short, and of each branch; nothing is lost (R15)."""
+def test_what_a_cleanup_raises_is_in_the_outcome_once() -> None:
+    """Dropped or drained: of each branch, then of what awaited them; nothing is lost (R15)."""
 
     async def main() -> None:
         async def fails(number: int) -> None:
@@ -269,12 +273,38 @@ def test_what_a_drop_raises_is_in_the_outcome() -> None:
             finally:
                 raise LookupError(number)
 
-        for what, numbers in ((fails(1), [1]), (rescind.join(fails(1), fails(2)), [1, 2])):
-            task = rescind.spawn(what)
-            await rescind.yield_now()
-            outcome = await task.cancel("now", grace=0)
-            assert isinstance(outcome, rescind.Canceled)
-            assert outcome.dropped
-            assert numbers == [one.args[0] for one in outcome.also]
+        async def both() -> None:
+            try:
+                await rescind.join(fails(1), fails(2))
+            finally:
+                raise LookupError(3)
+
+        for make, numbers in ((lambda: fails(1), [1]), (both, [1, 2, 3])):
+            for grace in (0, None):
+                task = rescind.spawn(make())
+                await rescind.yield_now()
+                outcome = await task.cancel("now", grace=grace)
+                assert isinstance(outcome, rescind.Canceled)
+                assert outcome.dropped == (grace == 0)
+                assert numbers == [one.args[0] for one in outcome.also], grace
 
     run_virtual(main).unwrap()  # in the lab, what a canceled task raises is a failure
+
+
+def test_what_goes_on_after_its_drop_is_said_to_be_abandoned() -> None:
+    """Its joiners are told, and go on (R10)."""
+
+    async def main() -> None:
+        async def stubborn() -> None:
+            try:
+                await rescind.never()
+            except GeneratorExit:
+                await rescind.never()
+
+        task = rescind.spawn(stubborn())
+        await rescind.yield_now()
+        outcome = await task.cancel("now", grace=0)
+        assert isinstance(outcome, rescind.Canceled)
+        assert outcome.abandoned
+
+    run_virtual(main).unwrap()

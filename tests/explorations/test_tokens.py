@@ -187,6 +187,34 @@ def test_join_or_cancel_takes_its_task_along() -> None:
     holds(main, changes=1)
 
 
+def test_the_joined_has_no_more_time_than_its_joiner() -> None:
+    """It is canceled in consequence, within what is left of that grace (R10)."""
+
+    async def main() -> None:
+        ended_at: list[float] = []
+
+        async def hangs() -> None:
+            try:
+                await rescind.never()
+            finally:
+                try:
+                    await rescind.never()
+                finally:
+                    ended_at.append(rescind.now())
+
+        async def joins() -> None:
+            await rescind.join_or_cancel(task)
+
+        task = rescind.spawn(hangs())
+        joiner = rescind.spawn(joins())
+        await rescind.sleep(1)
+        joiner.cancel("stop", grace=2)
+        await task.join()
+        assert [3] == ended_at
+
+    holds(main, changes=0)
+
+
 class Resource:
     """Says when it is closed."""
 
@@ -198,29 +226,35 @@ class Resource:
         self.closed.append(self)
 
 
+class Slow(Resource):
+    """The same, but it has to be awaited."""
+
+    async def aclose(self) -> None:
+        """Note it; in a cleanup nothing is due (R9), so a checkpoint does not park."""
+        await rescind.checkpoint()
+        await rescind.sleep(1)
+        self.closed.append(self)
+
+
 def test_owned_resources_are_closed_if_the_body_never_ran() -> None:
     """Once, the last first; canceled or dropped (R5)."""
 
     async def main() -> None:
-        for grace in (None, 0):
+        for grace, make in ((None, Resource), (None, Slow), (0, Resource)):
             closed: list[Resource] = []
             entered: list[str] = []
-            resources = [Resource(closed), Resource(closed)]
+            resources = [make(closed), make(closed)]
 
-            async def body(
-                resources: list[Resource] = resources, entered: list[str] = entered
-            ) -> None:
+            async def body(entered: list[str] = entered) -> None:
                 entered.append("body")
-                for resource in reversed(resources):
-                    resource.close()
 
             task = rescind.spawn(body(), owned=resources)
             task.cancel("before it runs", grace=grace)
             await task.join()
-            assert resources[::-1] == closed
+            assert [True, True] == [a is b for a, b in zip(resources, closed[::-1], strict=True)]
             assert [] == entered
 
-    holds(main, changes=1)
+    holds(main, changes=0)
 
 
 def test_a_canceled_tick_is_not_taken() -> None:

@@ -39,7 +39,7 @@ MUTANTS = (
         "combinators/children.py",
         "                    errors += outcome.also",
         "                    pass",
-        ("P6", "P33"),
+        ("explorations/test_groups.py::test_what_a_cleanup_raises_is_in_the_outcome_once",),
     ),
     Mutant(
         "losers-not-drained",
@@ -159,7 +159,9 @@ MUTANTS = (
         "combinators/parallel.py",
         "return self._despite() or Canceled(request.reason, self._failures())",
         "return self._despite() or Canceled(request.reason)",
-        ("P6", "P33"),
+        (
+            "explorations/test_deadlines.py::test_what_fails_in_the_cleanup_is_with_the_timeout[deadline]",
+        ),
     ),
     # -- timeout, shield, shared -------------------------------------------------------------------
     Mutant(
@@ -207,7 +209,7 @@ MUTANTS = (
         "combinators/timeout.py",
         "        if isinstance(outcome, Completed):\n            return outcome.value\n        if isinstance(outcome, Error):",
         "        if isinstance(outcome, Completed):\n            outcome = Canceled(self._request.reason)\n        if isinstance(outcome, Error):",
-        (),
+        ("explorations/test_deadlines.py::test_a_value_in_spite_of_the_timeout_is_the_value",),
     ),
     Mutant(
         "timeout-loses-cleanup-errors",
@@ -216,7 +218,9 @@ MUTANTS = (
         "combinators/timeout.py",
         "        error.also = outcome.also\n",
         "",
-        ("P6",),
+        (
+            "explorations/test_deadlines.py::test_what_fails_in_the_cleanup_is_with_the_timeout[timeout]",
+        ),
     ),
     Mutant(
         "deadline-of-a-timeout-not-told",
@@ -225,7 +229,7 @@ MUTANTS = (
         "combinators/timeout.py",
         "cx.derive(deadline_at=self._at)",
         "cx.derive()",
-        ("P61",),
+        ("explorations/test_deadlines.py::test_what_is_inside_can_read_the_deadline",),
     ),
     Mutant(
         "shield-passes-it-on",
@@ -280,7 +284,7 @@ MUTANTS = (
         "combinators/shared.py",
         "        self.subscribers.wake_all()",
         "        self.subscribers.wake_one()",
-        ("P51",),
+        ("explorations/test_sets.py::test_a_shared_future_goes_on_when_its_poller_leaves",),
     ),
     Mutant(
         "shared-not-restarted",
@@ -298,7 +302,7 @@ MUTANTS = (
         "combinators/shared.py",
         "        cell.drop_now(CancelRequest(reason))\n",
         "",
-        (),
+        ("explorations/test_sets.py::test_a_shared_future_ends_with_its_last_subscriber",),
     ),
     # -- sets --------------------------------------------------------------------------------------
     Mutant(
@@ -317,7 +321,7 @@ MUTANTS = (
         "combinators/members.py",
         "        if self.alive:\n            self.cancel(self.cells, reason)",
         "        pass",
-        (f"{OWN}[select]",),
+        ("explorations/test_sets.py::test_the_first_failure_of_concurrently_cancels_the_others",),
     ),
     Mutant(
         "place-in-a-set-not-given-back",
@@ -326,7 +330,7 @@ MUTANTS = (
         "combinators/members.py",
         "            self.begun -= 1\n            if self._waiting",
         "            if self._waiting and self.begun < (self.limit or 0)",
-        (),
+        ("explorations/test_sets.py::test_a_place_in_a_set_is_given_back",),
     ),
     Mutant(
         "canceled-in-line-forgotten",
@@ -335,7 +339,7 @@ MUTANTS = (
         "combinators/members.py",
         "                self.enqueue(member)  # nobody else will: it waited in another line",
         "                pass",
-        (),
+        ("explorations/test_sets.py::test_a_place_in_a_set_is_given_back",),
     ),
     Mutant(
         "unfetched-value-lost",
@@ -344,7 +348,7 @@ MUTANTS = (
         "combinators/members.py",
         "                    self.hand_back(outcome.value)",
         "                    pass",
-        (),
+        ("explorations/test_sets.py::test_a_value_that_nobody_fetched_is_handed_back",),
     ),
     Mutant(
         "latest-outcome-first",
@@ -353,7 +357,7 @@ MUTANTS = (
         "combinators/members.py",
         "        member = self.ended.popleft()",
         "        member = self.ended.pop()",
-        (),
+        ("explorations/test_sets.py::test_outcomes_of_a_set_come_in_the_order_of_ends",),
     ),
     Mutant(
         "canceled-fetch-stays",
@@ -362,7 +366,7 @@ MUTANTS = (
         "combinators/fetching.py",
         "        if self._children.fetcher is self:\n            self._children.fetcher = None",
         "        pass",
-        (),
+        ("explorations/test_sets.py::test_a_canceled_fetch_lets_others_fetch",),
     ),
     Mutant(
         "one-call-too-many",
@@ -371,7 +375,7 @@ MUTANTS = (
         "combinators/work.py",
         "return alive + len(members.ended) + len(self._held) < self._limit",
         "return alive + len(members.ended) + len(self._held) <= self._limit",
-        (),
+        ("explorations/test_sets.py::test_concurrently_keeps_to_its_limit",),
     ),
     Mutant(
         "feeder-not-woken",
@@ -380,7 +384,7 @@ MUTANTS = (
         "combinators/work.py",
         "            feeder.wake()\n",
         "            pass\n",
-        (),
+        ("explorations/test_sets.py::test_concurrently_keeps_to_its_limit",),
     ),
     # -- finalizers --------------------------------------------------------------------------------
     Mutant(

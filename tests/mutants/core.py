@@ -11,7 +11,9 @@ MUTANTS = (
         "_core/phase.py",
         "READY: ENQUEUE         | DONE: FINISH",
         "PARKED                 | DONE: FINISH",
-        ("P70", "P1"),
+        (
+            "explorations/test_deadlines.py::test_a_value_that_is_there_is_never_lost_to_a_cancellation[race]",
+        ),
     ),
     Mutant(
         "wake-in-a-cleanup-lost",
@@ -84,7 +86,9 @@ MUTANTS = (
         "_core/cell.py",
         "        if shortened:\n            self.arm_grace()",
         "        if shortened and self._grace_timer is None:\n            self.arm_grace()",
-        ("P65", "P34"),
+        (
+            "explorations/test_groups.py::test_a_second_request_shortens_the_grace_and_never_lengthens_it",
+        ),
     ),
     Mutant(
         "child-told-after-the-delivery",
@@ -93,7 +97,7 @@ MUTANTS = (
         "_core/cell.py",
         "        for dependent in self.dependents or ():\n            dependent.asked(self)",
         "        pass",
-        ("P53",),
+        ("explorations/test_groups.py::test_a_request_marks_the_whole_tree_at_once",),
     ),
     Mutant(
         "grace-timer-left",
@@ -102,7 +106,7 @@ MUTANTS = (
         "_core/cell.py",
         "        if timer is not None:\n            timer.cancel()\n        for dependent",
         "        for dependent",
-        ("P34", "P62"),
+        ("explorations/test_deadlines.py::test_a_block_that_ends_in_time_leaves_no_timer",),
     ),
     Mutant(
         "drop-failures-lost",
@@ -111,7 +115,7 @@ MUTANTS = (
         "_core/cell.py",
         "self._finish(Canceled(request.reason, also, self.started, abandoned))",
         "self._finish(Canceled(request.reason, (), self.started, abandoned))",
-        ("P33", "P6"),
+        ("explorations/test_groups.py::test_what_a_cleanup_raises_is_in_the_outcome_once",),
     ),
     Mutant(
         "grace-not-inherited",
@@ -120,7 +124,7 @@ MUTANTS = (
         "_core/cell.py",
         "                return grace\n            cell = cell.parent",
         "                return grace\n            break",
-        ("P65",),
+        ("explorations/test_groups.py::test_a_loser_has_the_grace_of_its_task",),
     ),
     Mutant(
         "context-not-entered",
@@ -129,7 +133,7 @@ MUTANTS = (
         "_core/cell.py",
         "value = context.run(future.poll, self.cx)",
         "value = future.poll(self.cx)",
-        (),
+        ("explorations/test_groups.py::test_each_has_its_own_context_variables",),
     ),
     # -- task --------------------------------------------------------------------------------------
     Mutant(
@@ -139,7 +143,7 @@ MUTANTS = (
         "_core/task.py",
         "joiners.wake_all()",
         "joiners.wake_one()",
-        ("P5", "P12"),
+        ("explorations/test_tokens.py::test_every_joiner_is_told_and_leaves_nothing",),
     ),
     Mutant(
         "canceled-joiner-stays",
@@ -148,7 +152,7 @@ MUTANTS = (
         "_core/task.py",
         "            self._task.joiners().leave(waiter)",
         "            waiter.woken = False",
-        ("P7",),
+        ("explorations/test_tokens.py::test_every_joiner_is_told_and_leaves_nothing",),
     ),
     Mutant(
         "joiner-keeps-its-first-waker",
@@ -157,7 +161,7 @@ MUTANTS = (
         "_core/task.py",
         "            self._waiter.waker = cx.waker",
         "            pass",
-        ("P70",),
+        ("explorations/test_tokens.py::test_a_future_that_moves_wakes_who_polls_it_now",),
     ),
     Mutant(
         "second-request-has-its-own-grace",
@@ -166,7 +170,9 @@ MUTANTS = (
         "_core/task.py",
         "grace = self.effective_grace if self.request is None else None",
         "grace = self.effective_grace",
-        ("P11",),
+        (
+            "explorations/test_groups.py::test_a_second_request_shortens_the_grace_and_never_lengthens_it",
+        ),
     ),
     Mutant(
         "cancel-of-the-ended-accepted",
@@ -203,7 +209,7 @@ MUTANTS = (
         "_core/executor.py",
         "                    self.budget = self._budget\n                    steps += 1",
         "                    self.budget = 1 << 30\n                    steps += 1",
-        (),
+        ("explorations/test_turns.py::test_a_hot_task_lets_others_run",),
     ),
     Mutant(
         "budget-not-renewed",
@@ -212,7 +218,7 @@ MUTANTS = (
         "_core/executor.py",
         "                    self.budget = self._budget\n                    steps += 1",
         "                    self.budget = max(self.budget, 1)\n                    steps += 1",
-        (),
+        ("explorations/test_turns.py::test_each_step_has_a_budget_of_its_own",),
     ),
     Mutant(
         "yield-before-the-io",
@@ -221,7 +227,9 @@ MUTANTS = (
         "_core/executor.py",
         "        self._deferred.append(waker)\n",
         "        waker.wake()\n",
-        (),
+        (
+            "explorations/test_groups.py::test_a_second_request_shortens_the_grace_and_never_lengthens_it",
+        ),
     ),
     Mutant(
         "turn-without-end",
@@ -239,7 +247,7 @@ MUTANTS = (
         "_core/executor.py",
         "        self._ready.append(task)",
         "        self._ready.appendleft(task)",
-        (),
+        ("explorations/test_turns.py::test_tasks_run_in_the_order_of_their_waking",),
     ),
     Mutant(
         "earlier-timer-not-armed",
@@ -294,7 +302,7 @@ MUTANTS = (
         "_core/waitlist.py",
         "if waiter is None or waiter.ticket > latest:",
         "if waiter is None or waiter.ticket >= latest:",
-        ("P5", "P12"),
+        ("explorations/test_deadlines.py::test_after_a_deadline_the_task_can_be_canceled",),
     ),
     Mutant(
         "leaving-cuts-the-line",
@@ -313,7 +321,7 @@ MUTANTS = (
         "_core/timers.py",
         "                heapq.heapify(self._heap)",
         "                self._heap.reverse()",
-        (),
+        ("explorations/test_turns.py::test_timers_fire_in_the_order_of_their_times",),
     ),
     Mutant(
         "equal-times-in-reverse",
@@ -322,16 +330,7 @@ MUTANTS = (
         "_core/timers.py",
         "heapq.heappush(self._heap, (at, self._made, timer))",
         "heapq.heappush(self._heap, (at, -self._made, timer))",
-        (),
-    ),
-    Mutant(
-        "canceled-timer-still-rings",
-        "the host is asked to ring for a timer that was canceled",
-        "T1",
-        "_core/timers.py",
-        "            if timer._heap is not None:\n                return at",
-        "            if timer is not None:\n                return at",
-        ("P59", "P44"),
+        ("explorations/test_turns.py::test_tasks_run_in_the_order_of_their_waking",),
     ),
     # -- reasons and endings -----------------------------------------------------------------------
     Mutant(
@@ -350,7 +349,7 @@ MUTANTS = (
         "_core/reason.py",
         "        if grace_at is None or (self.grace_at is not None and self.grace_at <= grace_at):",
         "        if grace_at is None:",
-        ("P65", "P64"),
+        ("explorations/test_groups.py::test_a_child_of_a_group_ends_within_its_parents_grace",),
     ),
     Mutant(
         "grace-not-passed-on",
@@ -359,7 +358,7 @@ MUTANTS = (
         "_core/reason.py",
         "first.at, first), grace_at=self.grace_at",
         "first.at, first), grace_at=grace_at",
-        ("P65",),
+        ("explorations/test_tokens.py::test_the_joined_has_no_more_time_than_its_joiner",),
     ),
     Mutant(
         "later-deadline-counts",
@@ -368,7 +367,7 @@ MUTANTS = (
         "_core/poll.py",
         "if at is None or (deadline_at is not None and deadline_at < at):",
         "if at is None or (deadline_at is not None and deadline_at > at):",
-        ("P61",),
+        ("explorations/test_deadlines.py::test_what_is_inside_can_read_the_deadline",),
     ),
     Mutant(
         "failure-told-twice",
@@ -377,7 +376,7 @@ MUTANTS = (
         "_core/ending.py",
         "            own = [one for one in (exc, *also_of(exc)) if not any(one is other for other in also)]",
         "            own = [exc, *also_of(exc), *also]",
-        ("P6",),
+        ("explorations/test_groups.py::test_what_a_cleanup_raises_is_in_the_outcome_once",),
     ),
     Mutant(
         "second-drop-failure-lost",
@@ -386,7 +385,7 @@ MUTANTS = (
         "_core/dropping.py",
         "        failures = failures_of(exc)",
         "        failures = failures_of(exc)[:1]",
-        ("P6", "P33"),
+        ("explorations/test_groups.py::test_what_a_cleanup_raises_is_in_the_outcome_once",),
     ),
     Mutant(
         "abandoned-not-told",
@@ -395,7 +394,7 @@ MUTANTS = (
         "_core/dropping.py",
         "            abandoned = True\n",
         "            abandoned = False\n",
-        (),
+        ("explorations/test_groups.py::test_what_goes_on_after_its_drop_is_said_to_be_abandoned",),
     ),
     Mutant(
         "woken-future-dropped-unseen",

@@ -12,7 +12,7 @@ MUTANTS = (
         "            self.request = request\n            self.attention = True\n"
         "            if self._leaf is not None:\n"
         "                self._canceling = self._due(self._leaf)\n",
-        ("P15", "P68", "P62"),
+        ("explorations/test_tokens.py::test_every_joiner_is_told_and_leaves_nothing",),
     ),
     Mutant(
         "value-lost-at-cancel",
@@ -22,7 +22,9 @@ MUTANTS = (
         "            return outcome.value, None  # D2: the cancellation stays due",
         "            self.mark_delivered(request)\n"
         "            return None, Cancellation(request.reason)",
-        ("P15", "P50", "P69"),
+        (
+            "explorations/test_deadlines.py::test_a_value_that_is_there_is_never_lost_to_a_cancellation[race]",
+        ),
     ),
     Mutant(
         "leaf-dropped-not-drained",
@@ -34,7 +36,7 @@ MUTANTS = (
         "                        if outcome is PENDING:\n                            leaf.drop()\n"
         "                            outcome = Canceled(self._canceling.reason)\n"
         "                        value, error = self._settle(outcome)",
-        ("P37", "P43", "P12"),
+        ("P45", "P38"),
     ),
     Mutant(
         "leaf-after-its-coroutine",
@@ -43,7 +45,7 @@ MUTANTS = (
         "_core/coroutine.py",
         "                leaf.drop()  # F4: the leaf first",
         "                self._close(errors)\n                leaf.drop()",
-        ("P28", "P37"),
+        ("explorations/test_tokens.py::test_a_guard_ends_with_its_token_and_leaves_nothing_there",),
     ),
     Mutant(
         "leaf-left-by-the-drop",
@@ -89,7 +91,9 @@ MUTANTS = (
         "_core/coroutine.py",
         "return ended_by(exc, self.request)",
         "return ended_by(exc, None)",
-        ("P33", "P6"),
+        (
+            "explorations/test_deadlines.py::test_what_fails_in_the_cleanup_is_with_the_timeout[deadline]",
+        ),
     ),
     Mutant(
         "leaf-cleanup-error-lost",
@@ -116,7 +120,9 @@ MUTANTS = (
         "_core/coroutine.py",
         "                            executor.budget -= 1  # D7\n                            absorbed = True",
         "                            absorbed = True",
-        (),
+        (
+            "explorations/test_turns.py::test_leaves_that_end_in_spite_of_a_cancellation_cost_budget_too",
+        ),
     ),
     # -- scopes ------------------------------------------------------------------------------------
     Mutant(
@@ -135,7 +141,9 @@ MUTANTS = (
         "_core/scope.py",
         "and not self.masked(index + 1, leaf)",
         "and not self.masked(0, leaf)",
-        ("P20",),
+        (
+            "explorations/test_deadlines.py::test_a_deadline_works_inside_a_shield_and_waits_for_one_inside_of_it",
+        ),
     ),
     Mutant(
         "deadline-ignores-the-shield-inside",
@@ -144,7 +152,9 @@ MUTANTS = (
         "_core/scope.py",
         "and not self.masked(index + 1, leaf)",
         "and not self.masked(len(self.scopes), leaf)",
-        ("P20",),
+        (
+            "explorations/test_deadlines.py::test_a_deadline_works_inside_a_shield_and_waits_for_one_inside_of_it",
+        ),
     ),
     Mutant(
         "cleanup-interrupted-from-outside",
@@ -153,7 +163,9 @@ MUTANTS = (
         "_core/scope.py",
         "for index in range(self.floor, len(self.scopes)):",
         "for index in range(len(self.scopes)):",
-        (),
+        (
+            "explorations/test_deadlines.py::test_a_deadline_around_a_cleanup_waits_until_it_is_done",
+        ),
     ),
     Mutant(
         "protection-outlives-its-block",
@@ -162,7 +174,7 @@ MUTANTS = (
         "_core/scope.py",
         "            self.floor = scope.floor_before\n",
         "            pass\n",
-        (),
+        ("explorations/test_deadlines.py::test_after_a_deadline_the_one_around_works",),
     ),
     Mutant(
         "floor-above-the-stack",
@@ -171,7 +183,7 @@ MUTANTS = (
         "_core/scope.py",
         "        self.floor = min(self.floor, len(self.scopes))\n",
         "",
-        (),
+        ("explorations/test_deadlines.py::test_a_deadline_in_a_cleanup_works",),
     ),
     Mutant(
         "group-in-a-canceled-stretch-not-told",
@@ -262,7 +274,9 @@ MUTANTS = (
         "_core/deadline.py",
         '            self._timer.cancel()\n        executor = cx.runtime("deadline()")',
         '            pass\n        executor = cx.runtime("deadline()")',
-        (),
+        (
+            "explorations/test_deadlines.py::test_a_rescheduled_deadline_expires_at_its_new_time_alone",
+        ),
     ),
     Mutant(
         "deadline-timer-left",
@@ -271,7 +285,7 @@ MUTANTS = (
         "_core/deadline.py",
         "            self._timer.cancel()\n        self.leave()",
         "            pass\n        self.leave()",
-        (),
+        ("explorations/test_deadlines.py::test_a_block_that_ends_in_time_leaves_no_timer",),
     ),
     Mutant(
         "deadline-loses-cleanup-errors",
@@ -280,6 +294,8 @@ MUTANTS = (
         "_core/deadline.py",
         "    error.also = exc.also\n    for other",
         "    for other",
-        (),
+        (
+            "explorations/test_deadlines.py::test_what_fails_in_the_cleanup_is_with_the_timeout[deadline]",
+        ),
     ),
 )

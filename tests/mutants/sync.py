@@ -16,7 +16,7 @@ MUTANTS = (
         "sync/operation.py",
         "            if waiter is not None and waiter.woken:",
         "            if waiter is None and self._waiter is not None:",
-        (),
+        ("models/test_order.py::test_what_was_given_is_delivered_though_it_is_canceled_then",),
     ),
     Mutant(
         "operation-keeps-its-first-waker",
@@ -34,7 +34,7 @@ MUTANTS = (
         "sync/operation.py",
         "        if self._waiter is not None:\n            self._section.post(self._quit)  # O5",
         "        self._waiter = None",
-        (),
+        ("models/test_order.py::test_what_goes_out_of_scope_leaves_the_line",),
     ),
     Mutant(
         "dropped-operation-stays",
@@ -89,7 +89,7 @@ MUTANTS = (
         "sync/semaphore.py",
         "                waiter.given += self._free\n                self._free = 0\n                return",
         "                return",
-        (),
+        ("models/test_order.py::test_small_requests_wait_behind_a_big_one",),
     ),
     Mutant(
         "one-of-several-released",
@@ -107,7 +107,7 @@ MUTANTS = (
         "sync/semaphore.py",
         "            self._free += gathered\n            self._section.wake",
         "            self._section.wake",
-        (),
+        ("models/test_order.py::test_closing_a_semaphore_gives_back_what_was_gathered",),
     ),
     # -- mutex, rwlock -----------------------------------------------------------------------------
     Mutant(
@@ -163,7 +163,7 @@ MUTANTS = (
         "sync/rwlock.py",
         "if (write and self._readers) or (self._waiting.first is not None and not again):",
         "if write and (self._readers or self._waiting.first is not None):",
-        (),
+        ("models/test_order.py::test_readers_do_not_overtake_a_writer",),
     ),
     Mutant(
         "downgrade-lets-nobody-in",
@@ -172,7 +172,7 @@ MUTANTS = (
         "sync/rwlock.py",
         "        self._readers[writer] = None\n        self._writer = None\n        self._serve()",
         "        self._readers[writer] = None\n        self._writer = None",
-        (),
+        ("models/test_order.py::test_readers_go_on_when_the_writer_becomes_one",),
     ),
     # -- condition, notify, event, barrier, once cell ----------------------------------------------
     Mutant(
@@ -228,7 +228,7 @@ MUTANTS = (
         "sync/notify.py",
         "        told = notify._calls != self._calls",
         "        told = notify is not self._notify",
-        (),
+        ("models/test_order.py::test_notify_waiters_is_heard_by_those_that_exist",),
     ),
     Mutant(
         "event-wakes-the-first",
@@ -319,7 +319,7 @@ MUTANTS = (
         "sync/channel_core.py",
         "return capacity - len(self.queue) - self.granted - self.reserved",
         "return capacity - len(self.queue) - self.reserved",
-        (f"{CHANNELS}channel_of_one",),
+        ("models/test_order.py::test_what_is_handed_over_takes_up_room",),
     ),
     Mutant(
         "sender-overtakes",
@@ -328,7 +328,7 @@ MUTANTS = (
         "sync/channel_core.py",
         "return self.putters.first is None and self.free() >= slots",
         "return self.free() >= slots",
-        (),
+        ("models/test_order.py::test_senders_do_not_overtake",),
     ),
     Mutant(
         "room-not-told",
@@ -346,7 +346,7 @@ MUTANTS = (
         "sync/channel_core.py",
         "        if left:\n            self._undeliver(left)",
         "        self.undelivered += len(left)",
-        (),
+        ("models/test_order.py::test_with_the_last_receiver_everything_is_handed_back",),
     ),
     Mutant(
         "senders-not-told-of-the-end",
@@ -355,7 +355,7 @@ MUTANTS = (
         "sync/channel_core.py",
         "            self.section.wake_all(putters, False)",
         "            pass",
-        (),
+        ("models/test_order.py::test_senders_are_told_when_the_channel_is_closed",),
     ),
     Mutant(
         "end-before-the-permits",
@@ -364,7 +364,7 @@ MUTANTS = (
         "sync/channel_core.py",
         "if self.queue or self.granted or self.reserved or self.putters.first is not None:",
         "if self.queue or self.granted or self.putters.first is not None:",
-        (),
+        ("models/test_order.py::test_a_permit_keeps_the_channel_open",),
     ),
     Mutant(
         "reserved-slot-lost",
@@ -382,7 +382,7 @@ MUTANTS = (
         "sync/sender.py",
         "        if not core.putters.leave(waiter):\n            core.settle()  # O2",
         "        if not core.putters.leave(waiter):\n            pass",
-        (f"{CHANNELS}reserve",),
+        ("models/test_order.py::test_senders_do_not_overtake",),
     ),
     Mutant(
         "oneshot-value-lost",
@@ -409,7 +409,7 @@ MUTANTS = (
         "sync/oneshot.py",
         "        core.sender = False\n        if not core.sent:",
         "        core.sender = False\n        if core.sent:",
-        (),
+        ("models/test_order.py::test_who_waits_for_a_oneshot_learns_that_nothing_comes",),
     ),
     Mutant(
         "broadcast-tells-the-first",
@@ -428,7 +428,7 @@ MUTANTS = (
         "sync/broadcast_core.py",
         "            place.next = self.first\n",
         "            place.next = self.end\n",
-        (),
+        ("models/test_order.py::test_a_receiver_that_lags_goes_on_with_the_oldest_kept",),
     ),
     Mutant(
         "seen-before-it-is-given",

@@ -10,7 +10,7 @@ MUTANTS = (
         "tasks/group_core.py",
         "            self._block.cancel(CancelRequest(reason))",
         "            pass",
-        ("P54",),
+        ("explorations/test_deadlines.py::test_a_second_expiry_of_a_block_changes_nothing",),
     ),
     Mutant(
         "children-not-told-of-the-parents-cancel",
@@ -19,7 +19,9 @@ MUTANTS = (
         "tasks/group_core.py",
         "                self._ask(task, told, UNSET, request.grace_at)",
         "                pass",
-        ("P53", "P52"),
+        (
+            "explorations/test_groups.py::test_children_in_a_canceled_stretch_are_marked_before_anything_is_delivered",
+        ),
     ),
     Mutant(
         "child-outlives-the-parents-grace",
@@ -38,7 +40,7 @@ MUTANTS = (
         "        if self.policy.raises and self._state is not State.CLOSED:",
         "        if self._errors:\n            return\n"
         "        if self.policy.raises and self._state is not State.CLOSED:",
-        ("P6",),
+        ("explorations/test_groups.py::test_errors_of_all_children_are_raised",),
     ),
     Mutant(
         "cleanup-error-of-a-child-lost",
@@ -47,7 +49,7 @@ MUTANTS = (
         "tasks/group_core.py",
         "            for error in outcome.also:\n                self._keep(task, error)",
         "            pass",
-        ("P6",),
+        ("explorations/test_groups.py::test_errors_of_all_children_are_raised",),
     ),
     Mutant(
         "daemons-end-with-the-body",
@@ -101,7 +103,7 @@ MUTANTS = (
         "tasks/places.py",
         "            self._place = False\n            self._places.release()",
         "            self._place = False",
-        (),
+        ("explorations/test_groups.py::test_a_place_in_a_group_is_given_back",),
     ),
     Mutant(
         "place-of-a-canceled-child-lost",
@@ -110,7 +112,7 @@ MUTANTS = (
         "tasks/places.py",
         "        if waiter is not None and self._places.waiting.leave(waiter):\n            self._places.release()",
         "        if waiter is not None:\n            self._places.waiting.leave(waiter)",
-        (),
+        ("explorations/test_groups.py::test_a_place_in_a_group_is_given_back",),
     ),
     Mutant(
         "restarted-after-the-cancel",
@@ -119,7 +121,7 @@ MUTANTS = (
         "tasks/supervisor.py",
         'if restart == "never" or child.asked():',
         'if restart == "never":',
-        (),
+        ("explorations/test_groups.py::test_a_canceled_child_is_not_restarted",),
     ),
     Mutant(
         "restarts-counted-for-ever",
@@ -128,7 +130,7 @@ MUTANTS = (
         "tasks/supervisor.py",
         "while recent and recent[0][0] < now - policy.within:",
         "while recent and recent[0][0] < 0:",
-        (),
+        ("explorations/test_groups.py::test_restarts_of_long_ago_do_not_count",),
     ),
     # -- tokens ------------------------------------------------------------------------------------
     Mutant(
