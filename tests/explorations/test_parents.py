@@ -1,9 +1,12 @@
 """Combinators: what becomes of values and failures that come at once, or too late."""
 
+from typing import Any
+
 import pytest
 
 import rescind
-from rescind.lowlevel import Future
+from rescind.lowlevel import PENDING, CancelRequest, Context, Future
+from rescind.testing import context, poll_cancel_once, poll_once, run_virtual
 from tests.explorations.kit import holds
 
 
@@ -100,3 +103,59 @@ def test_all_of_a_shield_runs_and_what_it_gives_is_delivered() -> None:
             assert ["value"] == got
 
     holds(main, changes=0)
+
+
+def test_a_parents_shorter_grace_bounds_a_timeout_that_cleans_up() -> None:
+    """A parent of the user's own may hand on less time than the timeout has itself (R10)."""
+
+    class Strict(Future[Any]):
+        """Allows its child a second."""
+
+        def __init__(self, inner: Future[Any]) -> None:
+            self.inner = inner
+
+        def poll(self, cx: Context) -> Any:
+            self.waker = cx.waker
+            return self.inner.poll(cx)
+
+        def poll_cancel(self, cx: Context, request: CancelRequest) -> Any:
+            self.waker = cx.waker
+            return self.inner.poll_cancel(cx, CancelRequest(request.reason, grace_at=3))
+
+        def drop(self) -> None:
+            self.inner.drop()
+
+    async def main() -> None:
+        async def hangs() -> None:
+            try:
+                await rescind.never()
+            finally:
+                await rescind.never()
+
+        task = rescind.spawn(Strict(rescind.timeout(hangs(), 1, grace=9, on_overrun="drop")))
+        await rescind.sleep(2)
+        await task.cancel("stop", grace=None)
+        assert 3 == rescind.now()
+
+    run_virtual(main).unwrap()
+
+
+def test_a_request_can_be_read_in_a_shield_that_is_polled_by_hand() -> None:
+    """Also where no task is around from which it could be read (R12)."""
+    seen: list[bool] = []
+    polls: list[None] = []
+
+    def parks_once(cx: Context) -> Any:
+        polls.append(None)
+        cx.waker.wake()
+        return PENDING if len(polls) == 1 else None
+
+    async def reads() -> None:
+        seen.append(rescind.cancel_requested() is not None)
+        await rescind.poll_fn(parks_once)
+        seen.append(rescind.cancel_requested() is not None)
+
+    shielded = rescind.shield(reads())
+    assert poll_once(shielded, context()) is PENDING
+    assert isinstance(poll_cancel_once(shielded, context()), rescind.Completed)
+    assert [False, True] == seen

@@ -14,4 +14,19 @@ MUTANTS: tuple[Mutant, ...] = (
 )
 
 #: One of each kind, quick to be noticed: what `make mutants-smoke` tries.
-SMOKE: frozenset[str] = frozenset()
+SMOKE: frozenset[str] = frozenset(
+    {
+        "wake-in-a-poll-lost",
+        "request-before-the-first-poll-lost",
+        "grace-over-unheard",
+        "value-lost-at-cancel",
+        "shield-ignored",
+        "losers-not-drained",
+        "finalizer-error-lost",
+        "late-child-runs",
+        "joined-value-lost",
+        "hand-over-forgotten",
+        "gathered-permits-forgotten",
+        "given-twice",
+    }
+)

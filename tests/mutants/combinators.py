@@ -12,7 +12,7 @@ MUTANTS = (
         "combinators/children.py",
         "                executor.defer(cx.waker)  # the host looks for I/O first",
         "                pass",
-        (),
+        ("explorations/test_turns.py::test_a_branch_that_is_hot_lets_the_others_run",),
     ),
     Mutant(
         "always-in-argument-order",
@@ -21,7 +21,9 @@ MUTANTS = (
         "combinators/children.py",
         "            if self.biased and len(ready) > 1:",
         "            if len(ready) > 1:",
-        (),
+        (
+            "combinators/test_children.py::test_later_polls_are_in_wake_order_or_in_argument_order_if_biased",
+        ),
     ),
     Mutant(
         "grace-of-a-child-unbounded",
@@ -30,7 +32,7 @@ MUTANTS = (
         "combinators/children.py",
         "        request.shorten(enclosing)\n",
         "",
-        ("P65",),
+        ("combinators/test_race.py::test_request_of_a_loser_carries_the_earlier_end_of_grace",),
     ),
     Mutant(
         "drop-failures-of-children-lost",
@@ -77,7 +79,9 @@ MUTANTS = (
         "combinators/race.py",
         "                self._hand_back(winner.ended.value)",
         "                pass",
-        (),
+        (
+            "explorations/test_parents.py::test_the_value_of_a_winner_is_handed_back_if_nobody_gets_it",
+        ),
     ),
     Mutant(
         "follower-wins",
@@ -95,7 +99,7 @@ MUTANTS = (
         "combinators/race.py",
         "        return isinstance(outcome, Completed)\n\n    def _untold",
         "        return not isinstance(outcome, Canceled)\n\n    def _untold",
-        (),
+        ("explorations/test_parents.py::test_the_first_success_wins_race_ok",),
     ),
     Mutant(
         "join-waits-for-the-siblings",
@@ -122,7 +126,7 @@ MUTANTS = (
         "combinators/join.py",
         '            attach(first, other, "join: another child failed too")',
         "            pass",
-        ("P6",),
+        ("explorations/test_parents.py::test_all_failures_of_a_join_are_kept",),
     ),
     Mutant(
         "outcomes-swallow-the-cancellation",
@@ -173,7 +177,7 @@ MUTANTS = (
         "        inner_cx = self._enter(cx)\n"
         "        if self._timer is not None and self._timer.fired:\n"
         "            self._expire(cx)\n            return self._drain(cx)\n        self._given = True",
-        ("P62",),
+        ("explorations/test_parents.py::test_a_value_at_the_deadline_is_the_value",),
     ),
     Mutant(
         "timeout-timer-left",
@@ -191,7 +195,9 @@ MUTANTS = (
         "combinators/timeout.py",
         "            if self._request.shorten(request.grace_at):\n                self._arm_grace(cx)\n",
         "",
-        ("P65",),
+        (
+            "explorations/test_parents.py::test_a_parents_shorter_grace_bounds_a_timeout_that_cleans_up",
+        ),
     ),
     Mutant(
         "timeout-outlives-the-grace-around",
@@ -200,7 +206,8 @@ MUTANTS = (
         "combinators/timeout.py",
         "        self._request.shorten(enclosing_grace(cx.cell))\n",
         "",
-        ("P65",),
+        (),
+        "the grace around drops the timeout, too, when it is over: nobody can tell which did it",
     ),
     Mutant(
         "value-after-the-timeout-lost",
@@ -239,7 +246,7 @@ MUTANTS = (
         "        self.request = request\n        try:",
         "        self.request = request\n        if self.outer is None:\n"
         "            return self.inner.poll_cancel(cx, request)\n        try:",
-        ("P22", "P17"),
+        ("P22",),
     ),
     Mutant(
         "shield-is-seen-through",
@@ -257,7 +264,9 @@ MUTANTS = (
         "combinators/shield.py",
         "        self.request = request\n        try:",
         "        try:",
-        ("P27",),
+        (
+            "explorations/test_parents.py::test_a_request_can_be_read_in_a_shield_that_is_polled_by_hand",
+        ),
     ),
     Mutant(
         "first-to-leave-cancels-shared",
@@ -275,7 +284,9 @@ MUTANTS = (
         "combinators/shared.py",
         "            if cell.due:\n                cell.nudge()\n            return",
         "            return",
-        ("P51",),
+        (
+            "combinators/test_sharing.py::test_cancel_of_the_polling_subscriber_between_wake_and_poll_hands_the_poll_on",
+        ),
     ),
     Mutant(
         "one-subscriber-told",
@@ -394,7 +405,7 @@ MUTANTS = (
         "combinators/cleanup.py",
         "        if self._outcome is None:\n            try:\n                self.inner.drop()",
         "        if self._running is None or self._started:\n            try:\n                self.inner.drop()",
-        ("P31",),
+        ("explorations/test_finalizers.py::test_a_dropped_finalizer_is_not_begun_again",),
     ),
     Mutant(
         "finalizer-unshielded",
@@ -403,7 +414,7 @@ MUTANTS = (
         "combinators/cleanup.py",
         "    def holds(self) -> bool:\n        return True",
         "    def holds(self) -> bool:\n        return False",
-        ("P32",),
+        ("explorations/test_finalizers.py::test_nothing_is_due_in_a_finalizer",),
     ),
     Mutant(
         "cancel-shortens-the-finalizer",
@@ -414,7 +425,7 @@ MUTANTS = (
         "            del ended  # the frames of the exception in it may refer back to this one\n"
         "        elif self._running is not None:\n            self._running.drop()\n"
         "            self._running = None\n        try:",
-        ("P32", "P31"),
+        ("explorations/test_finalizers.py::test_a_finalizer_runs_once_and_all_of_it",),
     ),
     Mutant(
         "finalizer-error-lost",
@@ -441,6 +452,6 @@ MUTANTS = (
         "combinators/cleanup.py",
         "        resource = await acquire()",
         "        resource = await gate.open(acquire())",
-        ("P35",),
+        ("explorations/test_finalizers.py::test_what_was_acquired_is_released_once",),
     ),
 )

@@ -12,7 +12,7 @@ MUTANTS = (
         "READY: ENQUEUE         | DONE: FINISH",
         "PARKED                 | DONE: FINISH",
         (
-            "explorations/test_deadlines.py::test_a_value_that_is_there_is_never_lost_to_a_cancellation[race]",
+            "explorations/test_deadlines.py::test_a_value_that_is_there_is_never_lost_to_a_cancellation",
         ),
     ),
     Mutant(
@@ -190,7 +190,7 @@ MUTANTS = (
         "_core/task.py",
         "                executor.post(lambda: self.ask(request))",
         "                self.ask(request)",
-        (),
+        ("core/test_task.py::test_cancel_from_another_thread_takes_effect_in_a_turn",),
     ),
     # -- executor ----------------------------------------------------------------------------------
     Mutant(
@@ -200,7 +200,9 @@ MUTANTS = (
         "_core/executor.py",
         "        if self.host.call_soon_threadsafe(self._on_post) is False",
         "        if self._turning and self.host.call_soon_threadsafe(self._on_post) is False",
-        (),
+        (
+            "core/test_executor.py::test_spawn_and_wake_and_post_from_another_thread_go_through_the_inbox",
+        ),
     ),
     Mutant(
         "budget-never-spent",
@@ -256,7 +258,9 @@ MUTANTS = (
         "_core/executor.py",
         "            if self._alarm_at < at:",
         "            if self._alarm_at != at:",
-        ("P59", "P60"),
+        (
+            "explorations/test_turns.py::test_a_timer_that_is_due_before_the_one_that_is_armed_fires_in_time",
+        ),
     ),
     Mutant(
         "timer-outside-a-turn-not-armed",
@@ -265,7 +269,7 @@ MUTANTS = (
         "_core/executor.py",
         "        if not self._turning and at < self._alarm_at:\n            self._arm()",
         "        pass",
-        (),
+        ("core/test_executor.py::test_timer_is_armed_anew_only_for_an_earlier_one",),
     ),
     Mutant(
         "spawned-after-the-end-runs",
@@ -274,7 +278,7 @@ MUTANTS = (
         "_core/executor.py",
         "        if self.closed is None:\n            self.enqueue(task)",
         "        if self.closed is None or not cleanup:\n            self.enqueue(task)",
-        (),
+        ("core/test_executor.py::test_task_spawned_after_the_close_is_born_canceled",),
     ),
     # -- the wait queue ----------------------------------------------------------------------------
     Mutant(
@@ -403,6 +407,8 @@ MUTANTS = (
         "_core/watched.py",
         'if self._state == "polled" and self._woken():',
         'if self._state == "polled" and not self._woken():',
-        ("P15", "P68"),
+        (
+            "explorations/test_deadlines.py::test_a_value_that_is_there_is_never_lost_to_a_cancellation",
+        ),
     ),
 )

@@ -23,7 +23,7 @@ MUTANTS = (
         "            self.mark_delivered(request)\n"
         "            return None, Cancellation(request.reason)",
         (
-            "explorations/test_deadlines.py::test_a_value_that_is_there_is_never_lost_to_a_cancellation[race]",
+            "explorations/test_deadlines.py::test_a_value_that_is_there_is_never_lost_to_a_cancellation",
         ),
     ),
     Mutant(
@@ -82,7 +82,9 @@ MUTANTS = (
         "        if self.request is None:\n            self.request = request\n            self.attention = True\n",
         "        if self.request is None or len(request.reasons) > 1:\n            self.request = request\n"
         "            self.attention = True\n            self.unwinding, self.floor = False, 0\n",
-        ("P11",),
+        (
+            "explorations/test_groups.py::test_a_second_request_shortens_the_grace_and_never_lengthens_it",
+        ),
     ),
     Mutant(
         "cleanup-error-is-an-error",
@@ -112,6 +114,8 @@ MUTANTS = (
         "if self._fresh and self.attention and not absorbed:",
         "if self.attention and not absorbed:",
         (),
+        "a leaf that was polled never meets a spent budget: each step begins with a full one, and "
+        "who polls several children stops between them",
     ),
     Mutant(
         "absorbing-costs-nothing",
@@ -192,7 +196,9 @@ MUTANTS = (
         "_core/scope.py",
         "                    break  # told when the shield lets it in\n                inner.enclosed(request)",
         "                    break  # told when the shield lets it in",
-        (),
+        (
+            "explorations/test_groups.py::test_children_in_a_canceled_stretch_are_marked_before_anything_is_delivered",
+        ),
     ),
     Mutant(
         "expired-deadline-wakes-nobody",
@@ -210,7 +216,7 @@ MUTANTS = (
         "_core/scope.py",
         "        if stack is None or self.request is not None:",
         "        if stack is None:",
-        (),
+        ("explorations/test_deadlines.py::test_a_second_expiry_of_a_block_changes_nothing",),
     ),
     Mutant(
         "another-scopes-cancellation-caught",
@@ -219,7 +225,7 @@ MUTANTS = (
         "_core/scope.py",
         "return cancellation if cancellation.reason is self.request.reason else None",
         "return cancellation",
-        ("P63",),
+        ("core/test_scope_deadlines.py::test_cancellation_of_another_reason_is_not_converted",),
     ),
     Mutant(
         "shield-outlives-its-block",
@@ -237,7 +243,7 @@ MUTANTS = (
         "_core/scope.py",
         "return None if cell.canceling else cell.request",
         "return cell.request",
-        ("P41", "P38"),
+        ("explorations/test_tokens.py::test_owned_resources_are_closed_if_the_body_never_ran",),
     ),
     Mutant(
         "innermost-deadline-counts",
