@@ -238,9 +238,9 @@ MUTANTS = (
         "tasks that wake each other keep a turn going, and the host never looks for I/O",
         "R23, E1",
         "_core/executor.py",
-        "while ready and steps < _STEPS_PER_TURN:",
-        "while ready:",
-        (),
+        "_STEPS_PER_TURN: Final = 1024",
+        "_STEPS_PER_TURN: Final = 1 << 30",
+        ("explorations/test_turns.py::test_tasks_that_wake_each_other_let_the_host_look_for_io",),
     ),
     Mutant(
         "last-woken-first-run",
