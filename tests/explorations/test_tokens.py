@@ -6,6 +6,7 @@ import pytest
 
 import rescind
 from rescind.sync import Event
+from rescind.testing import run_virtual
 from tests.explorations.kit import holds
 
 
@@ -331,3 +332,36 @@ def _joins() -> tuple[Any, Any]:
 def _waits() -> tuple[Any, Any]:
     opened = Event()
     return opened.wait(), opened.set
+
+
+def test_what_a_joined_task_comes_to_is_not_lost_to_the_cancel_of_its_joiner() -> None:
+    """A value is delivered; an error is with the joiner's cancellation (R7, R15, R17)."""
+
+    async def stubborn(error: Exception | None) -> str:
+        try:
+            await rescind.never()
+        except rescind.Cancellation:
+            pass
+        await rescind.sleep(1)
+        if error is not None:
+            raise error
+        return "value"
+
+    async def main() -> None:
+        for error in (None, LookupError("late")):
+            got: list[str] = []
+            task = rescind.spawn(stubborn(error))
+
+            async def joins(task: rescind.Task[str] = task, got: list[str] = got) -> None:
+                got.append(await rescind.join_or_cancel(task))
+
+            joiner = rescind.spawn(joins())
+            await rescind.sleep(1)
+            outcome = await joiner.cancel("stop")
+            if error is None:
+                assert ["value"] == got
+            else:
+                assert isinstance(outcome, rescind.Canceled)
+                assert [error] == list(outcome.also)
+
+    run_virtual(main).unwrap()  # in the lab, what a canceled task raises is a failure

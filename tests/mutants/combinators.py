@@ -414,7 +414,7 @@ MUTANTS = (
         "combinators/cleanup.py",
         "    def holds(self) -> bool:\n        return True",
         "    def holds(self) -> bool:\n        return False",
-        ("explorations/test_finalizers.py::test_nothing_is_due_in_a_finalizer",),
+        ("explorations/test_finalizers.py::test_a_finalizer_runs_once_and_all_of_it",),
     ),
     Mutant(
         "cancel-shortens-the-finalizer",
@@ -443,7 +443,9 @@ MUTANTS = (
         "combinators/cleanup.py",
         "        used.begin()\n",
         "",
-        ("P35",),
+        (
+            "explorations/test_finalizers.py::test_a_resource_is_released_if_its_user_is_dropped_before_it_begins",
+        ),
     ),
     Mutant(
         "acquire-interrupted",

@@ -30,7 +30,7 @@ MUTANTS = (
         "tasks/group_core.py",
         "            request.shorten(self._block.grace_at())",
         "            pass",
-        (),
+        ("tasks/test_group_cancel.py::test_the_grace_of_a_child_is_read_from_its_request",),
     ),
     Mutant(
         "second-error-of-a-group-lost",
@@ -85,7 +85,7 @@ MUTANTS = (
         "tasks/block.py",
         "        if any(isinstance(scope, Mask) for scope in stack.scopes[: self._depth]):\n            return True\n",
         "",
-        ("P23",),
+        ("P18",),
     ),
     Mutant(
         "group-in-a-cleanup-told",
@@ -94,7 +94,7 @@ MUTANTS = (
         "tasks/block.py",
         "        if self._sheltered or stack.held():",
         "        if stack.held():",
-        ("P41",),
+        ("tasks/test_group_cancel.py::test_a_group_in_a_cleanup_works_as_in_a_fresh_task",),
     ),
     Mutant(
         "place-in-a-group-not-given-back",
@@ -140,7 +140,7 @@ MUTANTS = (
         "tasks/tree.py",
         "                source._forget(own)",
         "                pass",
-        (),
+        ("explorations/test_tokens.py::test_what_has_left_a_token_leaves_nothing_with_it",),
     ),
     Mutant(
         "token-told-before-its-children-are-marked",
@@ -149,7 +149,9 @@ MUTANTS = (
         "tasks/tree.py",
         "        self._calls += [(call, reason) for call in calls]",
         "        for call in calls:\n            _tell(call, reason, [])",
-        (),
+        (
+            "explorations/test_tokens.py::test_everything_below_a_token_is_marked_before_anybody_is_told",
+        ),
     ),
     Mutant(
         "token-canceled-before-the-watch",
@@ -158,7 +160,7 @@ MUTANTS = (
         "tasks/tree.py",
         "            if self._reasons is None:  # K6\n                return waiter\n",
         "            if self._reasons is None or waiter is not None:\n                return waiter\n",
-        (),
+        ("explorations/test_tokens.py::test_a_token_is_canceled_with_what_it_comes_from",),
     ),
     Mutant(
         "child-of-a-canceled-token-lives",
@@ -167,7 +169,7 @@ MUTANTS = (
         "tasks/tree.py",
         "                if source._reasons is not None and self._reasons is None:",
         "                if source._reasons is not None and self._reasons is not None:",
-        (),
+        ("explorations/test_tokens.py::test_a_token_is_canceled_with_what_it_comes_from",),
     ),
     Mutant(
         "removed-callback-called",
@@ -176,7 +178,7 @@ MUTANTS = (
         "tasks/tree.py",
         "            fn, self._fn = self._fn, None\n",
         "            fn = self._fn\n",
-        (),
+        ("explorations/test_tokens.py::test_a_callback_is_called_once_or_taken_back",),
     ),
     Mutant(
         "alarm-of-a-canceled-token-left",
@@ -185,7 +187,7 @@ MUTANTS = (
         "tasks/tree.py",
         "            self._alarms.append(alarm)",
         "            self._kept.append(alarm._stop)\n            alarm._stop = None",
-        (),
+        ("explorations/test_tokens.py::test_what_has_left_a_token_leaves_nothing_with_it",),
     ),
     Mutant(
         "token-before-the-value",
@@ -195,7 +197,7 @@ MUTANTS = (
         "        self._step(cx)\n        if children.alive and self._asked is None:",
         "        if self._token.reason is None:\n            self._step(cx)\n"
         "        if children.alive and self._asked is None:",
-        (),
+        ("explorations/test_tokens.py::test_a_guard_ends_with_its_token_and_leaves_nothing_there",),
     ),
     Mutant(
         "begun-under-a-canceled-token",
@@ -204,7 +206,7 @@ MUTANTS = (
         "tasks/guarding.py",
         "            if reason is not None:\n                self.drop()",
         "            if reason is not None and not futures:\n                self.drop()",
-        (),
+        ("explorations/test_tokens.py::test_what_is_guarded_by_a_canceled_token_is_not_begun",),
     ),
     Mutant(
         "guard-stays-with-its-token",
@@ -213,7 +215,7 @@ MUTANTS = (
         "tasks/guarding.py",
         "    def _leave(self) -> None:\n        waiter, self._waiter = self._waiter, None\n        if waiter is not None:",
         "    def _leave(self) -> None:\n        waiter, self._waiter = self._waiter, None\n        if waiter is None:",
-        (),
+        ("explorations/test_tokens.py::test_a_guard_that_ended_in_time_is_forgotten",),
     ),
     Mutant(
         "guard-does-not-drain",
@@ -223,7 +225,9 @@ MUTANTS = (
         "                self._step(cx)\n        if children.alive:\n            return PENDING",
         "                self._step(cx)\n        if children.alive and self._asked is not None:\n"
         "            self._children.drop()\n        elif children.alive:\n            return PENDING",
-        (),
+        (
+            "tasks/test_token_futures.py::test_guard_cancels_and_drains_and_then_raises_the_tokens_reason",
+        ),
     ),
     # -- joins -------------------------------------------------------------------------------------
     Mutant(
@@ -233,7 +237,7 @@ MUTANTS = (
         "tasks/joining.py",
         "                task.ask(request_for_task)",
         "                pass",
-        ("P50",),
+        ("explorations/test_tokens.py::test_the_joined_has_no_more_time_than_its_joiner",),
     ),
     Mutant(
         "joined-value-lost",
@@ -242,7 +246,9 @@ MUTANTS = (
         "tasks/joining.py",
         "        if isinstance(outcome, Completed):\n            return outcome\n",
         "        if isinstance(outcome, Completed):\n            return Canceled(request.reason)\n",
-        ("P50",),
+        (
+            "explorations/test_tokens.py::test_what_a_joined_task_comes_to_is_not_lost_to_the_cancel_of_its_joiner",
+        ),
     ),
     Mutant(
         "joined-error-lost",
@@ -251,7 +257,9 @@ MUTANTS = (
         "tasks/joining.py",
         "return Canceled(request.reason, (outcome.exception, *outcome.also))",
         "return Canceled(request.reason, outcome.also)",
-        ("P6", "P50"),
+        (
+            "explorations/test_tokens.py::test_what_a_joined_task_comes_to_is_not_lost_to_the_cancel_of_its_joiner",
+        ),
     ),
     Mutant(
         "owned-closed-in-order",
@@ -260,7 +268,7 @@ MUTANTS = (
         "tasks/owned.py",
         "        resource = resources.pop()",
         "        resource = resources.pop(0)",
-        ("P42",),
+        ("explorations/test_tokens.py::test_owned_resources_are_closed_if_the_body_never_ran",),
     ),
     Mutant(
         "owned-left-by-a-drop",
@@ -269,7 +277,7 @@ MUTANTS = (
         "tasks/owned.py",
         "            _close_now(list(resources))",
         "            pass",
-        (),
+        ("explorations/test_tokens.py::test_owned_resources_are_closed_if_the_body_never_ran",),
     ),
     # -- time --------------------------------------------------------------------------------------
     Mutant(
@@ -298,6 +306,6 @@ MUTANTS = (
         "        if self._sleep is not None:\n            self._sleep.drop()",
         "        if self._sleep is not None:\n            self._sleep.drop()\n"
         "            self._interval.advance(self._interval.due(0.0))",
-        (),
+        ("explorations/test_tokens.py::test_a_canceled_tick_is_not_taken",),
     ),
 )
