@@ -33,7 +33,7 @@ MUTANTS = (
         "R3, O5",
         "sync/operation.py",
         "        if self._waiter is not None:\n            self._section.post(self._quit)  # O5",
-        "        self._waiter = None",
+        "        if self._waiter is not None:\n            self._waiter = None",
         ("models/test_order.py::test_what_goes_out_of_scope_leaves_the_line",),
     ),
     Mutant(
