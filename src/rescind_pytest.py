@@ -153,7 +153,9 @@ def pytest_pycollect_makeitem(
 
 
 @pytest.hookimpl(specname="pytest_pycollect_makeitem")
-def forget_backends(collector: pytest.Module | pytest.Class, obj: Any) -> None:
+def pytest_forget_backends(  # pytest looks at functions whose names begin so
+    collector: pytest.Module | pytest.Class, obj: Any
+) -> None:
     """Take back what anyio gives to async tests, each a backend, from a test that is ours."""
     marks: list[pytest.Mark] = getattr(obj, "pytestmark", None) or []
     around = collector.get_closest_marker("rescind") is not None
