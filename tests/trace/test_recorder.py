@@ -80,6 +80,9 @@ def test_a_canceled_tree_is_told_with_its_reasons() -> None:
         [slow.number, racer.number],
     )
     assert group.ended is not None
+    (asked,) = group.requests
+    assert asked.reason["message"] == "the parent of group 'fetchers' was canceled"
+    assert asked.reason["cause"]["kind"] == "deadline"
     assert slow.group == group.number
     assert (slow.how, slow.deliveries[0].own) == ("canceled", True)
     assert slow.deliveries[0].place is not None
@@ -95,6 +98,33 @@ def test_a_canceled_tree_is_told_with_its_reasons() -> None:
     # The deadline itself is delivered in the handler, of which it is only a part.
     own = [one.own for one in named["main"].deliveries]
     assert own == [False]
+
+
+def test_a_timeout_inside_a_task_is_no_cleanup_of_the_task() -> None:
+    """Though a coroutine of its own is canceled; nor does it count while the task is shielded."""
+
+    async def part() -> None:
+        try:
+            await rescind.sleep(100)
+        finally:
+            await rescind.sleep(1)
+
+    async def main() -> None:
+        with rescind.shielded():
+            for _ in range(2):
+                with pytest.raises(TimeoutError):
+                    await rescind.timeout(part(), 5)
+                await rescind.sleep(1)
+        await rescind.sleep(100)
+
+    async def cancels() -> None:
+        task = rescind.spawn(main(), name="victim")
+        await rescind.sleep(8)
+        await task.cancel()
+
+    victim = _named(Story.of(_recorded(cancels)))["victim"]
+    assert [one.own for one in victim.deliveries] == [False, False, True]
+    assert victim.cleanup == (victim.deliveries[2].at, victim.ended)
 
 
 def test_failures_tell_the_error_and_values_nothing() -> None:

@@ -182,6 +182,8 @@ class GroupCore(Parent):
             told = CancelReason(CancelKind.PARENT, words, reason.by, None, reason.at, reason)
             if self._reason is None:
                 self._reason = self._told = told
+                if hooks.group_canceled is not None:
+                    hooks.group_canceled(self, told)
             for task in self._tally.tasks():
                 self._ask(task, told, UNSET, request.grace_at)
 

@@ -201,7 +201,7 @@ class Recorder(Observer):
             found = site(cast("CoroutineFuture[object]", stack).coroutine)
             place = None if found is None else shortened(str(found))
         reason = self._reason(request.reason)
-        self._note("delivered", self._number(cell), reason, place, request is stack.request)
+        self._note("delivered", self._number(cell), reason, place, is_own(cell, request))
 
     def overran(self, overrun: Overrun) -> None:
         self._note("overran", overrun.id, overrun.label, shortened(overrun.place), overrun.seconds)
@@ -283,6 +283,12 @@ class Recorder(Observer):
         if number is None:
             number = self._groups[group] = next(self._next)
         return number
+
+
+def is_own(cell: Cell[Any], request: CancelRequest) -> bool:
+    """Is it the cell's own cancellation, and not that of a deadline or a timeout inside it?"""
+    asked = cell.request
+    return asked is not None and request.reason is asked.reason
 
 
 def _who(cell: Cell[Any]) -> tuple[str, str, int | None]:
