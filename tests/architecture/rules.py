@@ -91,6 +91,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "check": frozenset({"_pytest", "anyio", "pytest", "rich", "uvloop"}),
     "cli": frozenset({"click", "rich", "textual"}),
     "testing": frozenset({"_pytest", "hypothesis", "pytest", "uvloop"}),
+    "trace": frozenset({"opentelemetry"}),
 }
 
 #: Parts whose third-party packages may be missing, so that each import has to be prepared for that.
