@@ -1,5 +1,6 @@
 """The executor: order, fairness, budget, threads, arming of the host, and the end."""
 
+import contextvars
 import logging
 import threading
 from threading import get_ident
@@ -57,6 +58,21 @@ def test_tasks_run_in_the_order_of_their_waking() -> None:
             leaves[index].wake()
         bench.idle()
         assert [f"{name}: poll" for name in "abccab"] == trace
+
+
+def test_task_sees_the_context_that_it_was_given_even_an_empty_one() -> None:
+    """L2: an empty context is a context, and hides the variables of who spawns."""
+    user = contextvars.ContextVar("user", default="nobody")
+    user.set("ada")
+
+    async def look() -> str:
+        return user.get()
+
+    with Bench() as bench:
+        alone = bench.executor.spawn(as_future(look()), context=contextvars.Context())
+        copied = bench.executor.spawn(as_future(look()))
+        bench.idle()
+        assert [Completed("nobody"), Completed("ada")] == [alone.outcome(), copied.outcome()]
 
 
 def test_woken_tasks_run_in_the_same_turn() -> None:

@@ -142,7 +142,9 @@ class Cell(Waker, Generic[T]):
         # Grace for its cleanup, in seconds; UNSET: the parent's, or the runtime's.
         self.grace: Grace = grace
         # The context variables that it sees (L2); None once it is DONE.
-        self.context: contextvars.Context | None = context or contextvars.copy_context()
+        self.context: contextvars.Context | None = (
+            contextvars.copy_context() if context is None else context  # an empty one is false
+        )
         # Was it polled at least once?
         self.started = False
         # Did it return a value although a cancellation was raised inside (R11)?
