@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from inspect import CORO_CREATED, getcoroutinestate
 from types import CoroutineType
-from typing import Any
+from typing import Any, cast
 
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.executor import Executor
@@ -49,12 +49,13 @@ class ProbedExecutor(Executor):
         """Return the probe of a task's coroutine; None if it has none, and has begun elsewhere."""
         if not isinstance(future, CoroutineFuture):
             return None
-        coro = future.coroutine
+        driver = cast("CoroutineFuture[object]", future)
+        coro = driver.coroutine
         if isinstance(coro, Probe):
             return coro
         if not isinstance(coro, CoroutineType) or getcoroutinestate(coro) != CORO_CREATED:
             return None
-        future._coro = probe = self._probes.wrap(coro)
+        driver._coro = probe = self._probes.wrap(coro)
         return probe
 
     def enqueue(self, task: Task[Any]) -> None:
