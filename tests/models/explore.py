@@ -36,7 +36,6 @@ class Op:
         name: for the model.
         argument: for the model, and for `start`.
         needs: it is left out unless the operation this many places before it took effect.
-        unless: it is left out if the operation this many places before it was dropped.
     """
 
     name: str

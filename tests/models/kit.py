@@ -28,6 +28,7 @@ def check(
     strikes: int = 1,
     ways: tuple[str, ...] = ("cancel", "drop"),
     alike: tuple[int, ...] = (),
+    line: Callable[[Op], Hashable] | None = None,
 ) -> int:
     """Explore, and look at each run; return how many there were.
 
@@ -42,6 +43,7 @@ def check(
         strikes: how many cancellations or drops in one run; one more if the profile is thorough.
         ways: in which ways operations are ended.
         alike: tasks that are interchangeable though their scripts are not equal.
+        line: as for `explained`.
     """
     known: set[Any] = set()
     runs = 0
@@ -56,7 +58,7 @@ def check(
                 conserved(run.made, run.history)
             if step is not None and (key := told(run.history)) not in known:
                 known.add(key)
-                found = explained(run.history, initial, step, undo)
+                found = explained(run.history, initial, step, undo, line)
                 assert found, "the model explains it in no order"
         except AssertionError as exc:
             exc.add_note(timeline(made, run))

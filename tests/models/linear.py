@@ -8,7 +8,7 @@ had none: else it would be lost. If it was dropped, it may have had one and undo
 had been given something, and passed it on.
 
 *Blocked at the end.* It had no effect, and the model has to say that it is blocked: else a wake-up
-was lost.
+was lost. Where operations want different amounts, that is said of the first in each line.
 """
 
 from __future__ import annotations
@@ -32,10 +32,27 @@ ANY: Any = object()
 GIVES = frozenset({"send"})
 
 
-def explained(history: list[Call], initial: Hashable, step: Step, undo: Undo | None = None) -> bool:
-    """Is there an order in which the model does the same, and leaves blocked what is blocked?"""
+def explained(
+    history: list[Call],
+    initial: Hashable,
+    step: Step,
+    undo: Undo | None = None,
+    line: Callable[[Op], Hashable] | None = None,
+) -> bool:
+    """Is there an order in which the model does the same, and leaves blocked what is blocked?
+
+    Args:
+        history: what happened.
+        initial: the model's state at the beginning.
+        step: the model.
+        undo: what it means in the model that a dropped one passes on what it was given.
+        line: in which line an operation waits, if it may be that alone which blocks it.
+    """
     calls = [call for call in history if call.how != BLOCKED]
     blocked = [call for call in history if call.how == BLOCKED]
+    if line is not None:
+        # In the order of their arrival, for each is polled when it is begun: the first stays.
+        blocked = list({line(call.op): call for call in reversed(blocked)}.values())
     everything = frozenset(range(len(calls)))
     failed: set[Hashable] = set()
 

@@ -89,6 +89,36 @@ def test_notify_waiters_is_heard_by_those_that_exist() -> None:
     assert [True, True, False] == [_done(early), _done(parked), _done(late)]
 
 
+def test_a_stored_notification_is_for_who_comes_next() -> None:
+    """And not for those whom all were told by: they have theirs, polled or not (N1, N3)."""
+    notify = sync.Notify()
+    early = notify.notified()
+    notify.notify_one()
+    notify.notify_waiters()
+    late = notify.notified()
+    assert [True, True] == [_done(early), _done(late)]
+    assert not notify.statistics().stored
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_notification_of_one_that_is_dropped_goes_to_the_next(held: bool) -> None:
+    """Whether it had been given the mutex already, or waited for it still (C2)."""
+    condition = sync.Condition()
+    waiting: list[Future[Any]] = []
+    for _ in range(2):
+        condition.acquire_nowait()
+        waiting += _parked(condition.wait())
+    first, second = waiting
+    if held:
+        condition.acquire_nowait()
+    condition.notify()
+    first.drop()  # with the mutex, if that was free: as its block would, we release it
+    condition.release()
+    assert _done(second)
+    condition.release()
+    assert not condition.locked()
+
+
 def test_senders_do_not_overtake() -> None:
     """Where somebody waits for several slots, a single one is not given to who comes later (C2)."""
     sender, receiver = sync.channel[int](2)

@@ -4,6 +4,7 @@ from tests.mutants.mutant import Mutant
 
 LOCKS = "tests/models/test_locks.py::test_"
 CHANNELS = "tests/models/test_channels.py::test_"
+ORDER = "tests/models/test_order.py::test_"
 OWN = "tests/laws/test_own.py::test_own_primitive_keeps_the_laws"
 FUTURE = "tests/laws/test_own.py::test_own_future_keeps_the_laws"
 
@@ -195,6 +196,24 @@ MUTANTS = (
         (f"{LOCKS}condition",),
     ),
     Mutant(
+        "notification-lost",
+        "a notification that had come to one which is dropped is lost to those who wait for the condition",
+        "P71, C2",
+        "sync/condition.py",
+        "            condition._notify(1)  # C2",
+        "            pass",
+        (f"{ORDER}a_notification_of_one_that_is_dropped_goes_to_the_next",),
+    ),
+    Mutant(
+        "notified-hears-nothing-before-its-poll",
+        "who was notified with all others before its first poll takes the stored notification as well",
+        "N1, N3",
+        "sync/notify.py",
+        "        told = notify._calls != self._calls",
+        "        told = False",
+        (f"{ORDER}a_stored_notification_is_for_who_comes_next",),
+    ),
+    Mutant(
         "notify-one-lost",
         "a notification that had come to one which is dropped is lost",
         "P71, N2",
@@ -228,6 +247,15 @@ MUTANTS = (
         "sync/barrier.py",
         "        self._barrier._waiting.leave(waiter)  # G2, G3",
         "        pass",
+        (f"{LOCKS}barrier",),
+    ),
+    Mutant(
+        "everybody-first-at-the-barrier",
+        "all but the last of a party are told that they came first",
+        "G1",
+        "sync/barrier.py",
+        "            index += self._section.wake(self._waiting, waiter, index)",
+        "            index += self._section.wake(self._waiting, waiter, 0)",
         (f"{LOCKS}barrier",),
     ),
     Mutant(
@@ -265,6 +293,15 @@ MUTANTS = (
         "sync/channel_core.py",
         "        elif not self._grant(gift):\n            at",
         "        else:\n            self._grant(gift)\n            at",
+        (f"{CHANNELS}channel_of_two_with_two_receivers",),
+    ),
+    Mutant(
+        "values-back-out-of-order",
+        "of two values that come back, the one that comes back later is the later one, whichever was sent first",
+        "P71, C3",
+        "sync/channel_core.py",
+        "            at = bisect(self._returned, number)",
+        "            at = len(self._returned)",
         (f"{CHANNELS}channel_of_two_with_two_receivers",),
     ),
     Mutant(
