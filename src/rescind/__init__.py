@@ -1,5 +1,7 @@
 """rescind: an async runtime whose futures are polled; to cancel one is never to poll it again."""
 
+from typing import TYPE_CHECKING
+
 from rescind._core.errors import (
     Cancellation,
     Closed,
@@ -16,24 +18,17 @@ from rescind._core.errors import (
     WouldBlock,
 )
 from rescind._core.executor import RuntimeStatistics
-from rescind._core.explanation import Explanation
 from rescind._core.handle import CancellationHandle
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
 from rescind._core.task import Task
 from rescind._host.to_asyncio import to_asyncio_future
+from rescind._lazy import lazily
 from rescind._version import __version__
-from rescind.combinators.abortable import AbortHandle, abortable
-from rescind.combinators.cleanup import bracket, catch_cancel, finalize, on_cancel
-from rescind.combinators.concurrently import Concurrently, Progress, concurrently
-from rescind.combinators.future_set import FutureSet, FutureSetStatistics
 from rescind.combinators.join import join, outcomes
 from rescind.combinators.race import race, race_ok
-from rescind.combinators.select import Select, select
-from rescind.combinators.shared import Shared, now_or_never, shared
 from rescind.combinators.shield import shield, shielded
 from rescind.combinators.timeout import deadline, timeout
-from rescind.runtime import Runtime, ShutdownReport, Warnings, run
 from rescind.tasks.current import (
     cancel_requested,
     current_runtime,
@@ -41,11 +36,6 @@ from rescind.tasks.current import (
     self_cancel,
     spawn,
 )
-from rescind.tasks.group import TaskGroup, task_group
-from rescind.tasks.group_children import GroupStatistics
-from rescind.tasks.joining import join_or_cancel
-from rescind.tasks.policy import GroupPolicy, Supervise
-from rescind.tasks.token import CancellationToken, Registration, TokenStatistics
 from rescind.time import (
     checkpoint,
     interval,
@@ -57,9 +47,83 @@ from rescind.time import (
     sleep_until,
     yield_now,
 )
-from rescind.top.serving import TopServer, serve_top
-from rescind.trace.dump import dump
-from rescind.trace.explain import explain
+
+# What not every program needs is imported when it is asked for: a type checker sees where from.
+if TYPE_CHECKING:
+    from rescind._core.explanation import Explanation
+    from rescind.combinators.abortable import AbortHandle, abortable
+    from rescind.combinators.cleanup import bracket, catch_cancel, finalize, on_cancel
+    from rescind.combinators.concurrently import Concurrently, Progress, concurrently
+    from rescind.combinators.future_set import FutureSet, FutureSetStatistics
+    from rescind.combinators.select import Select, select
+    from rescind.combinators.shared import Shared, now_or_never, shared
+    from rescind.runtime import Runtime, ShutdownReport, Warnings, run
+    from rescind.tasks.group import TaskGroup, task_group
+    from rescind.tasks.group_children import GroupStatistics
+    from rescind.tasks.joining import join_or_cancel
+    from rescind.tasks.policy import GroupPolicy, Supervise
+    from rescind.tasks.token import CancellationToken, Registration, TokenStatistics
+    from rescind.top.serving import TopServer, serve_top
+    from rescind.trace.dump import dump
+    from rescind.trace.explain import explain
+else:
+    __getattr__, __dir__ = lazily(
+        __name__,
+        {
+            "rescind._core.explanation": ("Explanation",),
+            "rescind.combinators.abortable": (
+                "AbortHandle",
+                "abortable",
+            ),
+            "rescind.combinators.cleanup": (
+                "bracket",
+                "catch_cancel",
+                "finalize",
+                "on_cancel",
+            ),
+            "rescind.combinators.concurrently": (
+                "Concurrently",
+                "Progress",
+                "concurrently",
+            ),
+            "rescind.combinators.future_set": (
+                "FutureSet",
+                "FutureSetStatistics",
+            ),
+            "rescind.combinators.select": (
+                "Select",
+                "select",
+            ),
+            "rescind.combinators.shared": (
+                "Shared",
+                "now_or_never",
+                "shared",
+            ),
+            "rescind.runtime": ("Runtime", "ShutdownReport", "Warnings", "run"),
+            "rescind.tasks.group": (
+                "TaskGroup",
+                "task_group",
+            ),
+            "rescind.tasks.group_children": ("GroupStatistics",),
+            "rescind.tasks.joining": ("join_or_cancel",),
+            "rescind.tasks.policy": (
+                "GroupPolicy",
+                "Supervise",
+            ),
+            "rescind.tasks.token": (
+                "CancellationToken",
+                "Registration",
+                "TokenStatistics",
+            ),
+            "rescind.top.serving": (
+                "TopServer",
+                "serve_top",
+            ),
+            "rescind.trace.dump": ("dump",),
+            "rescind.trace.explain": ("explain",),
+        },
+        submodules=("trace",),
+    )
 
 __all__ = [
     "AbortHandle",

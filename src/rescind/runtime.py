@@ -35,7 +35,6 @@ from rescind._core.into import as_future
 from rescind._core.outcome import Canceled
 from rescind._core.reason import CancelKind, CancelReason, make_reason
 from rescind._core.task import Task
-from rescind._host import bridge
 from rescind._host.asyncio import AsyncioHost, executor_maker
 from rescind._host.choice import HostChoice, make_host
 from rescind._host.manual import ManualHost
@@ -49,8 +48,6 @@ from rescind.tasks.owned import Owned
 __all__ = ["HostChoice", "Runtime", "ShutdownReport", "SignalNotice", "Warnings", "run"]
 
 T = TypeVar("T")
-
-bridge.install()
 
 
 class Runtime:

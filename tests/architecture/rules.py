@@ -18,6 +18,7 @@ MAX_FUNCTION_LINES = 80
 #: Which layer each module is in. Keys are names below the package; a key that ends in `.*` stands
 #: for a package and all that is in it. Imports point to the same layer or down, never in a circle.
 LAYERS: dict[str, int] = {
+    "_lazy": 0,
     "_version": 0,
     "_packed": 0,
     "_seconds": 0,
@@ -281,7 +282,10 @@ def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def facades_have_no_logic(root: Path) -> list[str]:
-    """A facade is a docstring, imports, and names between double underscores."""
+    """A facade is a docstring, imports, and names between double underscores.
+
+    What it imports only when it is asked for, it imports for the type checker alone.
+    """
     return [
         module.at(
             node.lineno,
@@ -300,10 +304,20 @@ def _is_declaration(node: ast.stmt) -> bool:
             return True
         case ast.Expr(value=ast.Constant(value=str())):
             return True
-        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
-            return name.startswith("__") and name.endswith("__")
+        case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=body, orelse=orelse):
+            return all(map(_is_declaration, [*body, *orelse]))
+        case ast.Assign(targets=[ast.Tuple(elts=targets)]):
+            return all(map(_is_dunder, targets))
+        case ast.Assign(targets=[target]) | ast.AnnAssign(target=target):
+            return _is_dunder(target)
         case _:
             return False
+
+
+def _is_dunder(target: ast.expr) -> bool:
+    if not isinstance(target, ast.Name):
+        return False
+    return target.id.startswith("__") and target.id.endswith("__")
 
 
 def modules_say_what_they_are(root: Path) -> list[str]:

@@ -138,6 +138,12 @@ BROKEN = [
         id="a variable in a facade that is a module",
     ),
     pytest.param(
+        rules.facades_have_no_logic,
+        {"__init__.py": f"{type_checking}from rescind import time\nelse:\n    limit = 128\n"},
+        "__init__.py:2: a facade only re-exports",
+        id="a variable that the type checker of a facade does not see",
+    ),
+    pytest.param(
         rules.modules_say_what_they_are,
         {"_core/poll.py": "PENDING = 1\n"},
         "_core/poll.py:1: no module docstring",
@@ -218,6 +224,14 @@ FINE = [
         rules.facades_have_no_logic,
         {"__init__.py": '"""Doc."""\nfrom rescind import time\n__all__ = ["time"]\n'},
         id="a facade that re-exports",
+    ),
+    pytest.param(
+        rules.facades_have_no_logic,
+        {
+            "__init__.py": f"{type_checking}from rescind import time\n"
+            "else:\n    __getattr__, __dir__ = lazily(__name__, {})\n"
+        },
+        id="a facade that imports what it is asked for",
     ),
     pytest.param(
         rules.modules_say_what_they_are,

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .errors import Abandoned
 from .frames import await_stack, strip
-from .overrun import Overrun
-from .waiting import found_at, place_in
 
 if TYPE_CHECKING:
     from .executor import Executor
@@ -51,6 +49,10 @@ def drop_overdue(
     Returns:
         What the drop raised, in order (G2); and whether a coroutine was abandoned (G3).
     """
+    # What describes the rare case is imported when it comes.
+    from .overrun import Overrun
+    from .waiting import found_at, place_in
+
     stack, what, waits_for = found_at(future) if overran else ((), "", ())
     place = place_in(stack)
     if overran:

@@ -35,21 +35,20 @@ from .frames import keep_for_ever
 from .grace import UNSET, Grace
 from .hooks import hooks
 from .outcome import Outcome
-from .overrun import Overrun
 from .poll import Future, Waker
 from .reason import CancelKind, CancelReason, CancelRequest
 from .resources import Resources
 from .statistics import Counts, RuntimeStatistics
 from .task import Task
 from .timers import Timer, Timers
-from .waiting import describe_waits
 
 if TYPE_CHECKING:
     from .errors import Abandoned
     from .hostport import Host, Scheduled
+    from .overrun import Overrun
     from .vigil import Vigil
 
-__all__ = ["Executor", "Overrun", "RuntimeStatistics"]
+__all__ = ["Executor", "RuntimeStatistics"]
 
 T = TypeVar("T")
 
@@ -414,5 +413,7 @@ class Executor:
 
     def describe_hang(self) -> str:
         """Return a table: each task, what it waits for, and where; equal ones on one line."""
+        from .waiting import describe_waits  # where nothing hangs it is not needed
+
         lines = describe_waits((task.name, task) for task in list(self.tasks.values()))
         return "\n".join(lines) or "  (no task)"

@@ -33,7 +33,7 @@ from rescind._core.region import Region
 from rescind._host.asyncio import AsyncioFuture, AsyncioHost
 from rescind._host.driven import ForeignCell, grace_at
 
-__all__ = ["ThreadFuture", "drive", "executor_here", "install", "stock_task_here"]
+__all__ = ["ThreadFuture", "drive", "executor_here", "stock_task_here"]
 
 T = TypeVar("T")
 
@@ -298,9 +298,12 @@ def _adapt(awaitable: object) -> Future[Any] | None:
     return None
 
 
-def install() -> None:
+def _install() -> None:
     """Let futures be awaited under asyncio, and those of asyncio and of threads be taken over."""
     foreign.drive = drive
     foreign.drives = _drives
     if _adapt not in foreign.adapters:
         foreign.adapters.append(_adapt)
+
+
+_install()

@@ -16,11 +16,13 @@ import logging
 import sys
 import threading
 from collections.abc import Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rescind._core.frames import site_of
 from rescind._core.resources import Leftover, Resource
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 __all__ = ["LoopEnd"]
 
@@ -48,6 +50,8 @@ class LoopEnd(Resource):
         # The default executor: asyncio makes it when it is needed, and uvloop tells of none.
         self._pool: ThreadPoolExecutor | None = None
         if not hasattr(loop, "_default_executor"):
+            from concurrent.futures import ThreadPoolExecutor
+
             self._pool = ThreadPoolExecutor(thread_name_prefix="asyncio")
             loop.set_default_executor(self._pool)
 

@@ -11,7 +11,7 @@ future does not give any more.
 
 from __future__ import annotations
 
-import tracemalloc
+from _tracemalloc import is_tracing
 from collections.abc import Hashable
 from typing import Any, cast
 
@@ -49,6 +49,11 @@ def _made(what: object) -> str:
     if origin:
         file, line, _ = origin[0]
         return f", made at {shortened(f'{file}:{line}')}"
-    trace = tracemalloc.get_object_traceback(what) if tracemalloc.is_tracing() else None
+    if not is_tracing():
+        return ""
+    # It brings pickle along, which a program that does not trace should not have to import.
+    import tracemalloc
+
+    trace = tracemalloc.get_object_traceback(what)
     own = [frame for frame in trace or () if not frame.filename.startswith(PACKAGE)]
     return f", made at {shortened(f'{own[-1].filename}:{own[-1].lineno}')}" if own else ""
