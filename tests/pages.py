@@ -70,7 +70,7 @@ def run(program: Program, folder: Path) -> tuple[str, str, int]:
         cwd=folder,
         capture_output=True,
         encoding="utf-8",
-        timeout=50,
+        timeout=250,
         check=False,
     )
     return done.stdout, done.stderr, done.returncode
@@ -101,7 +101,7 @@ def run_command(console: Console, folder: Path) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
-        timeout=100,
+        timeout=250,
         check=False,
     )
     return done.stdout

@@ -15,12 +15,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rescind
 
+if TYPE_CHECKING:
+    import pytest
+
 #: Longer than anything that is expected to happen takes; a wait for that long is a failure.
-LONG = 20.0
+LONG = 60.0
 
 
 class Gate:
@@ -30,6 +33,7 @@ class Gate:
         begun: set when it runs.
         opened: set to let it return.
         ended: set when it is about to return.
+        holds: is it within, and has not been told to return?
     """
 
     def __init__(self, value: object = "through") -> None:
@@ -38,16 +42,23 @@ class Gate:
         self.ended = threading.Event()
         self.value = value
         self.runs = 0
+        self.given_up = False
 
     def __call__(self) -> object:
         self.runs += 1
         self.begun.set()
         if not self.opened.wait(LONG):
+            self.given_up = True
             raise AssertionError("the gate was never opened")
         self.ended.set()
         if isinstance(self.value, BaseException):
             raise self.value
         return self.value
+
+    @property
+    def holds(self) -> bool:
+        """Does it run, and wait to be opened? Not if somebody has waited for it too long."""
+        return self.begun.is_set() and not self.opened.is_set() and not self.given_up
 
     def open(self) -> None:
         """Let it return."""
@@ -124,6 +135,17 @@ def _warm_up() -> None:
     loop.close()
 
 
+def keep_all_but(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have SIGKILL come so long after SIGTERM: the rest of a grace of `LONG` is for what it ends.
+
+    Usually a fifth is, which a machine that stands still may use up.
+    """
+    from rescind.blocking import group
+
+    monkeypatch.setattr(group, "_KEPT", 1 - seconds / LONG)
+    monkeypatch.setattr(group, "_KEPT_AT_MOST", float("inf"))
+
+
 @contextmanager
 def nothing_left() -> Iterator[None]:
     """Look that no descriptor, child or thread is left by what runs in the block."""
@@ -132,7 +154,7 @@ def nothing_left() -> Iterator[None]:
     before = _counted()
     yield
     gc.collect()
-    until_at = time.monotonic() + 2
+    until_at = time.monotonic() + LONG
     while (left := _counted() - before) and time.monotonic() < until_at:
         time.sleep(0.01)  # a thread that has told its end is about to be gone
     assert sorted(left) == []
@@ -205,6 +227,15 @@ def with_family(path: str, child_path: str, grandchild_path: str, deaf: bool) ->
     note(path)
     while True:
         time.sleep(1)
+
+
+def meet(folder: str, count: int) -> None:
+    """Return when so many processes have come here; fail if they do not."""
+    note(f"{folder}/{os.getpid()}")
+    end = time.monotonic() + LONG
+    while sum(name.isdecimal() for name in os.listdir(folder)) < count:
+        assert time.monotonic() < end, "the others never came"
+        time.sleep(0.005)
 
 
 def leave_child(path: str) -> str:

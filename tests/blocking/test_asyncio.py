@@ -15,7 +15,7 @@ import rescind
 from rescind import Canceled, CancelKind, Cancellation
 from rescind.blocking import block_on, spawn_blocking, thread_pool, wait_canceled
 from rescind.lowlevel import PENDING, Context, Waker
-from tests.blocking.kit import Gate, until
+from tests.blocking.kit import LONG, Gate, until
 
 
 def test_value_comes_back() -> None:
@@ -43,7 +43,7 @@ def test_idle_threads_end_with_the_loop() -> None:
         await spawn_blocking(time.sleep, 0.01)
 
     assert asyncio.run(main()) > before
-    end = time.monotonic() + 5
+    end = time.monotonic() + LONG
     while threading.active_count() > before and time.monotonic() < end:
         time.sleep(0.001)
     assert threading.active_count() == before
@@ -60,7 +60,7 @@ def test_each_loop_has_a_pool_of_its_own() -> None:
     asyncio.run(main())
     asyncio.run(main())
     asyncio.run(asyncio.sleep(0))
-    end = time.monotonic() + 5
+    end = time.monotonic() + LONG
     while pools[0]() is not None and time.monotonic() < end:
         gc.collect()  # its last thread may be on its way out
 
@@ -74,13 +74,15 @@ def test_asyncio_cancellation_asks_the_function_to_end() -> None:
 
     def work() -> None:
         running.set()
-        asked.append(wait_canceled(20))
+        asked.append(wait_canceled(LONG))
 
     async def main() -> None:
+        task = spawn_blocking(work)
+        await until(running.is_set)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await rescind.join_or_cancel(spawn_blocking(work))
-                await asyncio.sleep(20)
+                await rescind.join_or_cancel(task)
+                await asyncio.sleep(LONG)
 
     asyncio.run(main())
 
@@ -112,7 +114,7 @@ def test_function_that_outlives_the_loop_is_released_from_waiting() -> None:
         await until(begun.is_set)
 
     asyncio.run(main())
-    assert ended.wait(20)
+    assert ended.wait(60)
 
     assert seen == [CancelKind.SHUTDOWN]
 
@@ -124,7 +126,7 @@ def test_function_that_calls_back_after_the_loop_has_ended_is_released() -> None
 
     def work() -> None:
         running.set()
-        gone.wait(20)
+        gone.wait(60)
         try:
             block_on(rescind.sleep(0))
         except Cancellation as exc:
@@ -138,7 +140,7 @@ def test_function_that_calls_back_after_the_loop_has_ended_is_released() -> None
 
     asyncio.run(main())
     gone.set()
-    assert ended.wait(20)
+    assert ended.wait(60)
 
     assert seen == [CancelKind.SHUTDOWN]
 
@@ -152,11 +154,10 @@ def test_detached_function_does_not_hold_the_loop_up() -> None:
         await until(gate.begun.is_set)
         return await task.cancel()
 
-    begun = time.monotonic()
     outcome = asyncio.run(main())
-    seconds = time.monotonic() - begun
+    held = gate.holds
     gate.open()
 
     assert isinstance(outcome, Canceled)
     assert outcome.dropped
-    assert seconds < 5
+    assert held

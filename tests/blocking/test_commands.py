@@ -161,15 +161,16 @@ def test_what_it_leaves_in_the_background_goes_on(tmp_path: Path, host: HostFact
 # ---------------------------------------------------------------------------------------- canceled
 
 
-@pytest.mark.parametrize(("script", "least"), [(STAY, 0.0), (DEAF, 0.5)], ids=["heeds", "deaf"])
+@pytest.mark.parametrize(("script", "least"), [(STAY, 0.0), (DEAF, 0.3)], ids=["heeds", "deaf"])
 def test_canceled_command_is_gone_and_reaped(
     script: str, least: float, tmp_path: Path, host: HostFactory
 ) -> None:
-    """SIGTERM, and, where that does not help, SIGKILL after the grace."""
+    """SIGTERM, and, where that does not help, SIGKILL after the command's grace."""
     path = tmp_path / "pid"
+    grace = 3600 if script == STAY else least
 
     async def main() -> tuple[Any, int, float]:
-        task = rescind.spawn(run_process(sh(script, path), grace=0.5))
+        task = rescind.spawn(run_process(sh(script, path), grace=grace), grace=3600)
         await until(path.exists)
         started = time.monotonic()
         outcome = await task.cancel("enough")
@@ -181,7 +182,7 @@ def test_canceled_command_is_gone_and_reaped(
     assert isinstance(outcome, Canceled)
     assert (outcome.dropped, outcome.also) == (False, ())
     assert not alive(pid)
-    assert least <= seconds < 5
+    assert least <= seconds
 
 
 def test_background_of_a_canceled_command_is_gone_too(tmp_path: Path, host: HostFactory) -> None:

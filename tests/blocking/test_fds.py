@@ -19,7 +19,7 @@ from rescind.blocking.fds import Ready
 from rescind.blocking.group import ProcessGroup
 from rescind.lowlevel import PENDING, Context, ManualHost
 from rescind.testing import CountingWaker, poll_cancel_once, poll_once
-from tests.blocking.kit import alive, children, gone, noted, nothing_left
+from tests.blocking.kit import LONG, alive, children, gone, noted, nothing_left
 from tests.conftest import HostFactory
 
 
@@ -181,23 +181,34 @@ def _again(cx: Context) -> Any:
     return PENDING
 
 
-def test_thread_that_looks_ends_by_itself(pipe: tuple[int, int]) -> None:
+def test_thread_that_looks_ends_by_itself(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """When there is nothing to look at for a moment; and comes back when there is."""
     reader, writer = pipe
     os.write(writer, b"x")
     before = threading.active_count()
+    begun: list[str] = []
+    start = threading.Thread.start
+
+    def noted_start(thread: threading.Thread) -> None:
+        begun.append(thread.name)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", noted_start)
 
     async def main() -> None:
         for _ in range(2):
             await Ready(reader)
-            assert threading.active_count() == before + 1
-            end = time.monotonic() + 10
+            end = time.monotonic() + LONG
             while threading.active_count() > before:
                 assert time.monotonic() < end
                 await rescind.sleep(0)
 
     with Runtime(host=ManualHost()) as runtime:
         runtime.block_on(main())
+
+    assert begun == [f"{runtime.executor.name}-fds"] * 2
 
 
 def test_loop_that_cannot_look_is_refused(
@@ -301,7 +312,7 @@ def test_zombies_of_the_group_are_not_waited_for(tmp_path: Path, host: HostFacto
         group = started(runtime, sys.executable, "-c", LEAVES_A_ZOMBIE, str(path))
         outsider = noted(path)
         group._popen.wait()
-        end = time.monotonic() + 10
+        end = time.monotonic() + LONG
         while group._others_live() and time.monotonic() < end:
             time.sleep(0.001)
         assert group.signal(0)  # the zombie

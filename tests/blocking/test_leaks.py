@@ -81,7 +81,7 @@ def test_thirty_functions_in_processes_leave_nothing() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 def test_thousand_functions_in_processes_leave_nothing() -> None:
     """Values, deaths and cancellations."""
     with nothing_left(), Runtime() as runtime:

@@ -24,7 +24,7 @@ def test_at_most_limit_threads_run_in_order_of_submission(host: HostFactory) -> 
     def work(number: int, pool: ThreadPool) -> None:
         begun.append(number)
         most.append(pool.statistics().threads)
-        gate.wait(20)
+        gate.wait(60)
 
     async def main() -> ThreadPoolStatistics:
         pool = thread_pool()

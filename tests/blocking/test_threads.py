@@ -400,7 +400,7 @@ def test_detach_releases_the_waiter_at_once(
     def work() -> None:
         running.set()
         asked.append(wait_canceled(20))
-        opened.wait(20)
+        opened.wait(60)
 
     async def main() -> Any:
         task = spawn_blocking(work, on_overrun="detach", grace=None)
@@ -498,7 +498,7 @@ def test_late_cancellation_of_a_detached_function_is_no_news(
     def work() -> None:
         running.set()
         wait_canceled()
-        ended.wait(20)
+        ended.wait(60)
         check_canceled()
 
     async def main() -> None:
@@ -539,16 +539,19 @@ def test_on_undelivered_that_raises_is_logged(
 
 def test_join_or_cancel_takes_the_call_along(host: HostFactory) -> None:
     """A timeout around it asks the function to end, and waits for it."""
-    ended = threading.Event()
+    running, ended = threading.Event(), threading.Event()
 
     def work() -> None:
+        running.set()
         wait_canceled()
         ended.set()
         check_canceled()
 
     async def main() -> None:
+        task = spawn_blocking(work)
+        await until(running.is_set)
         with pytest.raises(rescind.TimedOut):
-            await rescind.timeout(rescind.join_or_cancel(spawn_blocking(work)), 0.02)
+            await rescind.timeout(rescind.join_or_cancel(task), 0.02)
         assert ended.is_set()
 
     with host() as runtime:

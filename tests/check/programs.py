@@ -97,7 +97,7 @@ def rescind_check(folder: Path, *arguments: str, given: str = "") -> Ended:
         input=given,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=250,
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr)

@@ -220,7 +220,7 @@ def test_ctrl_c_prints_what_was_found_so_far(folder: Path) -> None:
         assert process.stdout is not None
         assert "now\n" == process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=40)
+        out, err = process.communicate(timeout=250)
 
     assert 130 == process.returncode
     assert "rescind: interrupted; this is what was found so far" in err
@@ -332,7 +332,7 @@ def test_pdb_talks_to_a_terminal(token: tuple[Path, str]) -> None:
         assert "42" in _read_until(ours, "(rescind pdb) ")
         os.write(ours, b"continue\n")
         told = _read_until(ours, None)
-        assert 1 == process.wait(timeout=40)
+        assert 1 == process.wait(timeout=250)
     os.close(ours)
 
     assert "BROKEN (follow-up): the next use hangs" in told
@@ -375,7 +375,7 @@ def test_token_of_a_test_with_fixtures_is_handed_to_pytest(folder: Path) -> None
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=250,
         check=False,
     )
     found = _TOKEN.search(done.stdout)
@@ -426,7 +426,7 @@ def test_progress_is_shown_on_a_terminal_alone(folder: Path) -> None:
         stderr=theirs,
         text=True,
         env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "120"},
-        timeout=50,
+        timeout=250,
         check=False,
     )
     os.close(theirs)

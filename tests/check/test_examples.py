@@ -19,7 +19,7 @@ def check(target: str, tmp_path: Path, *options: str) -> tuple[dict[str, Any], s
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=250,
         check=False,
     )
     assert done.stderr == ""
@@ -53,7 +53,7 @@ def test_the_pool_loses_its_connection_when_woken_and_not_resumed(tmp_path: Path
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",
-        timeout=50,
+        timeout=250,
         check=False,
     )
     assert ("the next use hangs" in again.stdout, again.returncode) == (True, 1)

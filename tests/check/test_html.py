@@ -309,7 +309,7 @@ def see(page: str, folder: Path, use: str, width: int) -> tuple[str, str]:
         ],
         capture_output=True,
         encoding="utf-8",
-        timeout=50,
+        timeout=250,
         check=False,
     )
     console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]

@@ -38,7 +38,7 @@ class Suite:
 
     def again(self, *arguments: str) -> pytest.RunResult:
         """Run it once more, as it is."""
-        return self._pytester.runpytest_subprocess(*plugins(arguments), *arguments, timeout=50)
+        return self._pytester.runpytest_subprocess(*plugins(arguments), *arguments, timeout=250)
 
 
 def plugins(arguments: tuple[str, ...]) -> list[str]:

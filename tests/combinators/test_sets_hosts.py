@@ -25,6 +25,7 @@ from rescind import (
     sleep,
 )
 from rescind._host.bridge import executor_here
+from rescind.sync import Event
 from tests.combinators.kit import Ledger
 from tests.conftest import HostFactory
 
@@ -42,11 +43,22 @@ def run(host: HostFactory, main: Callable[[], Awaitable[Any]]) -> Any:
 async def crawl(ledger: Ledger) -> Any:
     """Use all three."""
     seen: list[Any] = []
+    # One begins to sleep when the one before has been seen: their order is no matter of time.
+    after = {1: 3, 3: 2}
+    gates = {n: Event() for n in (1, 2, 3)}
+    gates[1].set()
+
+    async def work(n: int) -> Any:
+        await gates[n].wait()
+        return await ledger.work(str(n), TICK, n, cleanup=TICK)
+
     async with FutureSet[Any, Any](limit=2) as s:
         for n in (3, 1, 2):
-            s.add(ledger.work(str(n), n * TICK, n, cleanup=TICK), n)
+            s.add(work(n), n)
         async for key, _ in s:
             seen.append(key)
+            if key in after:
+                gates[after[key]].set()
             async with select(ledger.work("x", TICK), y=ledger.work("y", 60)) as branches:
                 seen.append((await branches.first())[0])
         s.add(ledger.work("late", 60, cleanup=TICK))

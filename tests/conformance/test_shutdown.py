@@ -150,7 +150,7 @@ def test_a_second_thread_cannot_block_on_a_runtime_that_ends(host: Any) -> None:
         finally:
             thread = threading.Thread(target=other)
             thread.start()
-            thread.join(20)
+            thread.join(60)
 
     runtime = host()
     started(runtime, body())
@@ -362,7 +362,7 @@ def test_join_resolves_when_no_runtime_is_left(host: Any) -> None:
     again: list[Any] = []
     thread = threading.Thread(
         target=lambda: again.extend(
-            task.cancellation_handle().wait(20) for task in (good, bad, hung)
+            task.cancellation_handle().wait(60) for task in (good, bad, hung)
         )
     )
     thread.start()
@@ -399,7 +399,7 @@ def test_local_task_joined_elsewhere_is_told_of_the_end(host: Any) -> None:
     runtime = host()
     (task,) = started(runtime, never())
     handle = task.cancellation_handle()
-    thread = threading.Thread(target=lambda: got.append(handle.wait(20)))
+    thread = threading.Thread(target=lambda: got.append(handle.wait(60)))
     thread.start()
     runtime.shutdown()
     thread.join()

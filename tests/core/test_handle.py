@@ -53,7 +53,7 @@ def test_handle_waits_in_a_thread() -> None:
 
         def wait() -> None:
             handle.cancel(reason)
-            got.append(handle.wait(30))
+            got.append(handle.wait(60))
 
         thread = threading.Thread(target=wait)
         thread.start()

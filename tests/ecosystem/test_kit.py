@@ -156,7 +156,7 @@ except servers.NotHereError as exc:
         cwd=Path(__file__).parents[2],
         capture_output=True,
         encoding="utf-8",
-        timeout=50,
+        timeout=250,
         check=False,
     )
     if not done.stdout.strip().isdigit():

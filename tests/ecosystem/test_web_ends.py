@@ -283,7 +283,7 @@ def test_process_that_is_interrupted_cleans_up(loop: str, tmp_path: Path) -> Non
                 connection.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
                 said += _until(process, "request begins")
                 process.send_signal(signal.SIGINT)
-                said += process.communicate(timeout=30)[0].splitlines()
+                said += process.communicate(timeout=250)[0].splitlines()
         finally:
             process.kill()
     work = [line for line in said if line.startswith(("task", "request", "report"))]

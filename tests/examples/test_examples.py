@@ -41,7 +41,7 @@ def run(*command: str | Path) -> tuple[str, str, int]:
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",
-        timeout=50,
+        timeout=250,
         check=False,
     )
     return done.stdout, done.stderr, done.returncode

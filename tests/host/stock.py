@@ -97,7 +97,7 @@ def _asyncio_run(program: Program, at: int, again: int) -> bool:
         if not task.cancelled():
             task.result()
         await program.after()
-        await asyncio.wait_for(_each(beside), 5)
+        await asyncio.wait_for(_each(beside), 60)
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert left == set(), f"the program is over, but {left} are not"
 
@@ -144,7 +144,7 @@ def _asyncio_group(program: Program, at: int) -> bool:
         except* Failure:
             pass
         await program.after()
-        await asyncio.wait_for(_each(beside), 5)
+        await asyncio.wait_for(_each(beside), 60)
 
     asyncio.run(main())
     return struck

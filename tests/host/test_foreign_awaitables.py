@@ -336,7 +336,7 @@ def test_future_of_another_loop_comes_over_by_a_thread_future(run: Run) -> None:
     thread.start()
     try:
         value, late = run(main)
-        assert ended.wait(10)
+        assert ended.wait(60)
     finally:
         other.call_soon_threadsafe(other.stop)
         thread.join()
@@ -396,7 +396,7 @@ def test_thread_future_canceled_while_its_function_runs_is_left_to_run(run: Run)
 
     def work() -> None:
         begun.set()
-        gate.wait(30)
+        gate.wait(60)
         log.append("worked")
 
     async def main() -> None:

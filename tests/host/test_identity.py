@@ -226,7 +226,7 @@ async def _timeout_native() -> Any:
 async def _timeout_asyncio() -> Any:
     try:
         async with asyncio.timeout(0.001):
-            await asyncio.sleep(10)
+            await asyncio.sleep(3600)
     except TimeoutError:
         return "timed out", asyncio.current_task().cancelling()  # type: ignore[union-attr]
 
@@ -272,7 +272,7 @@ async def _timeout_around_race() -> Any:
 async def _wait_for() -> Any:
     got: list[Any] = [await asyncio.wait_for(asyncio.sleep(0, "value"), 10)]
     try:
-        await asyncio.wait_for(asyncio.sleep(10), 0.001)
+        await asyncio.wait_for(asyncio.sleep(3600), 0.001)
     except TimeoutError:
         got.append("timed out")
     return got

@@ -35,7 +35,7 @@ class Outside(Future[str]):
         return PENDING
 
     def work(self) -> None:
-        self.gate.wait(20)
+        self.gate.wait(60)
         assert self.executor is not None
         self.executor.post(self.end)
 

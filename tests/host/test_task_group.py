@@ -38,7 +38,7 @@ def test_the_same_cancellation_comes_out_with_its_reason(kind: str) -> None:
 
     async def child() -> None:
         try:
-            await asyncio.sleep(5)
+            await asyncio.sleep(3600)
         finally:
             await asyncio.sleep(0)
             seen.append("child ended")
@@ -49,7 +49,7 @@ def test_the_same_cancellation_comes_out_with_its_reason(kind: str) -> None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(child())
                 try:
-                    await asyncio.sleep(5)
+                    await asyncio.sleep(3600)
                 except rescind.Cancellation as exc:
                     inner = exc
                     raise
@@ -70,7 +70,7 @@ def test_an_error_of_a_child_s_cleanup_comes_out_as_a_group(kind: str) -> None:
 
     async def child() -> None:
         try:
-            await asyncio.sleep(5)
+            await asyncio.sleep(3600)
         finally:
             raise ValueError("in the cleanup")
 
@@ -78,7 +78,7 @@ def test_an_error_of_a_child_s_cleanup_comes_out_as_a_group(kind: str) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(child())
-                await asyncio.sleep(5)
+                await asyncio.sleep(3600)
         except BaseExceptionGroup as exc:
             seen.append([repr(error) for error in exc.exceptions])
             raise
@@ -95,10 +95,10 @@ def test_groups_in_groups_let_it_through(kind: str) -> None:
 
     async def body() -> None:
         async with asyncio.TaskGroup() as outer:
-            outer.create_task(asyncio.sleep(5))
+            outer.create_task(asyncio.sleep(3600))
             async with asyncio.TaskGroup() as inner:
-                inner.create_task(asyncio.sleep(5))
-                await asyncio.sleep(5)
+                inner.create_task(asyncio.sleep(3600))
+                await asyncio.sleep(3600)
 
     outcome = _end(body, kind)
 
@@ -118,14 +118,14 @@ def test_a_group_in_a_stock_task_is_as_it_was() -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(failing())
-                await asyncio.sleep(5)
+                await asyncio.sleep(3600)
         except* ValueError as group_of:
             seen.append(repr(group_of.exceptions))
         try:
             async with asyncio.timeout(0.001):
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(asyncio.sleep(5))
-                    await asyncio.sleep(5)
+                    group.create_task(asyncio.sleep(3600))
+                    await asyncio.sleep(3600)
         except TimeoutError:
             seen.append("timed out")
         try:

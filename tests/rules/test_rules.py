@@ -737,10 +737,10 @@ def test_outcome_is_frozen_and_the_same_for_every_joiner() -> None:
         early = task.join()
         seen: list[Any] = [await early, await task.join(), task.outcome()]
         thread = threading.Thread(
-            target=lambda: seen.append(task.cancellation_handle().wait(20)),
+            target=lambda: seen.append(task.cancellation_handle().wait(60)),
         )
         thread.start()
-        thread.join(20)
+        thread.join(60)
         return seen
 
     outcome = run_virtual(main)
@@ -1027,7 +1027,7 @@ def test_handle_cancels_from_any_thread_and_holds_neither_frame_nor_output() -> 
         thread.start()
         while not handle.done():
             await rescind.yield_now()
-        thread.join(20)
+        thread.join(60)
         ended = rescind.spawn(make())
         ref = weakref.ref(await ended)
         other = ended.cancellation_handle()
@@ -1212,7 +1212,7 @@ def test_token_cancels_all_below_it_across_tasks_and_threads() -> None:
         thread = threading.Thread(target=root.cancel, args=("from a thread",))
         thread.start()
         outcome = await task.join()
-        thread.join(20)
+        thread.join(60)
         assert isinstance(outcome, Error)
         assert isinstance(outcome.exception, TaskCanceled)
         return outcome.exception.reason.chain()[-1].message
@@ -1229,7 +1229,7 @@ def test_blocking_function_that_has_not_begun_never_runs_and_one_that_has_is_ask
         begun.set()
         blocking.wait_canceled(20)
         log.append("asked")
-        opened.wait(20)
+        opened.wait(60)
 
     async def main() -> Any:
         pool = blocking.ThreadPool(1)

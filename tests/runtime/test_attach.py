@@ -163,7 +163,7 @@ def test_spawn_from_a_thread_on_an_attached_runtime(stock: Any) -> None:
 
             def thread() -> Any:
                 task = runtime.spawn(work())
-                return task.cancellation_handle().wait(20)
+                return task.cancellation_handle().wait(60)
 
             return await asyncio.to_thread(thread), threading.current_thread().name
 

@@ -43,7 +43,7 @@ def in_thread(call: Any) -> Any:
 
     thread = threading.Thread(target=work)
     thread.start()
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     return got[0]
 
@@ -220,7 +220,7 @@ def test_block_on_while_another_thread_runs_the_runtime_is_refused(host: HostFac
         got: list[Any] = []
 
         def other() -> None:
-            started.wait(20)
+            started.wait(60)
             for call in (lambda: runtime.block_on(answer()), runtime.shutdown):
                 try:
                     got.append(call())
@@ -231,7 +231,7 @@ def test_block_on_while_another_thread_runs_the_runtime_is_refused(host: HostFac
         thread = threading.Thread(target=other)
         thread.start()
         name = runtime.block_on(main())
-        thread.join(20)
+        thread.join(60)
         again = runtime.block_on(answer())
 
     assert (name, again) == ("busy", 42)

@@ -203,13 +203,13 @@ def test_spawn_from_a_thread_during_the_shutdown_is_born_canceled(host: HostFact
 
             def late() -> None:
                 task = runtime.spawn(child())
-                got.append(task.cancellation_handle().wait(20))
+                got.append(task.cancellation_handle().wait(60))
 
             thread = threading.Thread(target=late)
             thread.start()
             while not got:
                 await rescind.sleep(0.001)
-            thread.join(20)
+            thread.join(60)
 
     with host() as runtime:
         runtime.spawn(body(runtime))
@@ -241,12 +241,12 @@ def test_threads_that_spawn_while_the_runtime_closes_lose_no_task() -> None:
         with Runtime() as runtime:
             thread = threading.Thread(target=spawner, args=(runtime, tasks, begun, stop))
             thread.start()
-            begun.wait(20)
+            begun.wait(60)
             runtime.block_on(rescind.yield_now())
         begun.clear()
-        begun.wait(20)
+        begun.wait(60)
         stop.set()
-        thread.join(20)
+        thread.join(60)
         unfinished = [task for task in tasks if not task.done()]
 
         assert unfinished == []
@@ -385,7 +385,7 @@ def test_waker_kept_beyond_the_end_does_nothing(host: HostFactory) -> None:
     wakers[0].wake()
     thread = threading.Thread(target=wakers[0].wake)
     thread.start()
-    thread.join(20)
+    thread.join(60)
 
     assert isinstance(task.outcome(), Canceled)
     assert runtime.statistics() == before

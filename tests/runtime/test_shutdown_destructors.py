@@ -190,7 +190,7 @@ def test_lock_that_a_thread_and_a_destructor_share_makes_no_deadlock(
     def other() -> None:
         with lock:
             holding.set()
-            leave.wait(20)
+            leave.wait(60)
             born.append(runtime.spawn(rescind.ready(None)))
 
     def act() -> None:
@@ -203,9 +203,9 @@ def test_lock_that_a_thread_and_a_destructor_share_makes_no_deadlock(
     park(runtime)
     thread = threading.Thread(target=other)
     thread.start()
-    holding.wait(20)
+    holding.wait(60)
     runtime.shutdown(grace=grace)
-    thread.join(20)
+    thread.join(60)
     assert (thread.is_alive(), [type(task.outcome()) for task in born]) == (False, [Canceled])
 
 
@@ -218,7 +218,7 @@ def test_owned_resource_that_locks_while_a_thread_spawns_makes_no_deadlock(grace
     class Owned:
         def close(self) -> None:
             entered.set()
-            go.wait(20)
+            go.wait(60)
             with lock:
                 pass
 
@@ -226,7 +226,7 @@ def test_owned_resource_that_locks_while_a_thread_spawns_makes_no_deadlock(grace
     runtime.shutdown(grace=grace)
     thread = threading.Thread(target=lambda: runtime.spawn(rescind.never(), owned=[Owned()]))
     thread.start()
-    entered.wait(20)
+    entered.wait(60)
     with lock:
         done = threading.Event()
 
@@ -236,10 +236,10 @@ def test_owned_resource_that_locks_while_a_thread_spawns_makes_no_deadlock(grace
 
         second = threading.Thread(target=spawn_too)
         second.start()
-        waited = done.wait(5)
+        waited = done.wait(60)
         go.set()
-    thread.join(20)
-    second.join(20)
+    thread.join(60)
+    second.join(60)
     assert waited
 
 
@@ -305,7 +305,7 @@ def test_wakes_from_destructors_and_threads_poll_nothing_after_its_end(host: Hos
         runtime.shutdown()
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(60)
     assert sorted(drops) == list(range(20))
 
 
@@ -377,7 +377,7 @@ def test_eight_threads_that_spawn_throughout_a_shutdown_lose_nothing(host: HostF
             return 7
 
         def spawning(spawn: Any, stop: threading.Event = stop, begun: Any = begun) -> None:
-            begun.wait(20)
+            begun.wait(60)
             for _ in range(4000):
                 if stop.is_set():
                     break
@@ -402,13 +402,13 @@ def test_eight_threads_that_spawn_throughout_a_shutdown_lose_nothing(host: HostF
         for thread in threads:
             thread.start()
         runtime.spawn(lingering())
-        begun.wait(20)
+        begun.wait(60)
         park(runtime)
         runtime.shutdown(grace=(0.0, None)[round_number % 2])
         stop.wait(0.002)
         stop.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
         outcomes = [task.outcome() for mine in tasks for task in mine]
         completed = sum(outcome == Completed(7) for outcome in outcomes)
         assert None not in outcomes

@@ -9,6 +9,7 @@ import pytest
 
 import rescind
 from rescind import CancelReason, Runtime, UsageError
+from rescind._host.ending import LoopEnd
 from rescind.lowlevel import Leftover, ManualHost, Resource
 from tests.conftest import HostFactory
 
@@ -234,7 +235,7 @@ def test_resource_may_be_obtained_by_a_cleanup(host: HostFactory) -> None:
 
 @pytest.mark.parametrize("name", REAL)
 def test_thread_of_the_default_executor_that_hangs_is_reported_not_waited_for(name: str) -> None:
-    """The shutdown takes its grace and no more; the thread's place is in the report."""
+    """The shutdown takes its grace, and does not wait for what nobody will ever set."""
     release = threading.Event()
 
     async def main() -> None:
@@ -247,7 +248,7 @@ def test_thread_of_the_default_executor_that_hangs_is_reported_not_waited_for(na
     [left] = report.leftovers
     assert (left.resource, left.name) == ("asyncio", "thread 'asyncio_0'")
     assert "threading.py" in str(left.place)
-    assert 0.2 - 1e-6 <= report.seconds < 5
+    assert report.seconds >= 0.2 - 1e-6
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -270,9 +271,10 @@ def test_asyncio_task_that_refuses_to_end_is_dropped_and_reported(name: str) -> 
     """It is told once, by the report, and not again when it is collected."""
     log: list[str] = []
 
-    async def refuses() -> None:
+    async def refuses(begun: asyncio.Event) -> None:
         try:
             while True:
+                begun.set()
                 try:
                     await asyncio.sleep(3600)
                 except asyncio.CancelledError:
@@ -281,8 +283,9 @@ def test_asyncio_task_that_refuses_to_end_is_dropped_and_reported(name: str) -> 
             log.append("closed")
 
     async def main() -> None:
-        asyncio.get_running_loop().create_task(refuses(), name="refuses")
-        await rescind.sleep(0.01)
+        begun = asyncio.Event()
+        asyncio.get_running_loop().create_task(refuses(begun), name="refuses")
+        await begun.wait()
 
     runtime = Runtime(host=name, grace=0.1)  # type: ignore[arg-type]
     runtime.block_on(main())
@@ -293,8 +296,12 @@ def test_asyncio_task_that_refuses_to_end_is_dropped_and_reported(name: str) -> 
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_asyncio_code_gets_a_moment_even_with_a_grace_of_zero(name: str) -> None:
+def test_asyncio_code_gets_a_moment_even_with_a_grace_of_zero(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Tasks and generators that end at once when asked are no leftovers."""
+    assert LoopEnd.least > 0
+    monkeypatch.setattr(LoopEnd, "least", 60.0)  # the machine may stand still for the usual one
     log: list[str] = []
 
     async def helper() -> None:

@@ -45,7 +45,7 @@ def run_program(source: str) -> tuple[list[str], list[str], int]:
         [sys.executable, "-X", "dev", "-c", COMMON + textwrap.dedent(source)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=250,
         env={**os.environ, "PYTHONPATH": SOURCE, "PYTHONWARNINGS": ""},
         check=False,
     )

@@ -163,7 +163,7 @@ def in_threads(*mains: Callable[[], Coroutine[Any, Any, Any]], host: str = "resc
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     if errors:
         raise errors[0]
     return values

@@ -720,4 +720,4 @@ def test_threads_may_notify() -> None:
     thread = threading.Thread(target=tell)
     thread.start()
     assert ["notified"] * 2 == in_threads(main, main)
-    thread.join(30)
+    thread.join(60)

@@ -213,7 +213,7 @@ def in_thread(function: Callable[[], object]) -> None:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive(), "it waits for a lock"
     if errors:
         raise errors[0]
@@ -227,16 +227,16 @@ def held_by_another_thread(section: Section) -> Iterator[None]:
     def hold() -> None:
         with section:
             inside.set()
-            go.wait(10)
+            go.wait(60)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    inside.wait(10)
+    inside.wait(60)
     try:
         yield
     finally:
         go.set()
-        thread.join(10)
+        thread.join(60)
 
 
 @CASES
@@ -420,7 +420,7 @@ def test_posted_step_is_taken_although_all_threads_try_at_the_same_time() -> Non
     start = threading.Barrier(4)
 
     def work(number: int) -> None:
-        start.wait(10)
+        start.wait(60)
         for n in range(2000):
             section.post(done.append, number * 2000 + n)
 
@@ -428,7 +428,7 @@ def test_posted_step_is_taken_although_all_threads_try_at_the_same_time() -> Non
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert list(range(8000)) == sorted(done)
     assert ([], 0) == (section.posted, len(section.due))
 

@@ -150,8 +150,8 @@ def test_tasks_of_two_loops_and_a_thread_meet() -> None:
     other = threading.Thread(target=lambda: values.append(asyncio.run(main())))
     other.start()
     values += in_threads(main)
-    other.join(30)
-    thread.join(30)
+    other.join(60)
+    thread.join(60)
     assert [True, True] == values
 
 

@@ -834,13 +834,13 @@ def test_threads_outside_every_runtime_can_take_and_give_it() -> None:
             return repr(mutex)
 
     def give() -> None:
-        parked_now.wait(10)
+        parked_now.wait(60)
         mutex.release()
 
     thread = threading.Thread(target=give)
     thread.start()
     (text,) = in_threads(main)
-    thread.join(10)
+    thread.join(60)
     assert "held by task" in text
     assert not mutex.locked()
 

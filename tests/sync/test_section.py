@@ -18,7 +18,7 @@ def in_thread(function: Callable[[], object]) -> None:
     """Run it in a thread of its own, to the end."""
     thread = threading.Thread(target=function)
     thread.start()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
 
 
@@ -168,7 +168,7 @@ def test_finalizers_of_two_channels_in_two_threads_wait_for_nobody() -> None:
     """S2: each thread is inside one channel and forgets an end of the other."""
     first, second = channel[int](1, name="first"), channel[int](1, name="second")
     clones = [first[0].clone(), second[0].clone()]
-    inside = threading.Barrier(2, timeout=10)
+    inside = threading.Barrier(2, timeout=60)
 
     def forget(section: Section, index: int) -> None:
         with section:
@@ -183,7 +183,7 @@ def test_finalizers_of_two_channels_in_two_threads_wait_for_nobody() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert [False, False] == [thread.is_alive() for thread in threads]
     assert (1, 1) == (first[0].statistics().senders, second[0].statistics().senders)
 
@@ -240,7 +240,7 @@ def test_changes_of_a_watch_wait_for_each_other() -> None:
         return value + 1
 
     sender.modify(slow)
-    other.join(10)
+    other.join(60)
     assert 11 == receiver.get()
 
 

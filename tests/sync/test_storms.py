@@ -72,7 +72,7 @@ def in_threads(*functions: Callable[[], object]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive(), "a deadlock"
     assert [] == errors
 

@@ -25,7 +25,7 @@ def started(*functions: Callable[[], Any]) -> list[threading.Thread]:
 def joined(threads: list[threading.Thread]) -> None:
     """Wait for threads that are about to end."""
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -99,7 +99,7 @@ def test_real_loop_that_sleeps_is_woken_by_a_thread() -> None:
         return PENDING
 
     def wake() -> None:
-        parked.wait(20)
+        parked.wait(60)
         box[0].wake()
 
     threads = started(wake)
@@ -129,14 +129,14 @@ def test_handle_waits_in_a_thread_for_each_kind_of_end(host: HostFactory) -> Non
         def waiter(name: str, handle: rescind.CancellationHandle) -> Callable[[], None]:
             def wait() -> None:
                 go.set()
-                seen[name] = handle.wait(20)
+                seen[name] = handle.wait(60)
 
             return wait
 
         threads = started(
             *(waiter(name, task.cancellation_handle()) for name, task in tasks.items())
         )
-        go.wait(20)
+        go.wait(60)
         tasks["canceled"].cancel("stop")
         await until(lambda: len(seen) == 3)
         joined(threads)
@@ -237,7 +237,7 @@ def test_threads_spawn_and_wait_while_the_runtime_runs(host: HostFactory) -> Non
     def work(runtime: Runtime, base: int) -> Callable[[], None]:
         def run() -> None:
             tasks = [runtime.spawn(value(base + number)) for number in range(50)]
-            got[base] = [task.cancellation_handle().wait(20) for task in tasks]
+            got[base] = [task.cancellation_handle().wait(60) for task in tasks]
 
         return run
 
@@ -344,7 +344,7 @@ def test_two_runtimes_in_two_threads_cancel_each_others_tasks() -> None:
         async def main() -> Any:
             task = rescind.spawn(rescind.never(), name=own)
             handles[own] = task.cancellation_handle()
-            barrier.wait(20)
+            barrier.wait(60)
             handles[other].cancel(f"by {own}")
             return await task.join()
 

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from rescind.top import picture
 from rescind.top.places import DIRECTORY_VARIABLE
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have answers be whole, however long the machine lets one wait."""
+    monkeypatch.setattr(picture, "SECONDS", 3600.0)
+    monkeypatch.setattr(picture.Budget.__init__, "__defaults__", (3600.0,))
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A runtime that runs on another thread, and somebody who speaks to its server, line by line."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -11,7 +12,7 @@ import rescind
 from rescind.top.places import programs
 from rescind.top.protocol import VERSION
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @contextmanager
@@ -26,7 +27,8 @@ def running(
         found.append(rescind.current_task().cancellation_handle())
         if begin is not None:
             await begin()
-        ready.set()
+        # When this task has parked, and not while it still runs.
+        asyncio.get_running_loop().call_soon(ready.set)
         await rescind.never()
 
     def drive() -> None:

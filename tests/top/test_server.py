@@ -222,7 +222,12 @@ def test_who_does_not_say_who_it_is_is_let_go_of(monkeypatch: pytest.MonkeyPatch
 
 def test_who_takes_no_answer_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """One answer is kept for it, and no request read, until then."""
-    monkeypatch.setattr(server_module, "_PATIENCE", 0.1)
+    gone = threading.Event()
+    let_go = server_module.Server._let_go
+
+    def note(self: server_module.Server, client: Any) -> None:
+        let_go(self, client)
+        gone.set()
 
     async def begin() -> None:
         for number in range(300):
@@ -230,9 +235,12 @@ def test_who_takes_no_answer_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> No
         await rescind.yield_now()
 
     with running(begin), rescind.serve_top(), talking() as greedy:
+        greedy.ask("tasks")  # by then those are gone who only looked whether it listens
+        monkeypatch.setattr(server_module.Server, "_let_go", note)
+        monkeypatch.setattr(server_module, "_PATIENCE", 0.1)
         greedy.say(b'{"op": "tasks"}\n' * 100)
         answers = 0
-        threading.Event().wait(0.3)  # no answer is taken for longer than it has patience
+        assert gone.wait(PATIENCE)
         while greedy.hear_raw():
             answers += 1
         assert answers < 100

@@ -21,7 +21,7 @@ def run(code: str, *options: str) -> str:
         [sys.executable, *options, "-c", code],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=250,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -178,7 +178,7 @@ def test_a_program_of_the_command_line_is_served_to_its_end(
         with talking() as talker:
             assert [row["name"] for row in talker.ask("tasks")["rows"]] == ["main"]
         process.send_signal(how)
-        _, errors = process.communicate(timeout=50)
+        _, errors = process.communicate(timeout=250)
     assert process.returncode == 128 + how
     assert errors.startswith(f"rescind: to look at it: rescind top {process.pid}\n")
     assert list(directory.iterdir()) == []
@@ -190,7 +190,7 @@ def test_a_program_of_the_command_line_can_be_served_at_a_port(
     """Which implies that it is served; what is no address is refused before anything runs."""
     write(tmp_path, "async def main():\n    print('ran')\n")
     command = [sys.executable, "-m", "rescind", "run", "--top-address"]
-    options = {"cwd": tmp_path, "capture_output": True, "text": True, "timeout": 50}
+    options = {"cwd": tmp_path, "capture_output": True, "text": True, "timeout": 250}
     good = subprocess.run([*command, "127.0.0.1:0", "app.py"], check=False, **options)  # type: ignore[call-overload]
     assert (good.returncode, good.stdout) == (0, "ran\n")
     assert good.stderr.startswith("rescind: to look at it: rescind top 127.0.0.1:")

@@ -313,7 +313,7 @@ def _report(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]"
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=250,
         check=False,
     )
 

@@ -158,7 +158,7 @@ def test_asyncio_tasks_on_the_same_loop_are_listed() -> None:
     """Beside ours, which asyncio lists too, and which appear once."""
 
     async def foreign() -> None:
-        await asyncio.sleep(30)
+        await asyncio.sleep(3600)
 
     async def main() -> str:
         stock = asyncio.create_task(foreign(), name="stock")
@@ -178,14 +178,14 @@ def test_it_works_while_the_runtime_is_stuck() -> None:
     found: list[str] = []
 
     def look() -> None:
-        assert stuck.wait(20)
+        assert stuck.wait(60)
         found.append(_text())
         done.set()
 
     async def main() -> None:
         rescind.current_task().name = "stuck one"
         stuck.set()
-        assert done.wait(20)
+        assert done.wait(60)
 
     thread = threading.Thread(target=look)
     thread.start()

@@ -284,7 +284,7 @@ def test_an_asyncio_task_that_is_awaited_is_named_with_its_place() -> None:
     """It has no id of ours, but a stack."""
 
     async def foreign() -> None:
-        await asyncio.sleep(30)
+        await asyncio.sleep(3600)
 
     async def main() -> Explanation:
         stock = asyncio.create_task(foreign(), name="stock")
@@ -335,14 +335,14 @@ def test_it_can_be_asked_from_another_thread() -> None:
     ids: list[int] = []
 
     def look() -> None:
-        assert stuck.wait(20)
+        assert stuck.wait(60)
         found.append(explain(ids[0]))
         done.set()
 
     async def main() -> None:
         ids.append(rescind.current_task().id)
         stuck.set()
-        assert done.wait(20)
+        assert done.wait(60)
 
     thread = threading.Thread(target=look)
     thread.start()

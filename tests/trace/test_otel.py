@@ -794,7 +794,7 @@ def test_a_forked_process_leaves_the_spans_of_its_parent_alone() -> None:
         ],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=250,
         check=False,
     )
     assert (done.stderr, done.returncode) == ("", 0)
@@ -810,7 +810,7 @@ import rescind, rescind.trace
 import rescind.trace.otel
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=250, check=False
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (

@@ -295,7 +295,7 @@ def test_what_a_file_has_no_room_for_is_counted_in_it(
     flush = TraceWriter._flush
 
     def slowly(self: TraceWriter) -> None:
-        held.wait(20)
+        held.wait(60)
         flush(self)
 
     monkeypatch.setattr(TraceWriter, "_flush", slowly)

@@ -23,7 +23,7 @@ class Said(logging.Handler):
 
     async def until(self, part: str) -> None:
         """Wait until a line with this part was said."""
-        async with rescind.deadline(20):
+        async with rescind.deadline(60):
             while not any(part in line for line in self.lines):
                 await rescind.sleep(0.005)
 

@@ -31,7 +31,7 @@ def test_two_that_wait_for_each_other_are_named_in_a_program_that_goes_on() -> N
         rescind.spawn(rescind.sleep(3600))
         one = rescind.spawn(_takes(left, right), name="one")
         rescind.spawn(_takes(right, left), name="other")
-        async with rescind.deadline(20):
+        async with rescind.deadline(60):
             while not said.lines:
                 await rescind.sleep(IDLE)
         await rescind.sleep(IDLE)
@@ -107,7 +107,7 @@ def test_a_waker_that_was_lost_is_told(lost: bool) -> None:
         await rescind.yield_now()
         if lost:
             kept.clear()
-        async with rescind.deadline(20):
+        async with rescind.deadline(60):
             while lost and not said.lines:
                 await rescind.sleep(IDLE)
         await rescind.sleep(IDLE)

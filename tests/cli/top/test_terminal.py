@@ -15,12 +15,9 @@ from rescind.top.places import DIRECTORY_VARIABLE
 from tests.cli.kit import running
 
 TMUX = shutil.which("tmux")
-PATIENCE = 40.0
+PATIENCE = 60.0
 
-pytestmark = [
-    pytest.mark.skipif(TMUX is None, reason="no tmux is installed"),
-    pytest.mark.timeout(120),
-]
+pytestmark = pytest.mark.skipif(TMUX is None, reason="no tmux is installed")
 
 SOURCE = """
     import rescind
@@ -50,7 +47,7 @@ class Terminal:
     def __call__(self, *arguments: str) -> str:
         """Have tmux do something."""
         done = subprocess.run(
-            [*self._tmux, *arguments], capture_output=True, text=True, timeout=20, check=False
+            [*self._tmux, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False
         )
         return done.stdout
 

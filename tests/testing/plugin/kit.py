@@ -40,11 +40,12 @@ class Suite:
 
     def again(self, *arguments: str) -> pytest.RunResult:
         """Run it once more, as it is."""
-        common = ("-p", "rescind_pytest", "-p", "no:cacheprovider")
+        # However slow the machine is, an exploration comes to its end.
+        common = ("-p", "rescind_pytest", "-p", "no:cacheprovider", "--rescind-budget=10m")
         return self._pytester.runpytest_inprocess(*common, *arguments)
 
     def apart(self, *arguments: str) -> pytest.RunResult:
         """Run it in a process of its own."""
         return self._pytester.runpytest_subprocess(
-            "-p", "rescind_pytest", "-p", "no:cacheprovider", *arguments, timeout=50
+            "-p", "rescind_pytest", "-p", "no:cacheprovider", *arguments, timeout=250
         )
