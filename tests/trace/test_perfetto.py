@@ -86,7 +86,7 @@ def test_polls_and_waits_on_a_track_do_not_overlap(trace: Trace) -> None:
 def test_a_cleanup_is_a_slice_with_its_reason(trace: Trace) -> None:
     """As long as it took, within the life of its task."""
     (begins,) = _events(trace, ph="b", name="cleanup")
-    assert begins["args"]["because"].startswith("explicit: enough at ")
+    assert begins["args"]["because"].startswith("explicit: enough, by task ")
     (ends,) = _events(trace, ph="e", name="cleanup")
     assert ends["ts"] > begins["ts"]
     life = [one for one in _events(trace, cat="life", id=begins["id"]) if one["name"] != "cleanup"]

@@ -10,17 +10,31 @@ task; it can be pickled, and made into JSON.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
 from typing import Any, Final, cast
 
 from .frames import Site, from_library, shortened
 from .reason import CancelReason
 
-__all__ = ["Blocker", "CellInfo", "Explanation", "GroupInfo", "plain_data", "reason_lines"]
+__all__ = [
+    "Blocker",
+    "CellInfo",
+    "Explanation",
+    "GroupInfo",
+    "plain_data",
+    "reason_data",
+    "reason_lines",
+    "reason_text",
+]
 
 #: How many blockers are named, and how many frames are shown.
 _NAMED: Final = 4
 _FRAMES: Final = 6
+#: Of a longer chain of reasons so many are kept at each of its ends: as data, and in words. Readers
+#: of JSON nest as deep as the chain is long; and groups may be nested as deep as memory allows.
+_LINKS: Final = 100
+_LINES: Final = 8
 #: Below this many seconds they are told as milliseconds, from that many on as minutes.
 _MILLISECONDS: Final = 0.1
 _MINUTES: Final = 120
@@ -122,7 +136,7 @@ class Explanation:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data, ready for JSON."""
-        plain: dict[str, Any] = plain_data(asdict(self))
+        plain: dict[str, Any] = plain_data(self)
         return plain
 
     def __str__(self) -> str:
@@ -199,9 +213,39 @@ def _places(stack: tuple[Site, ...]) -> Iterator[str]:
 
 
 def reason_lines(reason: CancelReason) -> list[str]:
-    """Return the lines of a reason: itself, then what it follows from."""
-    own, *causes = reason.chain()
+    """Return the lines of a reason: itself, then what it follows from; of many the outer ones."""
+    own, *causes = _ends(reason, _LINES)
     return [own.line(), *(f"because {cause.line()}" for cause in causes)]
+
+
+def reason_text(reason: CancelReason) -> str:
+    """Return a reason and what it follows from, on one line."""
+    return ", ".join(reason_lines(reason))
+
+
+def reason_data(reason: CancelReason) -> dict[str, Any]:
+    """Return a reason, and what it follows from, as plain data; of many the outer ones."""
+    data: dict[str, Any] | None = None
+    for link in reversed(_ends(reason, _LINKS)):
+        data = {
+            "kind": link.kind.value,
+            "message": link.message,
+            "by": link.by,
+            "where": link.where,
+            "at": link.at,
+            "cause": data,
+        }
+    assert data is not None  # a chain has one link at least
+    return data
+
+
+def _ends(reason: CancelReason, most: int) -> tuple[CancelReason, ...]:
+    """Return the chain of a reason; if it is long, with one link in the place of its middle."""
+    chain = reason.chain()
+    if len(chain) <= 2 * most + 1:
+        return chain
+    left_out = CancelReason(chain[most].kind, f"… and so on, {len(chain) - 2 * most} times")
+    return *chain[:most], left_out, *chain[-most:]
 
 
 def _seconds(seconds: float) -> str:
@@ -211,9 +255,11 @@ def _seconds(seconds: float) -> str:
 
 
 def plain_data(value: Any) -> Any:
-    """Return what `dataclasses.asdict` made, ready for JSON: enums by their words."""
-    if isinstance(value, dict):
-        return {key: plain_data(one) for key, one in cast("dict[str, Any]", value).items()}
+    """Return a value that is made of dataclasses, ready for JSON: enums by their words."""
+    if isinstance(value, CancelReason):
+        return reason_data(value)
+    if is_dataclass(value):
+        return {one.name: plain_data(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, (list, tuple)):
         return [plain_data(one) for one in cast("list[Any]", value)]
-    return getattr(value, "value", value)
+    return value.value if isinstance(value, Enum) else value

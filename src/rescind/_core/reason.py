@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     from .outcome import Outcome
     from .poll import Future
 
-__all__ = ["CancelKind", "CancelReason", "CancelRequest", "Cancelable", "make_reason"]
+__all__ = [
+    "CancelKind",
+    "CancelReason",
+    "CancelRequest",
+    "Cancelable",
+    "make_reason",
+    "reason_line",
+]
 
 
 class CancelKind(enum.Enum):
@@ -78,17 +85,22 @@ class CancelReason:
 
     def line(self) -> str:
         """Return this link alone, on one line."""
-        text = self.kind.value
-        if self.message:
-            text += f": {self.message}"
-        if self.by:
-            text += f", by {self.by}"
-        if self.where:
-            text += f", at {shortened(self.where)}"
-        return text
+        return reason_line(self.kind.value, self.message, self.by, self.where)
 
     def __str__(self) -> str:
         return "\n  because ".join(link.line() for link in self.chain())
+
+
+def reason_line(kind: str, message: str | None, by: str | None, where: str | None) -> str:
+    """Return the words for a reason with these fields, on one line."""
+    text = kind
+    if message:
+        text += f": {message}"
+    if by:
+        text += f", by {by}"
+    if where:
+        text += f", at {shortened(where)}"
+    return text
 
 
 class Cancelable:

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.executor import Executor
+from rescind._core.explanation import reason_text
 from rescind._core.hooks import Observer, explaining, hooks
 from rescind._core.outcome import Completed
 from rescind._core.reason import CancelKind
@@ -179,7 +180,7 @@ class Watch(Vigil):
             _ABSORBED,
             f"{label_of(task)} returned {value} although it was canceled: its Cancellation was "
             f"raised{f' at {at},' if at else ''} and swallowed. Let it pass, or raise it again "
-            f"after cleaning up. Canceled: {_why(reason)}",
+            f"after cleaning up. Canceled: {reason_text(reason)}",
             like,
         )
 
@@ -328,11 +329,7 @@ def _rest(found: Explanation) -> str:
         text += f", and these wait for each other: {' → '.join(found.cycle)}"
     if info.grace_left is not None:
         text += f". It is dropped in {max(info.grace_left, 0.0):.1f} s"
-    return f"{text}. Canceled: {_why(info.reasons[0])}"
-
-
-def _why(reason: Any) -> str:
-    return ", because ".join(link.line() for link in reason.chain())
+    return f"{text}. Canceled: {reason_text(info.reasons[0])}"
 
 
 def _raised(task: Task[Any]) -> bool:

@@ -23,6 +23,7 @@ from rescind.cli import say
 from rescind.cli.target import Refused
 from rescind.top.serving import serve_top
 from rescind.trace.dump import dump
+from rescind.trace.events import line_of
 from rescind.trace.recorder import Recorder
 from rescind.trace.story import Story
 
@@ -124,7 +125,7 @@ def _summary(story: Story) -> Iterator[str]:
         children = len(lives) - len(canceled)
         what = [_count(len(canceled), "task")] if canceled else []
         what += [_count(children, "child", "children")] if children else []
-        yield f"{' and '.join(what)} canceled: {_words(reason)}"
+        yield f"{' and '.join(what)} canceled: {line_of(reason)}"
     if len(causes) > _CAUSES:
         yield f"… for {len(causes) - _CAUSES} more reasons"
     absorbed = [life for life in tasks if life.absorbed]
@@ -141,16 +142,6 @@ def _summary(story: Story) -> Iterator[str]:
         yield f"{_count(story.dropped, 'event')} could not be written in time, and are lost"
     if story.skipped:
         yield f"{_count(story.skipped, 'line')} could not be understood: {story.faults[0]}"
-
-
-def _words(reason: dict[str, Any]) -> str:
-    text = reason["kind"]
-    if reason["message"]:
-        text += f": {reason['message']}"
-    if reason["by"]:
-        text += f", by {reason['by']}"
-    where = shortened(str(reason["where"])) if reason["where"] else None
-    return text if where is None else f"{text}, at {where}"
 
 
 def _names(lives: list[Any]) -> str:

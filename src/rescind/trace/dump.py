@@ -15,7 +15,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any, TextIO
 
 from rescind._core.current import executors
@@ -55,9 +54,9 @@ def dump_data() -> dict[str, Any]:
 
     Returns:
         ``{"runtimes": [...]}``; each with ``name``, ``host``, ``statistics``, ``tasks`` (those in
-        no group, with what hangs on them), ``circle`` (the labels of tasks that can only wait for
-        each other, the first one at the end again) and ``asyncio`` (asyncio's own tasks on the same
-        loop).
+        no group, with what hangs on them; what is more than 30 levels inside of another one, too),
+        ``circle`` (the labels of tasks that can only wait for each other, the first one at the end
+        again) and ``asyncio`` (asyncio's own tasks on the same loop).
     """
     return {"runtimes": [_runtime(executor) for executor in _executors()]}
 
@@ -78,22 +77,31 @@ def _runtime(executor: Executor) -> dict[str, Any]:
     return {
         "name": executor.name,
         "host": executor.host.name,
-        "statistics": plain_data(asdict(executor.statistics())),
-        "tasks": [plain_data(asdict(info)) for info in infos],
+        "statistics": plain_data(executor.statistics()),
+        "tasks": [plain_data(info) for info in infos],
         "circle": _circle(executor),
         "asyncio": list(_stock_tasks(executor)),
     }
 
 
 def _infos(executor: Executor) -> list[CellInfo]:
-    """Return the tasks that are in no group, with all that hangs on them."""
+    """Return the tasks that are in no group, with all that hangs on them.
+
+    What is too deep inside of others to be shown there follows on its own.
+    """
     for _ in range(_TRIES):
+        infos: list[CellInfo] = []
+        shown: set[int | None] = set()
         try:
-            infos = [info_of(task) for task in list(executor.tasks.values())]
+            # A task comes before those in its groups: these were admitted later.
+            for task in list(executor.tasks.values()):
+                if task.id not in shown:
+                    info = info_of(task)
+                    infos.append(info)
+                    shown.update(one.id for one in _members(info))
         except RuntimeError:  # something was added while it was looked at, on another thread
             continue
-        grouped = {task.id for info in infos for task in _members(info)}
-        return [info for info in infos if info.id not in grouped]
+        return infos
     return []
 
 
@@ -139,7 +147,8 @@ def _tree(infos: tuple[CellInfo, ...] | list[CellInfo], indent: str) -> Iterator
         yield from _tree(first.children, indent + "  ")
         for group in first.groups:
             why = f", canceled: {group.reason.line()}" if group.reason is not None else ""
-            yield f"{indent}  group {group.name!r}, {len(group.tasks)} alive{why}"
+            where = ", told of further down" if group.more else ""
+            yield f"{indent}  group {group.name!r}, {group.alive} alive{where}{why}"
             yield from _tree(group.tasks, indent + "    ")
 
 
@@ -168,6 +177,8 @@ def _why(info: CellInfo) -> Iterator[str]:
 def _members(info: CellInfo) -> Iterator[CellInfo]:
     for group in info.groups:
         yield from group.tasks
+        for task in group.tasks:
+            yield from _members(task)
     for child in info.children:
         yield from _members(child)
 

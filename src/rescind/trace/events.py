@@ -36,18 +36,17 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, TypeAlias
 
 from rescind._core.errors import UsageError
-from rescind._core.explanation import plain_data
-from rescind._core.reason import CancelReason
+from rescind._core.reason import reason_line
 from rescind._version import __version__
 from rescind.trace.shapes import fault_of, is_number, is_text, is_time, is_whole, shown
 
-__all__ = ["Event", "Fault", "Header", "Trace", "reason_data", "write_lines"]
+__all__ = ["Event", "Fault", "Header", "Trace", "chain_of", "line_of", "write_lines"]
 
 Event: TypeAlias = "tuple[Any, ...]"
 
@@ -267,10 +266,17 @@ def _is_header(value: object) -> bool:
     return isinstance(value, dict) and "trace" in value
 
 
-def reason_data(reason: CancelReason) -> dict[str, Any]:
-    """Return a reason, and those that it follows from, as plain data."""
-    data: dict[str, Any] = plain_data(asdict(reason))
-    return data
+def chain_of(reason: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a reason that was recorded, and those that it follows from, nearest first."""
+    link: dict[str, Any] | None = reason
+    while link is not None:
+        yield link
+        link = link["cause"]
+
+
+def line_of(reason: dict[str, Any]) -> str:
+    """Return the words for a reason that was recorded, without those that it follows from."""
+    return reason_line(reason["kind"], reason["message"], reason["by"], reason["where"])
 
 
 def write_lines(out: IO[str], values: Iterable[Any]) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 
 from rescind import _pages as pages
 from rescind._core.frames import shortened
-from rescind.trace.events import Trace
+from rescind.trace.events import Trace, chain_of
 from rescind.trace.story import Group, Life, Request, Story
 
 __all__ = ["as_html", "page_data", "write_html"]
@@ -84,7 +84,7 @@ class _Data:
     def reason(self, reason: dict[str, Any]) -> int:
         """Return the number of a reason; those that it follows from have got theirs before."""
         number = -1
-        for link in reversed(list(_chain(reason))):
+        for link in reversed(list(chain_of(reason))):
             where = link["where"] and shortened(str(link["where"]))
             key = (link["kind"], link["message"], link["by"], where, link["at"], number)
             number = self.reasons.setdefault(key, len(self.reasons))
@@ -123,7 +123,7 @@ class _Data:
             tree: dict[str, Any] = {"reason": self.reason(root), "next": {}, "lives": []}
             for life in lives:
                 node = tree
-                for link in reversed(list(_chain(life.requests[0].reason))[:-1]):
+                for link in reversed(list(chain_of(life.requests[0].reason))[:-1]):
                     key = tuple(link[name] for name in _LINK)
                     default: dict[str, Any] = {"reason": self.reason(link), "next": {}, "lives": []}
                     node = node["next"].setdefault(key, default)
@@ -149,13 +149,6 @@ class _Data:
 def _listed(node: dict[str, Any]) -> dict[str, Any]:
     following = [_listed(one) for one in node["next"].values()]
     return {"reason": node["reason"], "next": following, "lives": node["lives"]}
-
-
-def _chain(reason: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    link: dict[str, Any] | None = reason
-    while link is not None:
-        yield link
-        link = link["cause"]
 
 
 def _differences(times: Iterable[int]) -> list[int]:

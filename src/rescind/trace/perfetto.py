@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rescind.trace.events import Trace
+from rescind.trace.events import Trace, chain_of, line_of
 from rescind.trace.story import Life, Story
 
 __all__ = ["perfetto", "write_perfetto"]
@@ -80,7 +80,9 @@ def _life(life: Life, pid: int, end: int) -> Iterator[dict[str, Any]]:
     if cleanup is not None:
         why = life.requests[0].reason if life.requests else life.deliveries[0].reason
         cleaned = cleanup[0], cleanup[1] or end
-        yield from _async(at, "cleanup", cleaned, {"because": _words(why)})
+        yield from _async(
+            at, "cleanup", cleaned, {"because": ", because ".join(map(line_of, chain_of(why)))}
+        )
 
 
 def _async(
@@ -130,14 +132,3 @@ def _span(begun: int, ended: int) -> dict[str, float]:
 
 def _name(what: str, pid: int, tid: int, name: str) -> dict[str, Any]:
     return {"ph": "M", "name": what, "pid": pid, "tid": tid, "args": {"name": name}}
-
-
-def _words(reason: dict[str, Any]) -> str:
-    """Return a reason, and what it follows from, on one line."""
-    links: list[str] = []
-    link: dict[str, Any] | None = reason
-    while link is not None:
-        where = f" at {link['where']}" if link["where"] else ""
-        links.append(f"{link['kind']}{': ' + link['message'] if link['message'] else ''}{where}")
-        link = link["cause"]
-    return ", because ".join(links)

@@ -30,6 +30,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from rescind._core.coroutine import CoroutineFuture
+from rescind._core.explanation import reason_data
 from rescind._core.frames import shortened, site
 from rescind._core.hooks import Observer, actor, hooks
 from rescind._core.outcome import Canceled, Completed, Outcome
@@ -38,7 +39,7 @@ from rescind._core.waiting import parts_of
 from rescind._host.ticks import Tick
 from rescind.combinators.children import Child
 from rescind.time import Checkpoint
-from rescind.trace.events import Event, Header, Trace, reason_data
+from rescind.trace.events import Event, Header, Trace
 from rescind.trace.writer import TraceWriter
 
 if TYPE_CHECKING:

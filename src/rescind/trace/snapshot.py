@@ -55,6 +55,8 @@ _STATES = {
     Phase.DROPPING: "being dropped",
 }
 _INFINITY = float("inf")
+#: So deep are tasks in groups of tasks looked at; groups may be nested as deep as memory allows.
+_DEEPEST = 30
 #: The module whose `Cell.step` polls whatever runs.
 _STEPS = Cell.__module__
 
@@ -135,7 +137,7 @@ def _info(
 def _group(group: Any, most: int | None, around: tuple[Cell[Any], ...]) -> GroupInfo:
     assert isinstance(group, TaskGroup)
     tasks = [task for task in group.tasks if task not in around]
-    if most is not None:
+    if most is not None or len(around) > _DEEPEST:
         return GroupInfo(group.name, group.reason, (), len(tasks))
     infos = tuple(_info(task, None, True, None, around) for task in tasks)
     return GroupInfo(group.name, group.reason, infos)
