@@ -414,7 +414,7 @@ MUTANTS = (
         "combinators/cleanup.py",
         "    def holds(self) -> bool:\n        return True",
         "    def holds(self) -> bool:\n        return False",
-        ("explorations/test_finalizers.py::test_a_finalizer_runs_once_and_all_of_it",),
+        ("P32",),
     ),
     Mutant(
         "cancel-shortens-the-finalizer",
@@ -425,7 +425,7 @@ MUTANTS = (
         "            del ended  # the frames of the exception in it may refer back to this one\n"
         "        elif self._running is not None:\n            self._running.drop()\n"
         "            self._running = None\n        try:",
-        ("explorations/test_finalizers.py::test_a_finalizer_runs_once_and_all_of_it",),
+        ("P32",),
     ),
     Mutant(
         "finalizer-error-lost",
@@ -443,9 +443,7 @@ MUTANTS = (
         "combinators/cleanup.py",
         "        used.begin()\n",
         "",
-        (
-            "explorations/test_finalizers.py::test_a_resource_is_released_if_its_user_is_dropped_before_it_begins",
-        ),
+        ("P35",),
     ),
     Mutant(
         "acquire-interrupted",
@@ -454,6 +452,6 @@ MUTANTS = (
         "combinators/cleanup.py",
         "        resource = await acquire()",
         "        resource = await gate.open(acquire())",
-        ("explorations/test_finalizers.py::test_what_was_acquired_is_released_once",),
+        ("P35",),
     ),
 )

@@ -19,9 +19,7 @@ MUTANTS = (
         "tasks/group_core.py",
         "                self._ask(task, told, UNSET, request.grace_at)",
         "                pass",
-        (
-            "explorations/test_groups.py::test_children_in_a_canceled_stretch_are_marked_before_anything_is_delivered",
-        ),
+        ("P53",),
     ),
     Mutant(
         "child-outlives-the-parents-grace",
@@ -237,7 +235,7 @@ MUTANTS = (
         "tasks/joining.py",
         "                task.ask(request_for_task)",
         "                pass",
-        ("explorations/test_tokens.py::test_the_joined_has_no_more_time_than_its_joiner",),
+        ("P50",),
     ),
     Mutant(
         "joined-value-lost",
@@ -246,9 +244,7 @@ MUTANTS = (
         "tasks/joining.py",
         "        if isinstance(outcome, Completed):\n            return outcome\n",
         "        if isinstance(outcome, Completed):\n            return Canceled(request.reason)\n",
-        (
-            "explorations/test_tokens.py::test_what_a_joined_task_comes_to_is_not_lost_to_the_cancel_of_its_joiner",
-        ),
+        ("P50",),
     ),
     Mutant(
         "joined-error-lost",

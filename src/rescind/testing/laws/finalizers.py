@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import rescind
@@ -19,6 +20,7 @@ from rescind.testing.laws.program import (
     Finalize,
     Never,
     OnCancel,
+    Pause,
     Program,
     Seq,
     Shield,
@@ -137,6 +139,31 @@ def a_finalizer_is_shielded(x: Program, f: Program, on: Setting) -> None:
     assert whats(cleanup)[1:] == whats(alone), "it was shortened"
 
 
+@law(32)
+def a_finalizer_hears_of_no_cancel(f: Program, struck: Setting) -> None:
+    """What runs in a finalizer and looks for a cancellation finds none, whenever that comes."""
+
+    async def looks(world: Machine) -> None:
+        await rescind.yield_now()
+        await world.run(f)
+        await rescind.checkpoint()
+        await rescind.yield_now()
+        await rescind.checkpoint()
+        world.note("all of it")
+
+    def cleanup(world: Machine) -> Any:
+        return rescind.finalize(rescind.ready(70), lambda _outcome: looks(world))
+
+    alone, run = play(looks), play(cleanup, Setting((), _of_main(struck)))
+    assert whats(run) == whats(alone), "it heard of it"
+    assert run.at == alone.at
+
+
+def _of_main(setting: Setting) -> tuple[Injection, ...]:
+    """Return the cancellations of a setting, all of the program's own task."""
+    return tuple(replace(one, task=0) for one in setting.injections)
+
+
 @law(33)
 def a_raising_finalizer_stops_nothing(x: Program, f: Program, struck: Setting) -> None:
     """It neither stops other finalizers nor turns Canceled into Error; it is in `also`."""
@@ -170,15 +197,46 @@ def a_hung_finalizer() -> None:
 @law(35, examples=60)
 def bracket_releases_what_it_acquired(x: Program, f: Program, h: Program, on: Setting) -> None:
     """If acquire completed, release ran exactly once before the end; acquire is not interrupted."""
-    body = Bracket(f, x, h)
-    run = play(body, on)
-    alone = play(f, Setting(on.choices))
+    # It parks before and after: there is a moment in which it could be interrupted.
+    acquire = seq(Pause(), f, Sleep(1))
+    body = Bracket(acquire, x, h)
+    run = play(body, Setting(on.choices, _of_main(on)))
+    alone = play(acquire, Setting(on.choices))
     owed = [one for one in run.machine.finalizers if one.of == body]
     assert run.hung or [one.begun for one in owed] == [one.ended for one in owed] == [1] * len(owed)
     if run.trace:
         acquired = whats(alone)
         assert whats(run)[: len(acquired)] == acquired, "acquire was interrupted"
         assert len(owed) == (alone.ended[0] == "completed"), "released without being acquired"
+
+
+@law(35)
+def what_is_acquired_is_released_though_it_is_never_used() -> None:
+    """Dropped between acquire and use, because the budget of a step was over there: released."""
+    unused = 0
+    for completions in range(120, 136):
+        log: list[str] = []
+
+        async def acquire(many: int = completions, log: list[str] = log) -> str:
+            for _ in range(many):
+                await rescind.ready(None)
+            log.append("acquired")
+            return "resource"
+
+        async def use(_resource: str, log: list[str] = log) -> None:
+            log.append("used")
+            await rescind.never()
+
+        def body(
+            _world: Machine, acquire: Any = acquire, use: Any = use, log: list[str] = log
+        ) -> Any:
+            return rescind.bracket(acquire, use, lambda _resource: log.append("released"))
+
+        play(body, Setting((), (Injection(0, 2, "before", grace=0),)), unstick=False)
+        assert log.count("released") == log.count("acquired"), (completions, log)
+        assert not log or log[-1] == "released", log
+        unused += log == ["acquired", "released"]
+    assert unused, "no step ended there"
 
 
 @law(36)

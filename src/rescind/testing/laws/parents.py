@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import rescind
 from rescind._core.errors import TaskCanceled
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
-from rescind._core.reason import CancelKind
+from rescind._core.reason import CancelKind, CancelReason
 from rescind.sync import Event, oneshot
 from rescind.testing.lab.schedule import Exhaustive
 from rescind.testing.laws.equiv import endings, same, same_outcomes
@@ -241,33 +242,51 @@ def _all(program: Program) -> list[Play]:
 def join_or_cancel_gives_a_value_or_a_cancel(x: Program, at: float) -> None:
     """On my cancel the task is canceled and drained; its value is mine, else I am Canceled."""
     child = Machine()
+    tasks: list[rescind.Task[Any]] = []
+    # Had it ended before; was it asked to end, because of mine; had it ended when I had.
+    before: list[bool] = []
+    asked: list[bool] = []
+    drained: list[bool] = []
 
-    async def joins(into: list[Any]) -> Any:
+    async def joins() -> Any:
         task = rescind.spawn(child.run(x))
-        into.append(task)
+        tasks.append(task)
         return await rescind.join_or_cancel(task)
 
     async def main(_world: Machine) -> Any:
-        tasks: list[rescind.Task[Any]] = []
-        joiner = rescind.spawn(joins(tasks))
+        joiner = rescind.spawn(joins())
         await rescind.sleep(at)
-        before = tasks[0].done()
-        outcome = await joiner.cancel("mine")
-        assert tasks[0].done(), "the task was not drained"
-        return before, outcome, tasks[0].outcome()
+        before.append(tasks[0].done())
+        joiner.cancel("mine")
+        await rescind.sleep(0.1)  # it is delivered by then, also through what x was doing
+        asked.append(any(link.message == "mine" for link in _links(tasks[0].cancel_reasons)))
+        outcome = await joiner.join()
+        drained.append(tasks[0].done())
+        return outcome
 
     run = play(main)
-    if run.hung or run.stuck or not isinstance(run.outcome, Completed):
+    assert before[0] or asked[0], "the task was not canceled"
+    if run.hung or run.stuck:
         return
-    before, mine, its = run.outcome.value
+    assert drained == [True], "the task was not drained"
+    assert isinstance(run.outcome, Completed), run.outcome
+    mine, its = run.outcome.value, tasks[0].outcome()
     if isinstance(its, Completed):
         assert mine == its, (mine, its)
-    elif before and isinstance(its, Error):
+    elif before[0] and isinstance(its, Error):
         assert isinstance(mine, Error) and mine.exception is its.exception
-    elif before:
+    elif before[0]:
         assert isinstance(mine, Error) and isinstance(mine.exception, TaskCanceled)
     else:
         assert isinstance(mine, Canceled), (mine, its)
+        assert mine.reason.message == "mine", mine
+        if isinstance(its, Error):
+            assert its.exception in mine.also, "what the task raised is lost"
+
+
+def _links(reasons: Iterable[CancelReason]) -> Iterator[CancelReason]:
+    for reason in reasons:
+        yield from reason.chain()
 
 
 @law(51)

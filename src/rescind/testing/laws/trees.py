@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import rescind
@@ -56,27 +57,80 @@ def nobody_is_alive_after_a_scope(x: Program, y: Program, z: Program, on: Settin
 
 @law(53)
 def marks_come_before_callbacks(at: float) -> None:
-    """When the first callback of a cancellation runs, every unshielded descendant is marked."""
-    marked: list[list[bool]] = []
-    tasks: list[rescind.Task[Any]] = []
+    """When the first callback of a cancellation runs, every unshielded descendant is marked.
 
-    def callback(_outcome: Any) -> None:
-        marked.append([bool(task.cancel_reasons) for task in tasks])
+    Whatever was canceled, and also if it is the callback of the one that is farthest out; and no
+    descendant is marked that a shield is around.
+    """
+    for way, cut in _WAYS.items():
+        tree = _Tree()
+        with Stage() as stage:
+            task = stage.spawn(cut(tree.grown(3), at))
+            if way == "task":
+                stage.call_at(at, lambda: _cancel(task))  # noqa: B023 - it is called in this round
+            stage.finish()
+        assert len(tree.tasks) == 14 and len(tree.kept) == 7 and len(tree.marked) == 15, way
+        assert all(tree.marked[0]), f"by {way}, at the first callback: {tree.marked[0]}"
+        assert not any(tree.shielded), f"by {way}, in spite of a shield: {tree.shielded}"
 
-    async def leaf() -> None:
-        await rescind.on_cancel(rescind.never(), callback)
 
-    async def tree(depth: int) -> None:
+class _Tree:
+    """Groups in groups, each of which waits in its block too, and has a shielded one beside it.
+
+    Attributes:
+        tasks: the descendants that no shield is around.
+        kept: those that are in a group in a shield.
+        marked: for each callback, which of ``tasks`` were marked when it began.
+        shielded: which of ``kept`` were marked at the first callback.
+    """
+
+    def __init__(self) -> None:
+        self.tasks: list[rescind.Task[Any]] = []
+        self.kept: list[rescind.Task[Any]] = []
+        self.marked: list[list[bool]] = []
+        self.shielded: list[bool] = []
+
+    def _callback(self, _outcome: Any) -> None:
+        if not self.marked:
+            self.shielded = [bool(task.cancel_reasons) for task in self.kept]
+        self.marked.append([bool(task.cancel_reasons) for task in self.tasks])
+
+    async def _keeps(self) -> None:
+        with rescind.shielded():
+            async with rescind.task_group() as group:
+                self.kept.append(group.spawn(rescind.sleep(99)))
+
+    async def grown(self, depth: int) -> None:
+        if not depth:
+            await rescind.on_cancel(rescind.never(), self._callback)
         async with rescind.task_group() as group:
             for _ in range(2):
-                tasks.append(group.spawn(tree(depth - 1) if depth else leaf()))
+                self.tasks.append(group.spawn(self.grown(depth - 1)))
+            group.spawn(self._keeps())
+            await rescind.on_cancel(rescind.never(), self._callback)
 
-    with Stage() as stage:
-        task = stage.spawn(tree(2))
-        stage.call_at(at, lambda: _cancel(task))
-        stage.finish()
-    assert len(tasks) == 14 and len(marked) == 8
-    assert all(marked[0]), f"at the first callback: {marked[0]}"
+
+async def _by_deadline(tree: Coroutine[Any, Any, None], at: float) -> None:
+    async with rescind.deadline(at):
+        await tree
+
+
+async def _by_group(tree: Coroutine[Any, Any, None], at: float) -> None:
+    async with rescind.task_group() as group:
+        group.spawn(tree)
+        await rescind.sleep(at)
+        group.cancel("r")
+
+
+#: By what a tree is canceled after so many seconds.
+_WAYS: dict[str, Callable[[Coroutine[Any, Any, None], float], Awaitable[Any]]] = {
+    "task": lambda tree, _at: tree,
+    "timeout": rescind.timeout,
+    "deadline": _by_deadline,
+    "group": _by_group,
+    "token": lambda tree, at: rescind.CancellationToken.after(at).guard(tree),
+    "race": lambda tree, at: rescind.race(tree, rescind.sleep(at)),
+}
 
 
 def _cancel(task: rescind.Task[Any]) -> None:
