@@ -231,6 +231,24 @@ def test_children_of_a_combinator_are_told_with_what_they_wait_for() -> None:
     assert [blocker.label.split()[-1] for blocker in found.task.blocked_by] == ["'other'"]
 
 
+def test_a_child_is_called_by_its_function_also_inside_another_function() -> None:
+    """By its whole name, of which ``<locals>`` is a part."""
+
+    async def main() -> list[str]:
+        async def query() -> None:
+            await rescind.sleep(5)
+
+        task = rescind.spawn(rescind.race(query(), query()))
+        await rescind.sleep(1)
+        labels = [child.label for child in task.explain().task.children]
+        await task.cancel()
+        return labels
+
+    where = "test_a_child_is_called_by_its_function_also_inside_another_function.<locals>.main"
+    name = f"{where}.<locals>.query"
+    assert _value(main) == [f"child 0: {name}", f"child 1: {name}"]
+
+
 def test_deadlines_around_are_told() -> None:
     """The earliest that is around what it awaits now."""
 

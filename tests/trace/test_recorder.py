@@ -68,6 +68,19 @@ def test_a_life_is_told_from_the_first_poll_to_the_end() -> None:
     assert waiter.label == f"task {waiter.task} 'waiter'"
 
 
+async def _query() -> None:
+    await rescind.sleep(1)
+
+
+def test_children_are_called_by_their_place_and_function() -> None:
+    """As people call them: without what only a repr has around a name."""
+    story = Story.of(_recorded(lambda: rescind.join(_query(), rescind.sleep(2))))
+
+    children = [life.name for life in story.lives.values() if life.kind == "child"]
+
+    assert children == ["child 0 _query", "child 1 sleep(2)"]
+
+
 def test_a_canceled_tree_is_told_with_its_reasons() -> None:
     """Who was asked by whom and why, where it was delivered, how long the cleanup took."""
     story = Story.of(_recorded(_request_tree))

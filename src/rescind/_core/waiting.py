@@ -27,6 +27,7 @@ __all__ = [
     "describe_wait",
     "describe_waits",
     "found_at",
+    "named",
     "parts_of",
     "place_in",
     "place_of",
@@ -51,7 +52,7 @@ _CLEANING = frozenset({Phase.CLEANING, Phase.CLEANING_READY})
 _SHOWN = 20
 _NAME_WIDTH = 36
 _WHAT_WIDTH = 40
-_COROUTINE = re.compile(r"<coroutine ([^>]*)>")
+_COROUTINE = re.compile(r"<coroutine ((?:[^<>]|<\w+>)*)>")  # the name may have <locals> in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,12 @@ def _label(index: int, child: Cell[Any]) -> str:
     which = f"child {index if key is None else key!r}"
     if "<coroutine " not in text:
         return which
-    return f"{which}: " + _COROUTINE.sub(r"\1", " ".join(text.split()))
+    return f"{which}: {named(_flat(text))}"
+
+
+def named(text: str) -> str:
+    """Return a repr in which coroutines are told by their names alone."""
+    return _COROUTINE.sub(r"\1", text)
 
 
 def _flat(text: str) -> str:

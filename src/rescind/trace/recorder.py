@@ -35,7 +35,7 @@ from rescind._core.frames import shortened, site
 from rescind._core.hooks import Observer, actor, hooks
 from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.task import Task
-from rescind._core.waiting import parts_of
+from rescind._core.waiting import named, parts_of
 from rescind._host.ticks import Tick
 from rescind.combinators.children import Child
 from rescind.time import Checkpoint
@@ -297,7 +297,7 @@ def _who(cell: Cell[Any]) -> tuple[str, str, int | None]:
     if isinstance(cell, Task):
         task = cast("Task[object]", cell)
         return "task", task.name, task.id
-    name = cell.name or repr(cell.future)
+    name = named(cell.name or repr(cell.future))
     return "child" if isinstance(cell, Child) else "foreign", _short(name), None
 
 
