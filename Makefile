@@ -20,7 +20,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help venv demo examples test check lint format types architecture suite coverage test-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety bench bench-growth bench-smoke bench-tokio mutants mutants-smoke clean distclean
+.PHONY: help venv demo examples test check lint format types architecture suite coverage test-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety bench bench-growth bench-smoke bench-tokio mutants mutants-smoke screenshots clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ mutants: $(STAMP) ## break the source on purpose, show who notices, and write do
 
 mutants-smoke: $(STAMP) ## break it in a handful of ways
 	$(BIN)/python scripts/mutants.py --smoke $(ARGS)
+
+screenshots: $(STAMP) ## make the pictures in docs/images, of pages in Chromium and of rescind top: make screenshots ARGS="top"
+	$(BIN)/python scripts/screenshots.py $(ARGS)
 
 clean: ## remove what the tools left behind
 	rm -rf build dist src/*.egg-info .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,7 +19,7 @@ def write(folder: Path, source: str, name: str = "app.py") -> Path:
     return path
 
 
-def _default_signals() -> None:
+def default_signals() -> None:
     # A suite that runs in the background of a shell ignores SIGINT, and so would its children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -89,7 +89,7 @@ def running(folder: Path, source: str, *options: str) -> Iterator[Program]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_default_signals,  # noqa: PLW1509 - it takes no lock
+        preexec_fn=default_signals,  # noqa: PLW1509 - it takes no lock
     ) as process:
         try:
             yield Program(process)

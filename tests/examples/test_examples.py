@@ -94,6 +94,6 @@ def test_every_example_is_an_essay_with_its_expected_output() -> None:
     ]
 
     assert (programs, essays) == (
-        sorted([*SHORT, *SCRIPTS, "hedged_fetch", "web_service"]),
+        sorted([*SHORT, *SCRIPTS, "hedged_fetch", "watched_service", "web_service"]),
         programs,
     )

@@ -70,7 +70,7 @@ def execute(
         settings = chosen(warn)
         if settings.slow_poll is not None:
             settings = replace(settings, watchdog=True)
-        runtime = Runtime(host=host, grace=grace, handle_signals=True, warn=settings)
+        runtime = Runtime(host=host, grace=grace, handle_signals=True, warn=settings, name="main")
     except (ImportError, ValueError) as exc:
         raise Refused(str(exc)) from None
     if debug and isinstance(runtime.host, AsyncioHost):

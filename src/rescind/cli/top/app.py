@@ -1,7 +1,7 @@
 """`TopApp`: the screen of `rescind top`: which keys do what, and what stands where.
 
 *What it is not.* Who talks to the program: that is `Follower`, which calls `attached`, `pictured`,
-`explained` and `lost`.
+`explained` and `lost`, also while the screen is being taken down: nothing is looked up in it then.
 
 *Threads.* textual's.
 
@@ -16,9 +16,10 @@ from typing import Any, ClassVar, Final
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, VerticalScroll
+from textual.containers import Container
 from textual.widgets import Input, Static
 
+from rescind.cli.top.details import Details
 from rescind.cli.top.dialogs import AskCancel, Choose, Help, Wanted
 from rescind.cli.top.follower import Follower
 from rescind.cli.top.head import Head
@@ -31,11 +32,13 @@ from rescind.top.places import Address, find
 __all__ = ["TopApp"]
 
 _INTERVALS: Final = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
-_LABEL: Final = 12
+#: The keys, and what they do in each view: where they do nothing, nothing is said.
 _HINTS: Final = (
-    *(("c", "cancel"), ("/", "filter"), ("s", "sort"), ("t", "tree"), ("e", "ended")),
-    *(("p", "pause"), ("↵", "details"), ("?", "help"), ("q", "quit")),
+    *(("c", "cancel"), ("/", "filter"), ("s", "sort"), ("␣", "fold"), ("t", "tree")),
+    *(("e", "ended"), ("p", "pause"), ("↵", "details"), ("?", "help"), ("q", "quit")),
 )
+_UNTOLD: Final = {"tasks": ("fold",), "tree": ("sort",), "ended": ("cancel", "sort", "fold")}
+_NO_TASK: Final = "No task is chosen: ↑ and ↓ choose one, and it is explained here."
 
 
 class TopApp(App[str]):
@@ -52,7 +55,7 @@ class TopApp(App[str]):
     CSS = CSS
     TITLE = "rescind top"
     ENABLE_COMMAND_PALETTE = False
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (150, "-wide")]  # noqa: RUF012  # as textual has it
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (190, "-wide")]  # noqa: RUF012  # as textual has it
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", show=False),
         Binding("ctrl+c", "quit", show=False, priority=True),
@@ -86,21 +89,25 @@ class TopApp(App[str]):
         self._locate = locate
         self.head = Head()
         self.rows = Rows()
+        self.details = Details()
+        self.line = Input(
+            placeholder="filter: id, name, state, reason, what it waits for", id="filter"
+        )
+        self.keys = Static(_hints(), id="keys")
         self.follower = Follower(self._where, self, interval)
-        self._explained: int | None = None
 
     def compose(self) -> ComposeResult:
         yield self.head
         with Container(id="body"):
             yield self.rows
-            with VerticalScroll(id="details"):
-                yield Static("", id="text", markup=False)
-        yield Input(placeholder="filter: id, name, state, reason, what it waits for", id="filter")
-        yield Static(_hints(), id="keys")
+            yield self.details
+        yield self.line
+        yield self.keys
 
     def on_mount(self) -> None:
         """Begin to follow the program, or ask which."""
         self.rows.focus()
+        self.details.hint("")
         self._paint()
         if self._named is not None:
             self._follow()
@@ -144,10 +151,7 @@ class TopApp(App[str]):
     def explained(self, task: int, text: str, alive: bool) -> None:
         """Show the explanation of a task."""
         if task == self.follower.asking.task:
-            self._explained = task
-            details = self.query_one("#details", VerticalScroll)
-            details.border_title = f"task {task}" + ("" if alive else ", which has ended")
-            self.query_one("#text", Static).update(_colored(text))
+            self.details.tell(f"task {task}" + ("" if alive else ", which has ended"), text)
 
     def lost(self, why: str, *, final: bool) -> None:
         """Say that there is no connection."""
@@ -185,11 +189,9 @@ class TopApp(App[str]):
         asking = self.follower.asking
         if task != asking.task:
             asking.task = task
-            details = self.query_one("#details", VerticalScroll)
-            if task is None:
-                details.border_title = ""
-                self.query_one("#text", Static).update("")
-            details.scroll_home(animate=False)
+            self.details.scroll_home(animate=False)
+        if task is None:
+            self.details.hint(_NO_TASK)
 
     # -- what the user does -----------------------------------------------------------------------
 
@@ -211,9 +213,8 @@ class TopApp(App[str]):
 
     def action_details(self) -> None:
         """Show or hide the details."""
-        details = self.query_one("#details", VerticalScroll)
-        details.display = not details.display
-        if not details.display:
+        self.details.display = not self.details.display
+        if not self.details.display:
             self.rows.focus()
 
     def action_view(self, view: str) -> None:
@@ -257,27 +258,25 @@ class TopApp(App[str]):
 
     def action_filter(self) -> None:
         """Ask for a filter."""
-        line = self.query_one("#filter", Input)
-        line.display = True
-        line.focus()
+        self.line.display = True
+        self.line.focus()
 
     def action_all(self) -> None:
         """Filter no more."""
-        line = self.query_one("#filter", Input)
-        line.value = ""
-        line.display = False
+        self.line.value = ""
+        self.line.display = False
         self._filter("")
         self.rows.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while it is typed."""
-        if event.input.id == "filter":
+        if event.input is self.line:
             self._filter(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Keep the filter, and go back to the table."""
-        if event.input.id == "filter":
-            event.input.display = False
+        if event.input is self.line:
+            self.line.display = False
             self.rows.focus()
 
     def _filter(self, text: str) -> None:
@@ -309,31 +308,14 @@ class TopApp(App[str]):
 
     def _paint(self) -> None:
         """Say below which view this is."""
-        self.query_one("#keys", Static).update(_hints(self.follower.asking.view))
+        self.keys.update(_hints(self.follower.asking.view))
 
 
 def _hints(view: str = "tasks") -> Text:
     text = Text(no_wrap=True, overflow="ellipsis")
     for key, what in _HINTS:
-        shown = "table" if what == {"tree": "tree", "ended": "ended"}.get(view) else what
-        text.append(" ")
-        text.append(key, style="bold reverse")
-        text.append(f" {shown} ")
+        if what not in _UNTOLD[view]:
+            text.append(key, style="bold reverse")
+            text.append(f" {'list' if what == view else what}  ")
+    text.rstrip()
     return text
-
-
-def _colored(text: str) -> Text:
-    """An explanation: its first lines bold, and so the words at the beginnings of the others."""
-    shown = Text()
-    heading = True
-    for line in map(printable, text.splitlines()):
-        if heading:
-            shown.append(line, style="bold")
-        elif line.startswith("  ") and not line.startswith("   "):
-            shown.append(line[: _LABEL + 2], style="cyan")
-            shown.append(line[_LABEL + 2 :])
-        else:
-            shown.append(line)
-        shown.append("\n")
-        heading = not line
-    return shown

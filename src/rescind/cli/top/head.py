@@ -66,7 +66,11 @@ class Head(Static):
             rest = f" · pid {about['pid']} · up {up}"
             if cell_len(rest + versions) + cell_len(program) + _GAP < room:
                 rest += versions
-            names = min(cell_len(program), max(8, room - cell_len(rest) - _GAP))
+            left_for = max(8, room - cell_len(rest) - _GAP)
+            if cell_len(program) > left_for:  # without the folder it is in
+                first, space, arguments = program.partition(" ")
+                program = f"{first.rpartition('/')[2]}{space}{arguments}"
+            names = min(cell_len(program), left_for)
             left.append(f"  {cell(program, names)}", style="bold cyan")
             left.append(rest)
         left.append(" " * max(1, width - left.cell_len - right.cell_len))

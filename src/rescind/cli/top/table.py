@@ -9,6 +9,7 @@ they are, on the width.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
@@ -52,30 +53,34 @@ class Column:
     share: int = 1
 
 
+#: What stands before the name of a file: there is no room for it beside others.
+_FOLDERS: Final = re.compile(r"\bat [^\s:]*/(?=[^\s/]+:\d)")
+
+
 def _number(row: Row) -> str:
     return str(row.get("id", ""))
 
 
 def _waits(row: Row) -> str:
-    return str(row.get("waits") or "")
+    return _FOLDERS.sub("at ", str(row.get("waits") or ""))
 
 
 def _because(row: Row) -> str:
     asked = row.get("asked")
     ago = f"{age(asked)} ago, " if asked is not None else ""
-    return f"{ago}{row['why']}" if row.get("why") else ""
+    return _FOLDERS.sub("at ", f"{ago}{row['why']}") if row.get("why") else ""
 
 
 def _branch(row: Row) -> str:
     mark = {True: "▸ ", False: "▾ ", None: "  "}[row.get("folded")]
-    kind = {"group": "group "}.get(row["kind"], "")
+    kind = f"{row['kind']} " if row["kind"] in ("group", "runtime") else ""
     number = f"{row['id']} " if row["kind"] == "task" else ""
     return f"{'  ' * row['depth']}{mark}{number}{kind}{row['name']}"
 
 
 #: From which width on there is room for these columns.
-_BECAUSE_FROM: Final = 150
-_BUSY_FROM: Final = 100
+_BECAUSE_FROM: Final = 120
+_BUSY_FROM: Final = 98
 
 #: The columns of each view.
 VIEWS: Final[dict[str, tuple[Column, ...]]] = {
@@ -108,6 +113,7 @@ VIEWS: Final[dict[str, tuple[Column, ...]]] = {
 }
 
 _CANCELING: Final = Style(color="yellow", bold=True)
+_HELD_BACK: Final = Style(color="#b97cf0", bold=True)
 _FAILED: Final = Style(color="red", bold=True)
 _PLAIN: Final = Style()
 _DIM: Final = Style(dim=True)
@@ -117,19 +123,22 @@ _STATES: Final = {
     "ready": Style(color="cyan"),
     "new": Style(color="cyan"),
     "waiting": _PLAIN,
+    "shielded": _HELD_BACK,
     "": _PLAIN,
     "failed": _FAILED,
     "abandoned": _FAILED,
     "dropped": _FAILED,
 }
-_CHOSEN: Final = Style(reverse=True)
-_HEAD: Final = Style(bold=True, underline=True)
+_BOLD: Final = Style(bold=True)
+_SORTED: Final = Style(bold=True, color="cyan")
 _GAP: Final = 1
+_NOTE: Final = Column("", _number)
 
 
 class Rows(ScrollView, can_focus=True):
     """The table."""
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--head", "rows--chosen"}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", show=False),
         Binding("down,j", "move(1)", show=False),
@@ -192,24 +201,27 @@ class Rows(ScrollView, can_focus=True):
             rows: in their order.
             note: what to say below them.
         """
-        if view != self.view:
-            self.view, self._cursor = view, 0
-            self.scroll_to(y=0, animate=False)
         self._note = note
+        task = self.chosen_task if view != self.view else None
         self._all = list(rows)
-        self._lay()
+        if view == self.view:
+            self._lay(self.chosen)
+            return
+        self.view, self._cursor, self._rows = view, 0, []
+        self.scroll_to(y=0, animate=False)
+        self._lay({"id": task})
 
-    def _lay(self) -> None:
+    def _lay(self, chosen: Row | None) -> None:
         """Find out which rows are seen, and where the chosen one is now."""
-        before = self.chosen
         seen = self._cursor - int(self.scroll_offset.y)
         self._rows = list(self._unfolded()) if self.view == "tree" else self._all
-        if before is not None:
-            key = _key(before)
-            at = next((i for i, row in enumerate(self._rows) if _key(row) == key), None)
+        if chosen is not None:
+            name = "key" if "key" in chosen else "id"
+            wanted = chosen[name]
+            at = next((i for i, row in enumerate(self._rows) if row.get(name) == wanted), None)
             self._cursor = self._cursor if at is None else at
         self._cursor = max(0, min(self._cursor, len(self._rows) - 1))
-        self.virtual_size = Size(self.size.width, len(self._rows) + 1 + bool(self._note))
+        self.virtual_size = Size(self._width, len(self._rows) + 1 + bool(self._note))
         if self._cursor:
             self.scroll_to(y=self._cursor - seen, animate=False)  # it stays where one looks
             self._reveal()
@@ -232,9 +244,14 @@ class Rows(ScrollView, can_focus=True):
 
     # -- drawing ----------------------------------------------------------------------------------
 
+    @property
+    def _width(self) -> int:
+        """The width beside the bar that says how far one has scrolled."""
+        return self.scrollable_content_region.width
+
     def columns(self) -> list[tuple[Column, int]]:
         """Return the columns that there is room for, each with its width."""
-        width = self.size.width
+        width = self._width - _GAP
         shown = [one for one in VIEWS[self.view] if width >= one.from_width]
         if self.view == "tasks" and width < _BUSY_FROM:
             shown = [one for one in shown if one.title != "BUSY" or one.sort == self.sort]
@@ -243,45 +260,44 @@ class Rows(ScrollView, can_focus=True):
         return [(one, one.width or left * one.share // shares) for one in shown]
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self._width
         if y == 0:
-            return self._line([(self._title(c), w, _HEAD, c.right) for c, w in self.columns()])
+            head = self.get_component_rich_style("rows--head")
+            return self._line(
+                [(self._title(c), w, self._heads(c), c) for c, w in self.columns()], head
+            )
         index = int(self.scroll_offset.y) + y - 1
         if index < len(self._rows):
             row = self._rows[index]
             chosen = index == self._cursor
-            style = _CHOSEN if chosen else _PLAIN
-            if chosen and not self.has_focus:
-                style = Style(bold=True, underline=True)
-            cells = [
-                (printable(c.text(row)), w, style + self._style(c, row, chosen), c.right)
-                for c, w in self.columns()
-            ]
+            style = self.get_component_rich_style("rows--chosen") if chosen else self.rich_style
+            cells = [(printable(c.text(row)), w, self._style(c, row), c) for c, w in self.columns()]
             return self._line(cells, style)
         if index == len(self._rows) and self._note:
-            return Strip([Segment(cell(f"  {self._note}", width), _DIM)], width)
-        return Strip.blank(width)
+            return self._line([(f"  {self._note}", width, _DIM, _NOTE)], self.rich_style)
+        return Strip.blank(width, self.rich_style)
 
     def _title(self, column: Column) -> str:
         if self.view != "tasks" or not column.sort or column.sort != self.sort:
             return column.title
         return f"{column.title}{'▲' if self.reverse else '▼'}"
 
-    def _style(self, column: Column, row: Row, chosen: bool) -> Style:
-        if chosen:
-            return _PLAIN
+    def _heads(self, column: Column) -> Style:
+        return _SORTED if self._title(column) != column.title else _BOLD
+
+    def _style(self, column: Column, row: Row) -> Style:
         if column.title in ("STATE", "HOW"):
             return _STATES.get(str(row.get("state") or ""), _CANCELING)
         if column.title in ("NAME", "TREE"):
             return Style(bold=row.get("kind", "task") in ("task", "runtime", "group"))
         return _DIM if column.title in ("ID", "WAITS FOR") and row.get("kind") == "more" else _PLAIN
 
-    def _line(self, cells: list[tuple[str, int, Style, bool]], style: Style = _PLAIN) -> Strip:
-        segments: list[Segment] = []
-        for text, width, own, right in cells:
-            segments += [Segment(cell(text, width, right=right), own), Segment(" " * _GAP, style)]
-        strip = Strip(segments)
-        return strip.adjust_cell_length(self.size.width, style)
+    def _line(self, cells: list[tuple[str, int, Style, Column]], style: Style) -> Strip:
+        segments = [Segment(" " * _GAP, style)]
+        for text, width, own, column in cells:
+            shown = cell(text, width, right=column.right)
+            segments += [Segment(shown, style + own), Segment(" " * _GAP, style)]
+        return Strip(segments).adjust_cell_length(self._width, style)
 
     # -- moving -----------------------------------------------------------------------------------
 
@@ -313,7 +329,7 @@ class Rows(ScrollView, can_focus=True):
             self._folded.add(key)
         else:
             self._folded.discard(key)
-        self._lay()
+        self._lay(row)
 
     def _choose(self, index: int) -> None:
         index = max(0, min(index, len(self._rows) - 1))
@@ -338,7 +354,7 @@ class Rows(ScrollView, can_focus=True):
             if index < len(self._rows):
                 self._choose(index)
             return
-        left = 0
+        left = _GAP
         for column, width in self.columns():
             if left <= event.x < left + width + _GAP and column.sort and self.view == "tasks":
                 self.post_message(self.Sorted(column.sort))
@@ -346,12 +362,8 @@ class Rows(ScrollView, can_focus=True):
 
     def on_resize(self, event: Resize) -> None:
         """Lay the columns out anew."""
-        self._lay()
+        self._lay(self.chosen)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        self.refresh(Region(0, 0, self.size.width, self.size.height))
-
-
-def _key(row: Row) -> Any:
-    return row.get("key", row.get("id"))
+        self.refresh(Region(0, 0, self._width, self.size.height))
