@@ -19,7 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -177,7 +177,7 @@ def trimmed(picture: str) -> str:
 
 
 @contextmanager
-def service() -> Iterator[Address]:
+def service() -> Generator[Address]:
     """Run the example that can be looked at; yield where it is."""
     with tempfile.TemporaryDirectory(prefix="top-") as folder:
         directory = Path(folder, "run")
