@@ -20,6 +20,7 @@ def write(folder: Path, source: str, name: str = "app.py") -> Path:
 
 
 def default_signals() -> None:
+    """Let SIGINT interrupt, in a process that is about to become another program."""
     # A suite that runs in the background of a shell ignores SIGINT, and so would its children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
