@@ -3,6 +3,8 @@
 import asyncio
 import json
 import pickle
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -392,3 +394,20 @@ def test_who_is_not_there_is_refused() -> None:
         explain(999_999_999)
     with pytest.raises(TypeError, match="a task or the id of one, not 'main'"):
         explain("main")  # type: ignore[arg-type]
+
+
+def test_a_program_that_imports_no_explanations_has_them_when_it_asks() -> None:
+    """What explains is imported then, for `Task.explain` as for the warnings."""
+    program = (
+        "import rescind, sys\n"
+        "async def main():\n"
+        "    task = rescind.spawn(rescind.never(), name='patient')\n"
+        "    await rescind.yield_now()\n"
+        "    assert 'rescind.trace.explain' not in sys.modules\n"
+        "    print(task.explain().task.waits_for)\n"
+        "rescind.run(main)\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert found.stdout == "never()\n"

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -199,9 +200,19 @@ hooks: Final = Hooks()
 
 
 class _Explaining:
-    """Where the layer that explains tasks is installed, for `Task.explain`."""
+    """Where the layer that explains tasks is installed, for `Task.explain`.
+
+    It installs itself when it is imported, which is when somebody first asks: few programs do.
+    """
 
     explain: Callable[[Task[Any]], Explanation]
+    _home: Final = "rescind.trace.explain"
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "explain":
+            raise AttributeError(name)
+        import_module(self._home)
+        return vars(self)[name]
 
 
 explaining: Final = _Explaining()
