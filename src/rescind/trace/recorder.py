@@ -333,7 +333,12 @@ def _detail(outcome: Outcome[Any]) -> str | None:
         return None
     if isinstance(outcome, Canceled):
         return outcome.reason.line()
+    return error_words(outcome.exception)
+
+
+def error_words(error: BaseException) -> str:
+    """Return an error on one line; nothing of what its ``__repr__`` may do gets out."""
     try:
-        return _short(repr(outcome.exception))
+        return _short(repr(error))
     except Exception:
-        return type(outcome.exception).__qualname__
+        return type(error).__qualname__
