@@ -14,6 +14,7 @@ if [ "${INSTALL:-}" ] && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; 
     missing=
     command -v cargo >/dev/null || missing="cargo"
     ls -d "$registry"/tokio-1.* >/dev/null 2>&1 || missing="$missing librust-tokio-dev"
+    ls -d "$registry"/hyper-0.14.* >/dev/null 2>&1 || missing="$missing librust-hyper-dev"
     command -v wrk >/dev/null || missing="$missing wrk"
     if [ "$missing" ]; then
         # shellcheck disable=SC2086 # several words
@@ -30,7 +31,12 @@ if [ -z "$version" ]; then
     echo "rescind: no crate of tokio in $registry (Debian: librust-tokio-dev), so tokio is left out of the benchmarks"
     exit 0
 fi
+manifest=bench/tokio/with-hyper/Cargo.toml
+if ! ls -d "$registry"/hyper-0.14.* >/dev/null 2>&1; then
+    manifest=bench/tokio/Cargo.toml
+    echo "rescind: no crate of hyper in $registry (Debian: librust-hyper-dev), so tokio is left out of HTTP"
+fi
 TOKIO_VERSION=$version cargo build --quiet --release --offline \
-    --manifest-path bench/tokio/Cargo.toml --target-dir build/bench-tokio \
+    --manifest-path $manifest --target-dir build/bench-tokio \
     --config 'source.crates-io.replace-with="debian"' --config "source.debian.directory=\"$registry\""
 echo "rescind: build/bench-tokio/release/bench-tokio, with tokio $version"

@@ -1,8 +1,9 @@
-"""A request's tree is canceled half-way.
+"""A request's tree is canceled half-way, or joined.
 
 It has n leaves under task groups of ten, which are in groups of ten, and so on. Every other leaf
-yields once and ends; when these have, the root is canceled, while the others are parked. Measured
-from the start of the root until all of the tree has gone; an operation is a task.
+yields once and ends; when these have, the root is canceled, while the others are parked. In
+``tree_join`` all leaves yield and end, and so does the root. Measured from the start of the root
+until all of the tree has gone; an operation is a task.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from typing import Final
 from bench.subject import Subject, Watch
 from bench.subjects.foreign import curio
 
-SUBJECTS: Final = (Subject("tree", "a task of a tree that is canceled half-way", smoke=10),)
+SUBJECTS: Final = (
+    Subject("tree", "a task of a tree that is canceled half-way", smoke=10, args=(True,)),
+    Subject("tree_join", "a task of a tree that ends and is joined", smoke=10, args=(False,)),
+)
 
 WIDTH: Final = 10
 
@@ -28,15 +32,15 @@ def _tasks(depth: int) -> int:
     return sum(WIDTH**level for level in range(depth + 1))
 
 
-async def on_rescind(watch: Watch, n: int) -> int:
+async def on_rescind(watch: Watch, n: int, canceled: bool) -> int:
     import rescind
 
     depth = _depth(n)
-    ends = WIDTH**depth // 2
+    ends = WIDTH**depth // (2 if canceled else 1)
 
     async def leaf(number: int) -> None:
         nonlocal ends
-        if number % 2:
+        if canceled and number % 2:
             await rescind.never()
         await rescind.yield_now()
         ends -= 1
@@ -48,23 +52,24 @@ async def on_rescind(watch: Watch, n: int) -> int:
 
     with watch:
         root = rescind.spawn(node(depth))
-        while ends:
+        while canceled and ends:
             await rescind.yield_now()
-        root.cancel()
+        if canceled:
+            root.cancel()
         await root.join()
     return _tasks(depth)
 
 
-async def on_asyncio(watch: Watch, n: int) -> int:
+async def on_asyncio(watch: Watch, n: int, canceled: bool) -> int:
     import asyncio
 
     new_future = asyncio.get_running_loop().create_future
     depth = _depth(n)
-    ends = WIDTH**depth // 2
+    ends = WIDTH**depth // (2 if canceled else 1)
 
     async def leaf(number: int) -> None:
         nonlocal ends
-        if number % 2:
+        if canceled and number % 2:
             await new_future()
         await asyncio.sleep(0)
         ends -= 1
@@ -76,9 +81,10 @@ async def on_asyncio(watch: Watch, n: int) -> int:
 
     with watch:
         root = asyncio.create_task(node(depth))
-        while ends:
+        while canceled and ends:
             await asyncio.sleep(0)
-        root.cancel()
+        if canceled:
+            root.cancel()
         try:
             await root
         except asyncio.CancelledError:
@@ -86,15 +92,15 @@ async def on_asyncio(watch: Watch, n: int) -> int:
     return _tasks(depth)
 
 
-async def on_trio(watch: Watch, n: int) -> int:
+async def on_trio(watch: Watch, n: int, canceled: bool) -> int:
     import trio
 
     depth = _depth(n)
-    ends = WIDTH**depth // 2
+    ends = WIDTH**depth // (2 if canceled else 1)
 
     async def leaf(number: int) -> None:
         nonlocal ends
-        if number % 2:
+        if canceled and number % 2:
             await trio.sleep_forever()
         await trio.lowlevel.checkpoint()
         ends -= 1
@@ -110,22 +116,23 @@ async def on_trio(watch: Watch, n: int) -> int:
     with watch:
         async with trio.open_nursery() as around:
             around.start_soon(node, depth)
-            while ends:
+            while canceled and ends:
                 await trio.lowlevel.checkpoint()
-            around.cancel_scope.cancel()
+            if canceled:
+                around.cancel_scope.cancel()
     return _tasks(depth)
 
 
-async def on_anyio(watch: Watch, n: int) -> int:
+async def on_anyio(watch: Watch, n: int, canceled: bool) -> int:
     import anyio
     from anyio.lowlevel import checkpoint
 
     depth = _depth(n)
-    ends = WIDTH**depth // 2
+    ends = WIDTH**depth // (2 if canceled else 1)
 
     async def leaf(number: int) -> None:
         nonlocal ends
-        if number % 2:
+        if canceled and number % 2:
             await anyio.sleep_forever()
         await checkpoint()
         ends -= 1
@@ -141,20 +148,21 @@ async def on_anyio(watch: Watch, n: int) -> int:
     with watch:
         async with anyio.create_task_group() as around:
             around.start_soon(node, depth)
-            while ends:
+            while canceled and ends:
                 await checkpoint()
-            around.cancel_scope.cancel()
+            if canceled:
+                around.cancel_scope.cancel()
     return _tasks(depth)
 
 
-async def on_curio(watch: Watch, n: int) -> int:
+async def on_curio(watch: Watch, n: int, canceled: bool) -> int:
     the_curio = curio()
     depth = _depth(n)
-    ends = WIDTH**depth // 2
+    ends = WIDTH**depth // (2 if canceled else 1)
 
     async def leaf(number: int) -> None:
         nonlocal ends
-        if number % 2:
+        if canceled and number % 2:
             await the_curio.Event().wait()
         await the_curio.sleep(0)
         ends -= 1
@@ -166,7 +174,7 @@ async def on_curio(watch: Watch, n: int) -> int:
 
     with watch:
         root = await the_curio.spawn(node(depth))
-        while ends:
+        while canceled and ends:
             await the_curio.sleep(0)
-        await root.cancel()
+        await (root.cancel() if canceled else root.join())
     return _tasks(depth)

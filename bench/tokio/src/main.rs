@@ -5,6 +5,8 @@
 
 mod channels;
 mod combinators;
+#[cfg(feature = "http")]
+mod http;
 mod network;
 mod primitives;
 mod tasks;
@@ -14,6 +16,8 @@ use std::future::Future;
 use std::io::{self, BufRead, Write};
 use std::pin::Pin;
 use std::time::Instant;
+
+use network::Guard;
 
 pub type Ops = Pin<Box<dyn Future<Output = usize> + Send>>;
 
@@ -25,7 +29,8 @@ fn body(subject: &str, n: usize) -> Option<Ops> {
         "spawn_cancel_join" => Box::pin(tasks::spawn_cancel_join(n)),
         "cancel_latency" => Box::pin(tasks::cancel(n, true)),
         "cancel_parked" => Box::pin(tasks::cancel(n, false)),
-        "tree" => Box::pin(tasks::tree(n)),
+        "tree" => Box::pin(tasks::tree(n, true)),
+        "tree_join" => Box::pin(tasks::tree(n, false)),
         "task_memory" => Box::pin(tasks::memory(n)),
         "start_up" => Box::pin(tasks::start_up(n)),
         "race2" => Box::pin(combinators::race2(n)),
@@ -49,8 +54,15 @@ fn body(subject: &str, n: usize) -> Option<Ops> {
         "channel" => Box::pin(channels::channel(n)),
         "broadcast" => Box::pin(channels::broadcast(n)),
         "channel_memory" => Box::pin(channels::memory(n)),
-        "echo" => Box::pin(network::echo(n, false)),
-        "echo_timeout" => Box::pin(network::echo(n, true)),
+        "echo" => Box::pin(network::echo(n, Guard::Plain)),
+        "echo_timeout" => Box::pin(network::echo(n, Guard::Timeout)),
+        "echo_race" => Box::pin(network::echo(n, Guard::race())),
+        #[cfg(feature = "http")]
+        "http" => Box::pin(http::http(n, Guard::Plain)),
+        #[cfg(feature = "http")]
+        "http_timeout" => Box::pin(http::http(n, Guard::Timeout)),
+        #[cfg(feature = "http")]
+        "http_race" => Box::pin(http::http(n, Guard::race())),
         _ => return None,
     })
 }

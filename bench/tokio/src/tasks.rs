@@ -100,16 +100,16 @@ pub async fn cancel(n: usize, one_by_one: bool) -> usize {
 
 const WIDTH: usize = 10;
 
-fn node(depth: u32, ends: Arc<AtomicUsize>) -> Ops {
+fn node(depth: u32, ends: Arc<AtomicUsize>, parks: bool) -> Ops {
     Box::pin(async move {
         let mut group = JoinSet::new();
         for number in 0..WIDTH {
             let ends = ends.clone();
             if depth > 1 {
-                group.spawn(node(depth - 1, ends));
+                group.spawn(node(depth - 1, ends, parks));
             } else {
                 group.spawn(async move {
-                    if number % 2 == 1 {
+                    if parks && number % 2 == 1 {
                         pending::<()>().await;
                     }
                     yield_now().await;
@@ -123,21 +123,24 @@ fn node(depth: u32, ends: Arc<AtomicUsize>) -> Ops {
     })
 }
 
-/// An aborted task only asks its children to go, so the end is when the last of them has let go of
+/// Half-way canceled, or joined to its end. An aborted task only asks its children to go, so the end is when the last of them has let go of
 /// the counter.
-pub async fn tree(n: usize) -> usize {
+pub async fn tree(n: usize, canceled: bool) -> usize {
     let mut depth = 1;
     while WIDTH.pow(depth + 1) <= n {
         depth += 1;
     }
-    let ends = Arc::new(AtomicUsize::new(WIDTH.pow(depth) / 2));
+    let leaves = WIDTH.pow(depth);
+    let ends = Arc::new(AtomicUsize::new(if canceled { leaves / 2 } else { leaves }));
     let started = watch::start();
-    let root = spawn(node(depth, ends.clone()));
-    while ends.load(Relaxed) > 0 {
+    let root = spawn(node(depth, ends.clone(), canceled));
+    while canceled && ends.load(Relaxed) > 0 {
         yield_now().await;
     }
-    root.abort();
-    assert!(root.await.is_err());
+    if canceled {
+        root.abort();
+    }
+    assert_eq!(root.await.is_err(), canceled);
     while Arc::strong_count(&ends) > 1 {
         yield_now().await;
     }
