@@ -1,19 +1,21 @@
 """The subjects, one module each: a new one needs a line in `MODULES`.
 
 A module has ``SUBJECTS``, and a function ``on_FAMILY`` for each family of peers that has such a
-thing, or ``on_any``, which gets a kit. Peers are imported within these functions: only one of them
-is in a process.
+thing; or ``on_nursery``, for trio and anyio, or ``on_any``, which get what the family offers. Peers
+are imported within these functions: only one of them is in a process.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any, Final
 
 from bench.subject import Body, Subject, Watch
-from bench.subjects.kit import FAMILIES, kit_of
+from bench.subjects.kit import FAMILIES
+from bench.subjects.nurseries import NURSERIES
 
 __all__ = ["MODULES", "all_subjects", "body_of"]
 
@@ -61,11 +63,18 @@ def body_of(subject: Subject, family: str) -> Body | None:
     """Return what does the subject's work in a family; None: it has no such thing."""
     module = _modules()[subject.name]
     own: Body | None = getattr(module, f"on_{family}", None)
-    common: Body | None = getattr(module, "on_any", None)
-    if own is not None or common is None or family not in FAMILIES:
+    if own is not None:
         return own
+    common: Body
+    kit: Callable[[], object]
+    if family in NURSERIES and hasattr(module, "on_nursery"):
+        common, kit = module.on_nursery, NURSERIES[family]
+    elif family in FAMILIES and hasattr(module, "on_any"):
+        common, kit = module.on_any, FAMILIES[family]
+    else:
+        return None
 
     async def body(watch: Watch, n: int, *args: Any) -> int:
-        return await common(watch, n, *args, kit_of(family))
+        return await common(watch, n, *args, kit())
 
     return body

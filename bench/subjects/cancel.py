@@ -11,6 +11,8 @@ from typing import Final
 
 from bench.subject import GROWTH, Subject, Watch
 from bench.subjects.foreign import curio
+from bench.subjects.kit import Event
+from bench.subjects.nurseries import CancelScope, Nurseries
 
 SUBJECTS: Final = (
     Subject("cancel_latency", "from a request until its cleanup has ended", args=(True,)),
@@ -81,61 +83,25 @@ async def on_asyncio(watch: Watch, n: int, one_by_one: bool) -> int:
     return cleaned
 
 
-async def on_trio(watch: Watch, n: int, one_by_one: bool) -> int:
-    import trio
-
+async def on_nursery(watch: Watch, n: int, one_by_one: bool, lib: Nurseries) -> int:
+    checkpoint, park = lib.checkpoint, lib.park
     cleaned = 0
 
-    async def task(scope: trio.CancelScope, done: trio.Event) -> None:
+    async def task(scope: CancelScope, done: Event) -> None:
         nonlocal cleaned
         try:
             with scope:
                 try:
-                    await trio.sleep_forever()
+                    await park()
                 finally:
                     cleaned += 1
         finally:
             done.set()
 
-    async with trio.open_nursery() as nursery:
-        pairs = [(trio.CancelScope(), trio.Event()) for _ in range(n)]
+    async with lib.group() as nursery:
+        pairs = [(lib.scope(), lib.event()) for _ in range(n)]
         for pair in pairs:
             nursery.start_soon(task, *pair)
-        await trio.lowlevel.checkpoint()
-        with watch:
-            if one_by_one:
-                for scope, done in pairs:
-                    scope.cancel()
-                    await done.wait()
-            else:
-                for scope, _ in pairs:
-                    scope.cancel()
-                for _, done in pairs:
-                    await done.wait()
-    return cleaned
-
-
-async def on_anyio(watch: Watch, n: int, one_by_one: bool) -> int:
-    import anyio
-    from anyio.lowlevel import checkpoint
-
-    cleaned = 0
-
-    async def task(scope: anyio.CancelScope, done: anyio.Event) -> None:
-        nonlocal cleaned
-        try:
-            with scope:
-                try:
-                    await anyio.sleep_forever()
-                finally:
-                    cleaned += 1
-        finally:
-            done.set()
-
-    async with anyio.create_task_group() as group:
-        pairs = [(anyio.CancelScope(), anyio.Event()) for _ in range(n)]
-        for pair in pairs:
-            group.start_soon(task, *pair)
         await checkpoint()
         with watch:
             if one_by_one:

@@ -10,6 +10,7 @@ from typing import Final
 
 from bench.subject import Subject, Watch
 from bench.subjects.foreign import curio
+from bench.subjects.nurseries import Nurseries
 
 SUBJECTS: Final = (
     Subject("deadline", "a block with a deadline around a yield", growth=(), args=(1,)),
@@ -69,35 +70,11 @@ async def on_asyncio(watch: Watch, n: int, depth: int) -> int:
     return n
 
 
-async def on_trio(watch: Watch, n: int, depth: int) -> int:
-    import trio
+async def on_nursery(watch: Watch, n: int, depth: int, lib: Nurseries) -> int:
+    checkpoint, park, fail_after = lib.checkpoint, lib.park, lib.fail_after
 
     async def nested(depth: int) -> None:
-        with trio.fail_after(MINUTE):
-            if depth > 1:
-                await nested(depth - 1)
-            else:
-                await trio.lowlevel.checkpoint()
-
-    async def fires() -> None:
-        try:
-            with trio.fail_after(0):
-                await trio.sleep_forever()
-        except trio.TooSlowError:
-            pass
-
-    with watch:
-        for _ in range(n):
-            await (nested(depth) if depth else fires())
-    return n
-
-
-async def on_anyio(watch: Watch, n: int, depth: int) -> int:
-    import anyio
-    from anyio.lowlevel import checkpoint
-
-    async def nested(depth: int) -> None:
-        with anyio.fail_after(MINUTE):
+        with fail_after(MINUTE):
             if depth > 1:
                 await nested(depth - 1)
             else:
@@ -105,9 +82,9 @@ async def on_anyio(watch: Watch, n: int, depth: int) -> int:
 
     async def fires() -> None:
         try:
-            with anyio.fail_after(0):
-                await anyio.sleep_forever()
-        except TimeoutError:
+            with fail_after(0):
+                await park()
+        except lib.timed_out:
             pass
 
     with watch:

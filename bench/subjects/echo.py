@@ -8,11 +8,13 @@ what differs is who drives the tasks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable
+from typing import Final
 
 from bench.subject import Subject, Watch
+from bench.subjects.guards import Guard, asyncio_guard, nursery_guard, rescind_guard
 from bench.subjects.kit import Kit, kit_of
+from bench.subjects.nurseries import NURSERIES
 
 SUBJECTS: Final = (
     Subject("echo", "a request to a TCP server and back", growth=(), args=("plain",)),
@@ -22,80 +24,37 @@ SUBJECTS: Final = (
 
 CLIENTS: Final = 10
 MESSAGE: Final = b"x" * 1024
-PATIENCE: Final = 5.0
-
-Work: TypeAlias = Callable[[], Coroutine[Any, Any, object]]
-#: Makes one request, guarded as the subject says.
-Guard: TypeAlias = Callable[[Work], Awaitable[object]]
 
 
 async def on_rescind(watch: Watch, n: int, kind: str) -> int:
     import rescind
-    from rescind.sync import Event
-
-    stop = Event()
-
-    async def timeout(work: Work) -> None:
-        await rescind.timeout(work(), PATIENCE)
-
-    async def race(work: Work) -> None:
-        await rescind.race(work(), stop.wait())
 
     servers: list[rescind.Task[None]] = []
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         servers.append(rescind.spawn(_serve(reader, writer)))
 
-    guard = {"plain": plain, "timeout": timeout, "race": race}[kind]
-    ops = await _with_streams(watch, n, kit_of("rescind"), guard, accept)
+    ops = await _with_streams(watch, n, kit_of("rescind"), rescind_guard(kind), accept)
     for server in servers:
         await server
     return ops
 
 
 async def on_asyncio(watch: Watch, n: int, kind: str) -> int:
-    stop = asyncio.create_task(asyncio.Event().wait())
-
-    async def timeout(work: Work) -> None:
-        async with asyncio.timeout(PATIENCE):
-            await work()
-
-    async def race(work: Work) -> None:
-        task = asyncio.create_task(work())
-        await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
-        task.result()
-
     servers: list[asyncio.Task[None]] = []
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         servers.append(asyncio.create_task(_serve(reader, writer)))
 
-    guard = {"plain": plain, "timeout": timeout, "race": race}[kind]
-    ops = await _with_streams(watch, n, kit_of("asyncio"), guard, accept)
-    for server in servers:
-        await server
-    stop.cancel()
+    async with asyncio_guard(kind) as guard:
+        ops = await _with_streams(watch, n, kit_of("asyncio"), guard, accept)
+        for server in servers:
+            await server
     return ops
 
 
 async def on_trio(watch: Watch, n: int, kind: str) -> int:
     import trio
-
-    stop = trio.Event()
-
-    async def timeout(work: Work) -> None:
-        with trio.fail_after(PATIENCE):
-            await work()
-
-    async def race(work: Work) -> None:
-        async with trio.open_nursery() as nursery:
-
-            async def first(work: Work) -> None:
-                await work()
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(first, stop.wait)
-            nursery.start_soon(first, work)
 
     async def serve(stream: trio.SocketStream) -> None:
         while data := await stream.receive_some(len(MESSAGE)):
@@ -111,7 +70,7 @@ async def on_trio(watch: Watch, n: int, kind: str) -> int:
         for _ in range(each):
             await guard(request)
 
-    guard: Guard = {"plain": plain, "timeout": timeout, "race": race}[kind]
+    guard = nursery_guard(kind, NURSERIES["trio"]())
     each = -(-n // CLIENTS)
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with trio.open_nursery() as around:
@@ -132,22 +91,6 @@ async def on_anyio(watch: Watch, n: int, kind: str) -> int:
     import anyio
     from anyio.abc import SocketAttribute, SocketStream
 
-    stop = anyio.Event()
-
-    async def timeout(work: Work) -> None:
-        with anyio.fail_after(PATIENCE):
-            await work()
-
-    async def race(work: Work) -> None:
-        async with anyio.create_task_group() as group:
-
-            async def first(work: Work) -> None:
-                await work()
-                group.cancel_scope.cancel()
-
-            group.start_soon(first, stop.wait)
-            group.start_soon(first, work)
-
     async def serve(stream: SocketStream) -> None:
         async with stream:
             try:
@@ -166,7 +109,7 @@ async def on_anyio(watch: Watch, n: int, kind: str) -> int:
         for _ in range(each):
             await guard(request)
 
-    guard: Guard = {"plain": plain, "timeout": timeout, "race": race}[kind]
+    guard = nursery_guard(kind, NURSERIES["anyio"]())
     each = -(-n // CLIENTS)
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(SocketAttribute.local_port)
@@ -181,11 +124,6 @@ async def on_anyio(watch: Watch, n: int, kind: str) -> int:
             await stream.aclose()
         around.cancel_scope.cancel()
     return each * CLIENTS
-
-
-async def plain(work: Work) -> None:
-    """Make a request that nothing guards."""
-    await work()
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

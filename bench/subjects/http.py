@@ -8,10 +8,12 @@ more than the end of a request.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from bench.subject import Subject, Watch
-from bench.subjects.echo import Guard, Work, plain
+from bench.subjects.guards import Guard, Work, asyncio_guard, plain, rescind_guard
 from bench.subjects.kit import Kit, kit_of
 
 SUBJECTS: Final = (
@@ -30,47 +32,20 @@ SUBJECTS: Final = (
 )
 
 CLIENTS: Final = 10
-PATIENCE: Final = 5.0
 RESPONSE: Final = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
 async def on_rescind(watch: Watch, n: int, kind: str) -> int:
-    import rescind
-    from rescind.sync import Event
-
-    stop = Event()
-
-    async def timeout(work: Work) -> None:
-        await rescind.timeout(work(), PATIENCE)
-
-    async def race(work: Work) -> None:
-        await rescind.race(work(), stop.wait())
-
     if kind == "httpx":
         return await _httpx_on_asyncio(watch, n, kit_of("rescind"))
-    guard = {"plain": plain, "timeout": timeout, "race": race}[kind]
-    return await _aiohttp(watch, n, kit_of("rescind"), guard)
+    return await _aiohttp(watch, n, kit_of("rescind"), rescind_guard(kind))
 
 
 async def on_asyncio(watch: Watch, n: int, kind: str) -> int:
-    stop = asyncio.create_task(asyncio.Event().wait())
-
-    async def timeout(work: Work) -> None:
-        async with asyncio.timeout(PATIENCE):
-            await work()
-
-    async def race(work: Work) -> None:
-        task = asyncio.create_task(work())
-        await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
-        task.result()
-
-    try:
-        if kind == "httpx":
-            return await _httpx_on_asyncio(watch, n, kit_of("asyncio"))
-        guard = {"plain": plain, "timeout": timeout, "race": race}[kind]
+    if kind == "httpx":
+        return await _httpx_on_asyncio(watch, n, kit_of("asyncio"))
+    async with asyncio_guard(kind) as guard:
         return await _aiohttp(watch, n, kit_of("asyncio"), guard)
-    finally:
-        stop.cancel()
 
 
 async def on_anyio(watch: Watch, n: int, kind: str) -> int:
@@ -108,27 +83,36 @@ async def on_trio(watch: Watch, n: int, kind: str) -> int:
 
 
 async def _aiohttp(watch: Watch, n: int, kit: Kit, guard: Guard) -> int:
-    from aiohttp import ClientSession, ClientTimeout, web
+    from aiohttp import ClientSession, ClientTimeout
+
+    async with served(plain) as url, ClientSession(timeout=ClientTimeout(None)) as session:
+
+        async def request() -> None:
+            async with session.get(url) as response:
+                await response.read()
+
+        return await _clients(watch, n, kit, guard, request)
+
+
+@asynccontextmanager
+async def served(guard: Guard, work: Work | None = None) -> AsyncGenerator[str, None]:
+    """Serve by aiohttp; give the URL, at which ``work`` is done under a guard before the answer."""
+    from aiohttp import web
 
     async def handle(_request: web.Request) -> web.Response:
+        if work is not None:
+            await guard(work)
         return web.Response(body=b"ok")
 
     app = web.Application()
     app.router.add_get("/", handle)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    async with ClientSession(timeout=ClientTimeout(None)) as session:
-
-        async def request() -> None:
-            async with session.get(url) as response:
-                await response.read()
-
-        ops = await _clients(watch, n, kit, guard, request)
-    await runner.cleanup()
-    return ops
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    finally:
+        await runner.cleanup()
 
 
 async def _httpx_on_asyncio(watch: Watch, n: int, kit: Kit) -> int:

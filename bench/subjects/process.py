@@ -1,15 +1,21 @@
 """A process: what importing adds to `import asyncio`, and a whole program that does nothing.
 
 ``import_time`` is what ``-X importtime`` says of the package; of asyncio itself, what it says of
-that. ``start_up`` starts an interpreter that runs an empty async function.
+that. ``start_up`` starts an interpreter that runs an empty async function. Both find their modules
+compiled to bytecode, in a cache of the benchmark's own, whatever the environment says of writing it.
 """
 
 from __future__ import annotations
 
+import atexit
+import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from time import perf_counter
 from typing import Final
 
@@ -78,9 +84,10 @@ def _measure(watch: Watch, n: int, kind: str, package: str) -> int:
             seconds = _imported(package)
             watch.add(seconds, seconds)
         else:
+            command, environment = [sys.executable, "-c", _PROGRAMS[package]], _environment()
             before = _children()
             at = perf_counter()
-            subprocess.run([sys.executable, "-c", _PROGRAMS[package]], check=True)
+            subprocess.run(command, check=True, env=environment)
             watch.add(perf_counter() - at, _children() - before)
     return n
 
@@ -88,9 +95,22 @@ def _measure(watch: Watch, n: int, kind: str, package: str) -> int:
 def _imported(package: str) -> float:
     program = "import asyncio" if package == "asyncio" else f"import asyncio, {package}"
     command = [sys.executable, "-X", "importtime", "-c", program]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+    environment = _environment()
+    said = subprocess.run(
+        command, check=True, capture_output=True, text=True, env=environment
+    ).stderr
     times = re.findall(rf"^import time: +\d+ \| +(\d+) \| {package}$", said, re.MULTILINE)
     return int(times[-1]) * 1e-6
+
+
+@cache
+def _environment() -> dict[str, str]:
+    """Return one in which bytecode is kept; the first run, which is not measured, writes it."""
+    kept = tempfile.mkdtemp(prefix="bench-bytecode-")
+    atexit.register(shutil.rmtree, kept, ignore_errors=True)
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": kept}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
 
 
 def _children() -> float:

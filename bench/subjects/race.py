@@ -11,6 +11,7 @@ from typing import Final
 
 from bench.subject import Subject, Watch
 from bench.subjects.foreign import curio
+from bench.subjects.nurseries import Nurseries
 
 SUBJECTS: Final = (
     Subject("race2", "a race of 2", growth=(), args=(2,), native=True),
@@ -63,34 +64,8 @@ async def on_asyncio(watch: Watch, n: int, width: int) -> int:
     return n
 
 
-async def on_trio(watch: Watch, n: int, width: int) -> int:
-    import trio
-
-    async def race() -> int:
-        result = 0
-
-        async def winner() -> None:
-            nonlocal result
-            await trio.lowlevel.checkpoint()
-            result = 1
-            nursery.cancel_scope.cancel()
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(winner)
-            for _ in losers:
-                nursery.start_soon(trio.sleep_forever)
-        return result
-
-    losers = range(width - 1)
-    with watch:
-        for _ in range(n):
-            await race()
-    return n
-
-
-async def on_anyio(watch: Watch, n: int, width: int) -> int:
-    import anyio
-    from anyio.lowlevel import checkpoint
+async def on_nursery(watch: Watch, n: int, width: int, lib: Nurseries) -> int:
+    checkpoint, park = lib.checkpoint, lib.park
 
     async def race() -> int:
         result = 0
@@ -99,12 +74,12 @@ async def on_anyio(watch: Watch, n: int, width: int) -> int:
             nonlocal result
             await checkpoint()
             result = 1
-            group.cancel_scope.cancel()
+            nursery.cancel_scope.cancel()
 
-        async with anyio.create_task_group() as group:
-            group.start_soon(winner)
+        async with lib.group() as nursery:
+            nursery.start_soon(winner)
             for _ in losers:
-                group.start_soon(anyio.sleep_forever)
+                nursery.start_soon(park)
         return result
 
     losers = range(width - 1)

@@ -14,44 +14,33 @@ from typing import Final
 
 from bench.drivers import Unavailable
 from bench.subject import Subject, Watch
-from bench.subjects.echo import Guard, Work, plain
+from bench.subjects.guards import Guard, asyncio_guard, rescind_guard
+from bench.subjects.http import served
 
 SUBJECTS: Final = (
     # Not in the smoke run: wrk knows no less than a second.
-    Subject("served", "a request of wrk's", size=1, growth=(), smoke=0, args=(False,)),
+    Subject("served", "a request of wrk's", size=1, growth=(), smoke=0, args=("plain",)),
     Subject(
         "served_timeout",
         "the same, its work under a timeout",
         size=1,
         growth=(),
         smoke=0,
-        args=(True,),
+        args=("timeout",),
     ),
 )
 
-PATIENCE: Final = 5.0
+
+async def on_rescind(watch: Watch, n: int, kind: str) -> int:
+    return await _served(watch, n, rescind_guard(kind))
 
 
-async def on_rescind(watch: Watch, n: int, timed: bool) -> int:
-    import rescind
-
-    async def timeout(work: Work) -> None:
-        await rescind.timeout(work(), PATIENCE)
-
-    return await _served(watch, n, timeout if timed else plain)
-
-
-async def on_asyncio(watch: Watch, n: int, timed: bool) -> int:
-    async def timeout(work: Work) -> None:
-        async with asyncio.timeout(PATIENCE):
-            await work()
-
-    return await _served(watch, n, timeout if timed else plain)
+async def on_asyncio(watch: Watch, n: int, kind: str) -> int:
+    async with asyncio_guard(kind) as guard:
+        return await _served(watch, n, guard)
 
 
 async def _served(watch: Watch, n: int, guard: Guard) -> int:
-    from aiohttp import web
-
     wrk = shutil.which("wrk")
     if wrk is None:
         raise Unavailable("wrk is not installed")
@@ -59,22 +48,11 @@ async def _served(watch: Watch, n: int, guard: Guard) -> int:
     async def work() -> None:
         await asyncio.sleep(0)
 
-    async def handle(_request: web.Request) -> web.Response:
-        await guard(work)
-        return web.Response(body=b"ok")
-
-    app = web.Application()
-    app.router.add_get("/", handle)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    command = [wrk, "-t1", "-c20", f"-d{n}s", url]
     loop = asyncio.get_running_loop()
-    with watch:
-        text = await loop.run_in_executor(None, _output, command)
-    await runner.cleanup()
+    async with served(guard, work) as url:
+        command = [wrk, "-t1", "-c20", f"-d{n}s", url]
+        with watch:
+            text = await loop.run_in_executor(None, _output, command)
     found = re.search(r"(\d+) requests in", text)
     if found is None:
         raise RuntimeError(f"wrk said nothing of requests: {text!r}")

@@ -10,6 +10,7 @@ from typing import Final
 
 from bench.subject import Subject, Watch
 from bench.subjects.foreign import curio
+from bench.subjects.nurseries import CancelScope, Nurseries
 
 SUBJECTS: Final = (
     Subject(
@@ -58,41 +59,20 @@ async def on_asyncio(watch: Watch, n: int) -> int:
     return n
 
 
-async def on_trio(watch: Watch, n: int) -> int:
-    import trio
+async def on_nursery(watch: Watch, n: int, lib: Nurseries) -> int:
+    checkpoint, park = lib.checkpoint, lib.park
 
-    async def task(scope: trio.CancelScope) -> None:
+    async def task(scope: CancelScope) -> None:
         with scope:
-            await trio.sleep_forever()
+            await park()
 
     with watch:
-        async with trio.open_nursery() as nursery:
-            scopes: list[trio.CancelScope] = []
+        async with lib.group() as nursery:
+            scopes: list[CancelScope] = []
             for _ in range(n):
-                scope = trio.CancelScope()
+                scope = lib.scope()
                 scopes.append(scope)
                 nursery.start_soon(task, scope)
-            await trio.lowlevel.checkpoint()
-            for scope in scopes:
-                scope.cancel()
-    return n
-
-
-async def on_anyio(watch: Watch, n: int) -> int:
-    import anyio
-    from anyio.lowlevel import checkpoint
-
-    async def task(scope: anyio.CancelScope) -> None:
-        with scope:
-            await anyio.sleep_forever()
-
-    with watch:
-        async with anyio.create_task_group() as group:
-            scopes: list[anyio.CancelScope] = []
-            for _ in range(n):
-                scope = anyio.CancelScope()
-                scopes.append(scope)
-                group.start_soon(task, scope)
             await checkpoint()
             for scope in scopes:
                 scope.cancel()

@@ -9,6 +9,7 @@ from typing import Final
 
 from bench.subject import Subject, Watch
 from bench.subjects.foreign import curio
+from bench.subjects.nurseries import Nurseries
 
 SUBJECTS: Final = (
     Subject("spawn_join", "a task starts, returns, and is joined", long=(1_000_000,), native=True),
@@ -39,23 +40,11 @@ async def on_asyncio(watch: Watch, n: int) -> int:
     return n
 
 
-async def on_trio(watch: Watch, n: int) -> int:
-    import trio
-
+async def on_nursery(watch: Watch, n: int, lib: Nurseries) -> int:
     with watch:
-        async with trio.open_nursery() as nursery:
+        async with lib.group() as nursery:
             for _ in range(n):
                 nursery.start_soon(task)
-    return n
-
-
-async def on_anyio(watch: Watch, n: int) -> int:
-    import anyio
-
-    with watch:
-        async with anyio.create_task_group() as group:
-            for _ in range(n):
-                group.start_soon(task)
     return n
 
 

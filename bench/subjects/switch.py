@@ -10,6 +10,7 @@ from typing import Final
 
 from bench.subject import Subject, Watch
 from bench.subjects.foreign import curio
+from bench.subjects.nurseries import Nurseries
 
 SUBJECTS: Final = (
     Subject("switch", "a task yields and is run again", long=(1_000_000,), native=True),
@@ -62,31 +63,8 @@ async def on_asyncio(watch: Watch, n: int) -> int:
     return rounds * (n + 1)
 
 
-async def on_trio(watch: Watch, n: int) -> int:
-    import trio
-
-    going = True
-
-    async def task() -> None:
-        while going:
-            await trio.lowlevel.checkpoint()
-
-    rounds = _rounds(n)
-    async with trio.open_nursery() as nursery:
-        for _ in range(n):
-            nursery.start_soon(task)
-        await trio.lowlevel.checkpoint()
-        with watch:
-            for _ in range(rounds):
-                await trio.lowlevel.checkpoint()
-        going = False
-    return rounds * (n + 1)
-
-
-async def on_anyio(watch: Watch, n: int) -> int:
-    import anyio
-    from anyio.lowlevel import checkpoint
-
+async def on_nursery(watch: Watch, n: int, lib: Nurseries) -> int:
+    checkpoint = lib.checkpoint
     going = True
 
     async def task() -> None:
@@ -94,9 +72,9 @@ async def on_anyio(watch: Watch, n: int) -> int:
             await checkpoint()
 
     rounds = _rounds(n)
-    async with anyio.create_task_group() as group:
+    async with lib.group() as nursery:
         for _ in range(n):
-            group.start_soon(task)
+            nursery.start_soon(task)
         await checkpoint()
         with watch:
             for _ in range(rounds):

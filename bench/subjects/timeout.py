@@ -11,6 +11,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 from bench.subject import Subject, Watch
 from bench.subjects.foreign import curio
+from bench.subjects.kit import Event
+from bench.subjects.nurseries import Nurseries
 
 Work: TypeAlias = Literal["ready", "yields", "parks"]
 
@@ -91,43 +93,9 @@ async def on_asyncio(watch: Watch, n: int, kind: Work) -> int:
     return n
 
 
-async def on_trio(watch: Watch, n: int, kind: Work) -> int:
-    import trio
-
-    waiting: list[trio.Event] = []
-    going = True
-
-    async def waker() -> None:
-        while going:
-            if waiting:
-                waiting.pop().set()
-            await trio.lowlevel.checkpoint()
-
-    async def yields() -> None:
-        await trio.lowlevel.checkpoint()
-
-    async def parks() -> None:
-        event = trio.Event()
-        waiting.append(event)
-        await event.wait()
-
-    work = {"ready": ready, "yields": yields, "parks": parks}[kind]
-    async with trio.open_nursery() as nursery:
-        if kind == "parks":
-            nursery.start_soon(waker)
-        with watch:
-            for _ in range(n):
-                with trio.fail_after(MINUTE):
-                    await work()
-        going = False
-    return n
-
-
-async def on_anyio(watch: Watch, n: int, kind: Work) -> int:
-    import anyio
-    from anyio.lowlevel import checkpoint
-
-    waiting: list[anyio.Event] = []
+async def on_nursery(watch: Watch, n: int, kind: Work, lib: Nurseries) -> int:
+    checkpoint, fail_after = lib.checkpoint, lib.fail_after
+    waiting: list[Event] = []
     going = True
 
     async def waker() -> None:
@@ -136,21 +104,21 @@ async def on_anyio(watch: Watch, n: int, kind: Work) -> int:
                 waiting.pop().set()
             await checkpoint()
 
-    async def parks() -> None:
-        event = anyio.Event()
-        waiting.append(event)
-        await event.wait()
-
     async def yields() -> None:
         await checkpoint()
 
+    async def parks() -> None:
+        event = lib.event()
+        waiting.append(event)
+        await event.wait()
+
     work = {"ready": ready, "yields": yields, "parks": parks}[kind]
-    async with anyio.create_task_group() as group:
+    async with lib.group() as nursery:
         if kind == "parks":
-            group.start_soon(waker)
+            nursery.start_soon(waker)
         with watch:
             for _ in range(n):
-                with anyio.fail_after(MINUTE):
+                with fail_after(MINUTE):
                     await work()
         going = False
     return n

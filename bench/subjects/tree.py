@@ -12,6 +12,7 @@ from typing import Final
 
 from bench.subject import Subject, Watch
 from bench.subjects.foreign import curio
+from bench.subjects.nurseries import Nurseries
 
 SUBJECTS: Final = (
     Subject("tree", "a task of a tree that is canceled half-way", smoke=10, args=(True,)),
@@ -92,21 +93,20 @@ async def on_asyncio(watch: Watch, n: int, canceled: bool) -> int:
     return _tasks(depth)
 
 
-async def on_trio(watch: Watch, n: int, canceled: bool) -> int:
-    import trio
-
+async def on_nursery(watch: Watch, n: int, canceled: bool, lib: Nurseries) -> int:
+    checkpoint, park = lib.checkpoint, lib.park
     depth = _depth(n)
     ends = WIDTH**depth // (2 if canceled else 1)
 
     async def leaf(number: int) -> None:
         nonlocal ends
         if canceled and number % 2:
-            await trio.sleep_forever()
-        await trio.lowlevel.checkpoint()
+            await park()
+        await checkpoint()
         ends -= 1
 
     async def node(depth: int) -> None:
-        async with trio.open_nursery() as nursery:
+        async with lib.group() as nursery:
             for number in range(WIDTH):
                 if depth > 1:
                     nursery.start_soon(node, depth - 1)
@@ -114,39 +114,7 @@ async def on_trio(watch: Watch, n: int, canceled: bool) -> int:
                     nursery.start_soon(leaf, number)
 
     with watch:
-        async with trio.open_nursery() as around:
-            around.start_soon(node, depth)
-            while canceled and ends:
-                await trio.lowlevel.checkpoint()
-            if canceled:
-                around.cancel_scope.cancel()
-    return _tasks(depth)
-
-
-async def on_anyio(watch: Watch, n: int, canceled: bool) -> int:
-    import anyio
-    from anyio.lowlevel import checkpoint
-
-    depth = _depth(n)
-    ends = WIDTH**depth // (2 if canceled else 1)
-
-    async def leaf(number: int) -> None:
-        nonlocal ends
-        if canceled and number % 2:
-            await anyio.sleep_forever()
-        await checkpoint()
-        ends -= 1
-
-    async def node(depth: int) -> None:
-        async with anyio.create_task_group() as group:
-            for number in range(WIDTH):
-                if depth > 1:
-                    group.start_soon(node, depth - 1)
-                else:
-                    group.start_soon(leaf, number)
-
-    with watch:
-        async with anyio.create_task_group() as around:
+        async with lib.group() as around:
             around.start_soon(node, depth)
             while canceled and ends:
                 await checkpoint()
