@@ -2,7 +2,7 @@
 
 ``import_time`` is what ``-X importtime`` says of the package; of asyncio itself, what it says of
 that. ``start_up`` starts an interpreter that runs an empty async function. Both find their modules
-compiled to bytecode, in a cache of the benchmark's own, whatever the environment says of writing it.
+compiled to bytecode, in a cache of the benchmark's own.
 """
 
 from __future__ import annotations
