@@ -20,7 +20,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help venv demo examples test check lint format types architecture suite coverage test-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety bench bench-growth bench-smoke bench-tokio mutants mutants-smoke screenshots clean distclean
+.PHONY: help venv demo examples test check lint format types architecture suite coverage compiled test-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety bench bench-growth bench-smoke bench-tokio mutants mutants-smoke screenshots clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ demo: examples ## run each example, then a web service, then fetch many URLs wit
 
 examples: $(STAMP) ## run the short examples, one after the other
 	@sh scripts/examples.sh $(SHORT_EXAMPLES)
+
+compiled: $(STAMP) ## build the package with its core compiled, for .venv's Python, into build/compiled
+	@sh scripts/compiled.sh $(BIN)/python
 
 test: check test-py ## check everything here, then run the suite on the other installed Pythons
 

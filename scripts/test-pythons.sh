@@ -1,6 +1,7 @@
 #!/bin/sh
 # Run the suite, on all cores, on each version named (test-pythons.sh 3.12 3.13) that is installed and that .venv does
-# not have. One that fails does not keep the others from running.
+# not have; with the core compiled, if there is a C compiler (.venv runs it as plain Python). One that fails does not
+# keep the others from running.
 set -eu
 
 ours=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -16,7 +17,9 @@ for version in "$@"; do
     if [ ! -e "$environment/.installed" ] || [ -n "$(find pyproject.toml -newer "$environment/.installed")" ]; then
         sh scripts/venv.sh "$environment" "$python" test,ecosystem
     fi
-    echo "rescind: the suite on Python $version"
-    sh scripts/suite.sh "$environment/bin/python" "$environment/pytest-cache" || status=1
+    compiled=$(sh scripts/compiled.sh "$environment/bin/python") || exit 1
+    form=${compiled:+compiled}
+    echo "rescind: the suite on Python $version, its core ${form:-as plain Python}"
+    PYTHONPATH=$compiled sh scripts/suite.sh "$environment/bin/python" "$environment/pytest-cache" || status=1
 done
 exit $status

@@ -25,8 +25,10 @@ LAYERS: dict[str, int] = {
     "_pages.*": 0,
     # The words: what ends, why, and how one polls (which needs to know who is being polled).
     "_core.current": 0,
+    "_core.engine": 0,
     "_core.errors": 0,
     "_core.explanation": 0,
+    "_core.form": 0,
     "_core.frames": 0,
     "_core.grace": 0,
     "_core.outcome": 0,
@@ -44,6 +46,7 @@ LAYERS: dict[str, int] = {
     "_core.waitlist": 1,
     # One future, one task.
     "_core.cell": 2,
+    "_core.closing": 2,
     "_core.coroutine": 2,
     "_core.dropping": 2,
     "_core.ending": 2,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rescind import __version__
+from rescind._core import compiled
 from rescind.cli import main
 from tests.cli.kit import running, write
 
@@ -39,8 +40,9 @@ def command(
 
 
 def test_version_is_that_of_the_package(command: Command) -> None:
-    """``--version`` prints the name and the version on one line."""
-    assert (0, [f"rescind {__version__}"], []) == command("--version")
+    """``--version`` prints the name, the version, and which form of the core runs, on one line."""
+    form = "compiled core" if compiled else "core in plain Python, not compiled"
+    assert (0, [f"rescind {__version__} ({form})"], []) == command("--version")
 
 
 def test_script_sees_itself_as_a_program_but_not_as_main(tmp_path: Path, command: Command) -> None:

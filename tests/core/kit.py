@@ -5,10 +5,15 @@ from threading import get_ident
 from types import TracebackType
 from typing import Any
 
+import pytest
+
 from rescind import Runtime, Task
+from rescind._core import compiled
 from rescind._core.outcome import Canceled, Completed, Error
 from rescind._core.reason import CancelKind, CancelReason
 from rescind.lowlevel import PENDING, CancelRequest, Context, Future, ManualHost, Waker, as_future
+
+interpreted = pytest.mark.skipif(compiled, reason="the compiled core keeps these to itself")
 
 
 def request(message: str = "stop", **options: Any) -> CancelRequest:

@@ -12,7 +12,7 @@ from rescind import Canceled, Completed, Error
 from rescind._core.cell import Cell
 from rescind._core.errors import Abandoned, InternalError
 from rescind.lowlevel import CancelRequest, Context, Future, Phase
-from tests.core.kit import Bench, Leaf, SlowLeaf, request
+from tests.core.kit import Bench, Leaf, SlowLeaf, interpreted, request
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
@@ -306,6 +306,7 @@ def test_abandoned_outside_a_runtime_is_reported(caplog: pytest.LogCaptureFixtur
     assert (True, ["it hangs"]) == (outcome.abandoned, caplog.messages)
 
 
+@interpreted
 def test_events_that_cannot_happen_are_internal_errors() -> None:
     """L1: a fault of ours is named, not papered over."""
     cell = Record(Leaf())

@@ -11,7 +11,7 @@ from rescind._core.current import local
 from rescind._core.errors import Abandoned
 from rescind.lowlevel import PENDING, CoroutineFuture
 from rescind.testing import context, poll_cancel_once
-from tests.core.kit import Leaf, SlowLeaf, request
+from tests.core.kit import Leaf, SlowLeaf, interpreted, request
 
 
 class BadLeaf(Leaf):
@@ -274,6 +274,7 @@ def test_ended_future_leaves_no_reference_to_its_leaf_or_frame() -> None:
     assert "<coroutine" == repr(fut)[:10]
 
 
+@interpreted
 def test_what_outlives_the_module_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     """At the interpreter's exit modules are emptied before the last cycles go: no noise then."""
     ended = CoroutineFuture(tracing(Leaf(), []))

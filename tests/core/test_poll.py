@@ -7,7 +7,7 @@ from rescind import Canceled, Completed, PolledAfterCompletion, UsageError
 from rescind._core.poll import polled_after_end, take
 from rescind.lowlevel import PENDING, Context, Future, IntoFuture, NoopWaker, Pending, Waker
 from rescind.testing import CountingWaker, context, poll_cancel_once, poll_once
-from tests.core.kit import Bench, Leaf, request
+from tests.core.kit import Bench, Leaf, interpreted, request
 
 
 class Slotted(Future[int]):
@@ -78,6 +78,7 @@ def test_take_marks_a_future_once() -> None:
     ) == str(caught.value)
 
 
+@interpreted
 def test_slotted_future_without_room_for_the_mark_is_taken_unmarked() -> None:
     """F2: it cannot be checked, but it works."""
     future = Slotted(7)

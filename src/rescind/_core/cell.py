@@ -19,9 +19,9 @@ of the grace ladder: request, grace, drop, abandon (R10).
 
 from __future__ import annotations
 
-import contextvars
+import contextvars  #: compiled: import contextvars; from types import GenericAlias
 import logging
-from threading import get_ident
+from threading import get_ident  #: compiled: pass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from .coroutine import CoroutineFuture
@@ -100,6 +100,7 @@ class Cell(Waker, Generic[T]):
     Subclasses say where it queues, and who is told of its end.
     """
 
+    #: compiled: __class_getitem__ = classmethod(GenericAlias)
     __slots__ = (
         "__weakref__",
         "_grace_timer",
@@ -215,13 +216,19 @@ class Cell(Waker, Generic[T]):
         try:
             if action == _POLL:
                 self.started = True
-                value = context.run(future.poll, self.cx)
+                #: compiled: enter(context)
+                #: compiled: try: value = future.poll(self.cx)
+                #: compiled: finally: leave(context)
+                value = context.run(future.poll, self.cx)  #: compiled: pass
                 if value is not PENDING:
                     outcome = Completed(value)
             else:
                 request = self.request
                 assert request is not None
-                ended = context.run(future.poll_cancel, self.cx, request)
+                #: compiled: enter(context)
+                #: compiled: try: ended = future.poll_cancel(self.cx, request)
+                #: compiled: finally: leave(context)
+                ended = context.run(future.poll_cancel, self.cx, request)  #: compiled: pass
                 if ended is not PENDING:
                     outcome, ended = ended, PENDING
                     self.absorbed = (

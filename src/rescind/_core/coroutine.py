@@ -19,7 +19,8 @@ it back (`ScopeStack.due`). Then
  D3  The leaf ends before the coroutine's own cleanup begins: inside out (R8).
  D4  One request is raised once. Awaits of the cleanup are polled like any others (R9).
  D5  A spent budget is a park: a leaf that was never polled may then be canceled unpolled.
- D6  Each step runs under the coroutine's own identity, the closing one too (R28).
+ D6  The coroutine runs under its own identity, also when it is closed (R28). In a turn that one
+     stays until another coroutine needs its own (E7); elsewhere it is put back after the step.
  D7  Each leaf that ends costs budget, whether by a value, an error, or a value in spite of its
      cancellation: no loop runs for ever in one step (R23).
  D8  A `KeyboardInterrupt` that comes out of it drops it, leaf first.
@@ -35,10 +36,11 @@ import logging
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
+from .closing import close
 from .current import local
 from .ending import ended_by, raise_all
-from .errors import Abandoned, Cancellation, UsageError
-from .frames import await_chain, await_stack, strip
+from .errors import Cancellation, UsageError
+from .frames import strip
 from .outcome import Canceled, Completed, Error, Outcome, attach
 from .poll import PENDING, Context, Future, Pending, check_new, polled_after_end, polled_inside
 from .reason import CancelKind, CancelReason, CancelRequest
@@ -206,13 +208,21 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         if self._state != _PARKED:
             self._start(cx)
         self._state = _RUNNING
-        outer = local.region
+        outer = local.region  #: compiled: outer = get_region()
         self.outer = outer
         self.cx = cx
         self.waker = cx.waker
-        local.region = self
+        local.region = self  #: compiled: set_region(self)
+        executor = cx.executor
         swap = self._swap
-        previous = swap(self._identity) if swap is not None else None
+        previous: Any = None
+        if swap is not None and executor is not None:
+            if not executor.keeps:
+                previous = swap(self._identity)
+            else:
+                if executor.identity is not self._identity:
+                    executor.assume(self._identity)
+                swap = None
         try:
             try:
                 if self.company is not None:
@@ -221,12 +231,14 @@ class CoroutineFuture(ScopeStack, Generic[T]):
             finally:
                 if swap is not None:
                     swap(previous)
-                local.region = outer
+                local.region = outer  #: compiled: set_region(outer)
                 self.outer = None
                 self.cx = None
                 if self._state == _RUNNING:
                     self._state = _PARKED
                 else:
+                    if executor is not None and executor.identity is not None:
+                        executor.resign()  # the ended one is nobody's any more
                     self._release()
         except _NO_CANCELLATION as exc:
             try:
@@ -238,6 +250,8 @@ class CoroutineFuture(ScopeStack, Generic[T]):
     def _drive(self, cx: Context) -> T | Pending:
         """Poll the leaf, resume the coroutine, and so on, until a park or the end."""
         executor = cx.executor
+        identity = self._identity
+        keeper = None if identity is None or executor is None or not executor.keeps else executor
         coro = self._coro
         leaf = self._leaf
         value: object = None
@@ -281,9 +295,12 @@ class CoroutineFuture(ScopeStack, Generic[T]):
                     if executor is not None:
                         executor.budget -= 1  # D7
                 self._leaf = None
+            if keeper is not None and keeper.identity is not identity:
+                keeper.assume(identity)  # what was polled inside had its own (D6)
             try:
                 if error is None:
-                    yielded = coro.send(value)
+                    yielded = coro.send(value)  #: compiled: yielded = send(coro, value)
+                    #: compiled: if yielded is ENDED: self._state = _ENDED; return take_returned()
                 else:
                     thrown, error = error, None
                     try:
@@ -384,31 +401,13 @@ class CoroutineFuture(ScopeStack, Generic[T]):
 
     def _close(self, errors: list[BaseException]) -> None:
         """Close the coroutine under its identity; append what it raises."""
-        chain = await_chain(self._coro)
-        stack = await_stack(self._coro)
         outer = local.region
         self.outer = outer
         local.region = self
         swap = self._swap
         previous = swap(self._identity) if swap is not None else None
         try:
-            self._coro.close()
-        except RuntimeError as exc:
-            if "ignored GeneratorExit" not in str(exc):
-                strip(exc)
-                errors.append(exc)
-            else:
-                place = await_stack(self._coro) or stack
-                error = Abandoned(
-                    f"{self!r} went on after it had been closed, and is never polled again; it "
-                    f"hangs at {place[-1] if place else 'an unknown place'}. Let GeneratorExit "
-                    "pass, and do not await while it is handled"
-                )
-                error.coroutines = chain
-                errors.append(error)
-        except BaseException as exc:
-            strip(exc)
-            errors.append(exc)
+            errors += close(self._coro, self)
         finally:
             if swap is not None:
                 swap(previous)

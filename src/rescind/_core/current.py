@@ -37,7 +37,7 @@ class Local(threading.local):
     executor: Executor | None = None
 
 
-local = Local()
+local = Local()  #: compiled: from rescind._core._native import local
 
 executors: Final[weakref.WeakSet[Executor]] = weakref.WeakSet()
 """Every executor that somebody refers to, of all threads: for dumps."""

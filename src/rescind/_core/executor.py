@@ -13,6 +13,8 @@ it fires timers, takes the tasks that are ready, steps each, and re-arms the hos
  E4  Whatever comes from another thread goes through the inbox, and takes effect in a turn (R2).
  E5  At most one wake-up and one timer of the host are armed; none while a turn runs.
  E6  After `close` nothing is spawned: a task made then is born canceled, its body never run (R24).
+ E7  What is current at the host for a coroutine stays so till the next needs its own, or it ends,
+     and is put back before what others asked for, and at the end of a turn (R28).
 
 *Threads.* `post`, `spawn` and `running` from any; everything else on the thread that runs it.
 
@@ -26,11 +28,12 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from threading import get_ident
+from threading import get_ident  #: compiled: pass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .current import executors, local
+from .engine import Engine
 from .frames import keep_for_ever
 from .grace import UNSET, Grace
 from .hooks import hooks
@@ -58,7 +61,7 @@ _STEPS_PER_TURN: Final = 1024
 _OVERRUNS_KEPT: Final = 1000
 
 
-class Executor:
+class Executor(Engine):
     """Runs tasks on a host.
 
     Args:
@@ -76,12 +79,9 @@ class Executor:
         budget: int = DEFAULT_BUDGET,
         name: str = "runtime",
     ) -> None:
-        self.host = host
+        super().__init__(host, budget)
         self.grace = grace
         self.name = name
-        self.thread: int | None = None  # that runs it; None before the first run
-        self.current: Task[Any] | None = None  # whose step is under way; None between steps
-        self.budget = budget  # leaf completions left in this step (E3)
         self.tasks: dict[int, Task[Any]] = {}
         self.abandoned: list[Abandoned] = []
         self.closed: CancelReason | None = None  # why; None while tasks may be spawned (E6)
@@ -95,13 +95,10 @@ class Executor:
         self.outside = 0
         # Cleanups that overran their grace, in order; before the shutdown, the latest alone.
         self.overruns: list[Overrun] = []
-        # Told of each task that ends, and of each that is a part of a cleanup: the shutdown that is
-        # under way, if one is.
+        # A shutdown that is under way is told of tasks that end, or are a part of a cleanup.
         self.on_forget: Callable[[Task[Any], Outcome[Any]], None] | None = None
         self.on_cleanup: Callable[[Task[Any]], None] | None = None
         self.vigil: Vigil | None = None  # who looks after it, and warns
-        # How often those who yielded were woken: the host had its turn in between (E2).
-        self.rounds = 0
         self._budget = budget
         self._ready: deque[Task[Any]] = deque()
         self._deferred: list[Waker] = []
@@ -267,6 +264,7 @@ class Executor:
         began = 0.0 if vigil is None else monotonic()
         try:
             self._collect()
+            self.keeps = True
             while ready and steps < _STEPS_PER_TURN:
                 round_ends = min(steps + len(ready), _STEPS_PER_TURN)
                 while steps < round_ends:
@@ -277,9 +275,12 @@ class Executor:
                     task.step()
                     del task  # this frame may outlive the turn, in the ``f_back`` of an exception's
                 if self._inbox:
+                    self.resign()
                     self.drain()
         finally:
             counts.steps += steps
+            self.keeps = False
+            self.resign()
             if vigil is not None and (monotonic() - began > vigil.slow or vigil.wants):
                 vigil.turned(self, monotonic() - began, steps)
             self.current = None
@@ -386,7 +387,7 @@ class Executor:
         try:
             yield
         finally:
-            self._turning = False
+            self._turning = self.keeps = False
 
     def stop(self) -> None:
         """Take back what is armed at the host: no task is left.
@@ -415,5 +416,5 @@ class Executor:
         """Return a table: each task, what it waits for, and where; equal ones on one line."""
         from .waiting import describe_waits  # where nothing hangs it is not needed
 
-        lines = describe_waits((task.name, task) for task in list(self.tasks.values()))
-        return "\n".join(lines) or "  (no task)"
+        tasks = list(self.tasks.values())
+        return "\n".join(describe_waits((task.name, task) for task in tasks)) or "  (no task)"

@@ -72,7 +72,7 @@ def shortened(where: str) -> str:
 
 def caller() -> str | None:
     """Return ``file:line`` of the nearest frame on the stack that is not rescind's own."""
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = sys._getframe()  # compiled code has none of its own
     while frame is not None and ours(frame):
         frame = frame.f_back
     return None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"

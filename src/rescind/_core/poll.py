@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Generator, Iterable
-from types import CoroutineType
+from types import CoroutineType  #: compiled: from types import CoroutineType, GenericAlias
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, TypeAlias, TypeVar
 
 from .current import foreign, local
@@ -151,8 +151,9 @@ class Future(Generic[T_co]):
     """
 
     __slots__ = ()
+    #: compiled: __class_getitem__ = classmethod(GenericAlias)
 
-    _taken: bool = False
+    _taken: bool = False  #: compiled: pass
     """Has somebody become its owner (F2)? Slotted subclasses define a slot for it."""
 
     _native: ClassVar[bool] = False
@@ -185,7 +186,7 @@ class Future(Generic[T_co]):
         take(self, "awaited")
         value: T_co
         try:
-            if local.region is not None:
+            if local.region is not None:  #: compiled: if has_region():
                 try:
                     value = yield self
                 except RuntimeError as exc:

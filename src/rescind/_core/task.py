@@ -19,8 +19,8 @@ from __future__ import annotations
 import contextvars
 import itertools
 import logging
-from collections.abc import Callable
-from threading import get_ident
+from collections.abc import Callable, Generator
+from threading import get_ident  #: compiled: pass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -190,6 +190,9 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         """Return a future of the value; see `Task`."""
         return JoinValue(self)
 
+    def __await__(self) -> Generator[Any, Any, T]:
+        return JoinValue(self).__await__()
+
     def on_end(self, callback: Callable[[Outcome[Any]], None]) -> None:
         """Call ``callback(outcome)`` at the end, on the runtime's thread; now if it has ended."""
         self._observed = True
@@ -240,7 +243,7 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
 
     def _interrupted(self, exc: BaseException) -> Outcome[T]:
         self._observed = True  # by whoever runs the runtime: it is raised there
-        return super()._interrupted(exc)
+        return super()._interrupted(exc)  #: compiled: return Cell._interrupted(self, exc)
 
     def _report_unseen(self) -> None:
         outcome = self.ended

@@ -135,6 +135,7 @@ def drive(future: Future[T]) -> Generator[Any, Any, T]:
             if cell.queued:
                 cell.begin()
                 cell.step()
+                cell.end()
             if cell.ended is not None:
                 break
             try:
@@ -155,6 +156,7 @@ def drive(future: Future[T]) -> Generator[Any, Any, T]:
                         with cell.foreseeing(request):
                             cell.begin()
                             cell.step()
+                            cell.end()
                     cell.ask(request)
         return _settle(cell.ended, canceled, task)
     finally:

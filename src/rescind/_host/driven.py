@@ -36,13 +36,14 @@ class ForeignCell(Cell[T]):
         queued: is a step due? The task may be resumed for other reasons.
     """
 
-    __slots__ = ("executor", "queued", "stock_task")
+    __slots__ = ("executor", "kept", "queued", "stock_task")
 
     def __init__(self, future: Future[T], executor: Executor, task: Any) -> None:
         super().__init__(future, executor)
         self.executor = executor
         # In a child's poll another identity is the current one.
         self.stock_task = task
+        self.kept = False
         self.queued = True
 
     def begin(self) -> None:
@@ -53,6 +54,12 @@ class ForeignCell(Cell[T]):
         """
         self.queued = False
         self.executor.refill()
+        # A task that was begun eagerly, in the middle of a turn, is the current one meanwhile (E7).
+        self.kept, self.executor.keeps = self.executor.keeps, False
+
+    def end(self) -> None:
+        """Note that the step is over."""
+        self.executor.keeps = self.kept
 
     @contextmanager
     def foreseeing(self, request: CancelRequest) -> Generator[None]:

@@ -44,7 +44,7 @@ class _Blocked:
 _BLOCKED: Final = _Blocked()
 
 
-@final
+@final  #: compiled: # final
 class Identity:
     """Stands for a driven coroutine in asyncio's world.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import local
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker, polled_after_end
@@ -47,7 +49,7 @@ class Tick(Future[None]):
             return PENDING
         if self._given:
             polled_after_end(self)
-        if _is_canceled(local.region, self):
+        if _is_canceled(local.region, self):  #: compiled: if _is_canceled(get_region(), self):
             return PENDING  # there is no value to lose, so a cancellation need not wait
         self._given = True
         return None
@@ -60,8 +62,9 @@ def _is_canceled(region: Region | None, leaf: Tick) -> bool:
     """Would a cancellation, ours or asyncio's, be delivered at once if ``leaf`` were pending?"""
     if not isinstance(region, CoroutineFuture):
         return False
-    identity = region.identity
-    if isinstance(identity, Identity) and identity.requested:
+    driver = cast("CoroutineFuture[object]", region)  #: compiled: driver = region
+    identity = driver.identity  #: compiled: identity = driver._identity
+    if isinstance(identity, Identity) and identity._must_cancel:
         return True
-    concerned = region.attention or region.outer is not None
+    concerned = driver.attention or driver.outer is not None
     return concerned and pending_request(leaf) is not None

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from rescind._core import compiled
 from rescind._core.executor import DEFAULT_GRACE
 from rescind._version import __version__
 from rescind.cli import say
@@ -36,6 +37,9 @@ def _seconds(_ctx: click.Context, _param: click.Parameter, text: str) -> float |
     return seconds
 
 
+_FORM = "compiled core" if compiled else "core in plain Python, not compiled"
+
+
 class _Commands(click.Group):
     """Knows that ``check replay`` is a command of its own."""
 
@@ -52,7 +56,7 @@ class _Commands(click.Group):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(__version__, prog_name="rescind", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name="rescind", message=f"%(prog)s %(version)s ({_FORM})")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Run async programs whose futures are polled, and see what cancels them."""

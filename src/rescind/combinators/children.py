@@ -81,7 +81,7 @@ class Owner:
 
     __slots__ = ()
 
-    grace: Grace
+    grace: Grace  #: compiled: pass
 
     def enqueue(self, child: Child) -> None:
         """Queue a woken child, and see to it that it is stepped."""

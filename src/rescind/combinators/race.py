@@ -104,7 +104,7 @@ class Race(Parallel[T]):
 
     def _forget(self) -> None:
         self._winner = None
-        super()._forget()
+        super()._forget()  #: compiled: Parallel._forget(self)
 
     def _log_failure(self, loser: Child) -> None:
         """Log how a loser failed after it was canceled."""
@@ -121,7 +121,7 @@ class Race(Parallel[T]):
     def drop(self) -> None:
         winner = None if self._given else self._winner
         try:
-            super().drop()
+            super().drop()  #: compiled: Parallel.drop(self)
         finally:
             if winner is not None and isinstance(winner.ended, Completed):
                 self._hand_back(winner.ended.value)
@@ -143,7 +143,7 @@ class RaceOk(Race[T]):
 
     def _result(self) -> T:
         if self._winner is not None:
-            return super()._result()
+            return super()._result()  #: compiled: return Race._result(self)
         errors: list[Exception] = []
         for child in self._children.cells:
             outcome = child.ended

@@ -1,0 +1,11 @@
+# What the compiled form takes from C instead of Python; see docs/design/0057.
+
+cdef bint has_region() noexcept
+cdef object get_region()
+cdef int set_region(object region) except -1
+cdef unsigned long get_ident() noexcept
+cdef int enter(object context) except -1
+cdef int leave(object context) except -1
+cdef object send(object coroutine, object value)
+cdef object take_returned()
+cdef object ENDED

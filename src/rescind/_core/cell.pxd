@@ -1,0 +1,55 @@
+cimport cython
+
+from rescind._core._native cimport enter, get_ident, leave
+from rescind._core.coroutine cimport CoroutineFuture
+from rescind._core.hooks cimport Hooks
+from rescind._core.poll cimport Context, Future, Waker
+
+
+cdef object PENDING
+cdef Hooks hooks
+cdef int[15] _ON_WAKE
+cdef int[15] _ON_START
+cdef int[15] _ON_PENDING
+cdef int _NEXT
+cdef int _SHIFT
+cdef int _NOTHING
+cdef int _ENQUEUE
+cdef int _POLL
+cdef int _DROP
+cdef int _DOOMED
+cdef int _DROPPING
+cdef int _DONE
+
+
+cdef class Cell(Waker):
+    cdef object __weakref__
+    cdef public object _grace_timer
+    cdef public int _phase
+    cdef public bint absorbed
+    cdef public object context
+    cdef public Context cx
+    cdef public object dependents
+    cdef public object ended
+    cdef public Future future
+    cdef public object grace
+    cdef public bint overran
+    cdef public Cell parent
+    cdef public object request
+    cdef public bint started
+
+    cpdef _task_id(self)
+    cpdef _enqueue(self)
+    cpdef _ended(self, outcome)
+    cpdef wake(self)
+    @cython.locals(entry=cython.int, action=cython.int, future=Future)
+    cpdef step(self)
+    cpdef ask(self, request)
+    cpdef arm_grace(self)
+    cpdef expire(self)
+    cpdef drop_now(self, request)
+    cdef _drop(self)
+    cpdef _interrupted(self, exc)
+    @cython.locals(entry=cython.int)
+    cdef _apply(self, event)
+    cdef _finish(self, outcome)

@@ -1,0 +1,36 @@
+cimport cython
+
+from rescind._core._native cimport ENDED, get_region, send, set_region, take_returned
+from rescind._core.engine cimport Engine
+from rescind._core.poll cimport Context, Future
+from rescind._core.scope cimport ScopeStack
+
+
+cdef object PENDING
+cdef int _NEW
+cdef int _PARKED
+cdef int _RUNNING
+cdef int _ENDED
+
+
+cdef class CoroutineFuture(ScopeStack):
+    cdef object __weakref__
+    cdef public object _canceling
+    cdef public object _coro
+    cdef public bint _fresh
+    cdef public object _host
+    cdef public object _identity
+    cdef public Future _leaf
+    cdef public int _state
+    cdef public object _swap
+
+    @cython.locals(value=object, outer=object, previous=object, executor=Engine, swap=object)
+    cdef _step(self, Context cx)
+    @cython.locals(executor=Engine, keeper=Engine, leaf=Future, absorbed=bint, identity=object)
+    cdef _drive(self, Context cx)
+    cdef tuple _settle(self, outcome)
+    cpdef _due(self, leaf)
+    cdef Future _adopt(self, yielded, Context cx)
+    cdef _start(self, Context cx)
+    cdef _release(self)
+    cdef _close(self, list errors)

@@ -1,0 +1,19 @@
+cdef class Engine:
+    cdef object __weakref__
+    cdef dict __dict__
+    cdef public object host
+    cdef public object thread
+    cdef public object current
+    cdef public int budget
+    cdef public unsigned long long rounds
+    cdef public bint keeps
+    cdef public object identity
+    cdef object _outside
+    cdef object _swap
+
+    cpdef assume(self, identity)
+    cpdef resign(self)
+
+    cpdef defer(self, waker)
+    cpdef enqueue(self, task)
+    cpdef forget(self, task, outcome)

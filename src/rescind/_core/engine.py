@@ -1,0 +1,76 @@
+"""`Engine`: the part of an executor that a step has to do with.
+
+*What it is.* What futures read and count in every step, in one small class below them; the rest,
+`executor.Executor`, stands above tasks.
+
+*Threads.* The executor's thread; ``thread`` may be read from any.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .hostport import Host, Swap
+    from .outcome import Outcome
+    from .poll import Waker
+    from .task import Task
+
+__all__ = ["Engine"]
+
+
+class Engine:
+    """What a step has to do with.
+
+    Attributes:
+        host: what it rides on.
+        thread: that runs it; None before the first run.
+        current: the task whose step is under way; None between steps.
+        budget: leaf completions left in this step (E3).
+        rounds: how often those who yielded were woken: the host had its turn in between (E2).
+        keeps: does an identity stay until another one is needed? In a turn it does (E7).
+        identity: which one is current at the host for a coroutine of this turn; None: none yet.
+    """
+
+    def __init__(self, host: Host, budget: int) -> None:
+        self.host = host
+        self.thread: int | None = None
+        self.current: Task[Any] | None = None
+        self.budget = budget
+        self.rounds = 0
+        self.keeps = False
+        self.identity: Any = None
+        # What was current at the host before, and what makes it so again.
+        self._outside: Any = None
+        self._swap: Swap | None = None
+
+    def assume(self, identity: Any) -> None:
+        """Make an identity the current one, until another one is needed or the turn ends (E7)."""
+        swap = self._swap
+        if swap is None:
+            swap = self._swap = self.host.swap
+            assert swap is not None  # or nothing has an identity
+            self._outside = swap(identity)
+        else:
+            swap(identity)
+        self.identity = identity
+
+    def resign(self) -> None:
+        """Put back what was current before: code of others runs next (E7)."""
+        swap = self._swap
+        if swap is not None:
+            before, self._outside = self._outside, None
+            self._swap = self.identity = None
+            swap(before)
+
+    def defer(self, waker: Waker) -> None:
+        """Wake ``waker`` after the host has looked for I/O (E2)."""
+        raise NotImplementedError
+
+    def enqueue(self, task: Task[Any]) -> None:
+        """Append a task to the ready queue."""
+        raise NotImplementedError
+
+    def forget(self, task: Task[Any], outcome: Outcome[Any]) -> None:
+        """Note that a task has ended."""
+        raise NotImplementedError

@@ -1,0 +1,43 @@
+cimport cython
+
+from rescind._core._native cimport get_ident
+from rescind._core.cell cimport Cell
+from rescind._core.engine cimport Engine
+from rescind._core.statistics cimport Counts
+from rescind._core.task cimport Task
+from rescind._core.timers cimport Timers
+
+
+cdef class Executor(Engine):
+    cdef public object grace
+    cdef public object name
+    cdef public dict tasks
+    cdef public list abandoned
+    cdef public object closed
+    cdef public bint stopped
+    cdef public set _posted
+    cdef public object _owner
+    cdef public object resources
+    cdef public int outside
+    cdef public list overruns
+    cdef public object on_forget
+    cdef public object on_cleanup
+    cdef public object vigil
+    cdef public int _budget
+    cdef public object _ready
+    cdef public list _deferred
+    cdef public object _inbox
+    cdef public Timers _timers
+    cdef public bint _turning
+    cdef public object _soon
+    cdef public object _alarm
+    cdef public double _alarm_at
+    cdef public Counts _counts
+
+    cpdef now(self)
+    cpdef add_timer(self, double at, waker)
+    @cython.locals(steps=cython.int, round_ends=cython.int, task=Task, began=cython.double, counts=Counts)
+    cpdef turn(self)
+    cpdef _collect(self)
+    cpdef rouse(self)
+    cpdef _arm(self)

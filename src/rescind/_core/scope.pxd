@@ -1,0 +1,41 @@
+from rescind._core.hooks cimport Hooks
+from rescind._core.poll cimport Context, Future
+from rescind._core.region cimport Region
+
+
+cdef Hooks hooks
+
+
+cdef class Mask:
+    cpdef opened_by(self, leaf)
+
+
+cdef class ScopeStack(Region):
+    cdef public list scopes
+    cdef public int floor
+    cdef public bint unwinding
+    cdef public bint attention
+    cdef public object waker
+    cdef public object company
+    cdef public object aside
+
+    cpdef bint held(self)
+    cpdef bint masked(self, int base, leaf)
+    cpdef due(self, leaf)
+    cpdef announced(self, request)
+    cpdef mark_delivered(self, request)
+    cpdef drive_company(self, company, Context cx)
+    cpdef close_scopes(self)
+    cpdef leave(self, scope)
+
+
+cdef class CancelScope:
+    cdef public ScopeStack stack
+    cdef public object request
+    cdef public bint delivered
+    cdef public int floor_before
+    cdef public object at
+
+
+cdef class Company:
+    cdef public int base

@@ -1,0 +1,16 @@
+from rescind._core.poll cimport Context, Future
+from rescind.combinators.children cimport Child, Children
+
+
+cdef object PENDING
+
+
+cdef class Parallel(Future):
+    cdef public Children _children
+    cdef public tuple _futures
+    cdef public bint _given
+
+    cpdef _child_ended(self, Child child, Context cx)
+    cpdef _result(self)
+    cpdef _despite(self)
+    cpdef _forget(self)
