@@ -8,8 +8,10 @@ package imports its facade, for which suites that only have rescind installed ne
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import pytest
 
@@ -147,6 +149,8 @@ def pytest_pycollect_makeitem(
 ) -> Generator[None, Any, Any]:
     """Take our tests, whatever others have made of them."""
     made: Any = yield
+    if _is_unittest(made) and _marked(made):
+        _runner(collector.config).refuse_unittest(made)
     found: list[Any] = made if isinstance(made, list) else [made]  # pyright: ignore[reportUnknownVariableType]
     ours = [isinstance(one, pytest.Function) and _concerns(collector.config, one) for one in found]
     return _runner(collector.config).instead_of(found) if any(ours) else cast("object", made)
@@ -165,6 +169,24 @@ def pytest_forget_backends(  # pytest looks at functions whose names begin so
             for mark in marks
             if not (mark.name == "usefixtures" and mark.args == ("anyio_backend",))
         ]
+
+
+def _is_unittest(made: object) -> TypeGuard[pytest.Class]:
+    """Is this a case of unittest?"""
+    unittest = sys.modules.get("unittest")
+    return (
+        unittest is not None
+        and isinstance(made, pytest.Class)
+        and issubclass(made.obj, unittest.TestCase)
+    )
+
+
+def _marked(case: pytest.Class) -> bool:
+    """Has a class a mark of ours, or what is around it, or one of its methods?"""
+    methods = inspect.getmembers(case.obj, inspect.isfunction)
+    marks = [mark for _, method in methods for mark in getattr(method, "pytestmark", ())]
+    around = case.get_closest_marker("rescind") is not None
+    return around or any(mark.name == "rescind" for mark in marks)
 
 
 def _concerns(config: pytest.Config, item: pytest.Function) -> bool:

@@ -12,7 +12,7 @@ prints is captured, marks such as xfail decide as always, and a finding is an or
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from rescind.check.suite.summary import summary_lines
 from rescind.check.suite.trial import Swept, Trial, keeping_loop, no_trial
 from rescind.check.words import modes_of, seconds_of
 from rescind.testing.plugin.item import RescindFunction
+from rescind.testing.plugin.phases import LATE, Phases, timers_off
 from rescind.testing.plugin.quiet import quiet
 
 if TYPE_CHECKING:
@@ -42,10 +43,9 @@ except ImportError as exc:
 __all__ = ["Plugin"]
 
 _SWEPT = pytest.StashKey[Swept]()
-_LATE = pytest.StashKey[BaseException]()
 
 
-class Plugin:
+class Plugin(Phases):
     """What pytest calls."""
 
     def __init__(self, config: pytest.Config) -> None:
@@ -101,26 +101,16 @@ class Plugin:
         self._beds.run(pyfuncitem)
         return True
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_fixture_setup(
-        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-    ) -> Generator[None, Any, Any]:
-        """Make the async fixtures of the tests that are swept, and of those that are ours."""
-        item: Any = request._pyfuncitem
-        make = None
+    def instead_of_fixture(
+        self, item: Any, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Callable[..., Any] | None:
+        """Return what makes an async fixture of the tests that are swept, and of those of ours."""
         if self.sweeping:
             assert self._rig is not None
-            make = self._rig.instead_of(fixturedef, request)
-        elif is_ours(item, sweeping=self._all or self._token is not None):
-            make = self._beds.fixture(item, fixturedef, request)
-        if make is None:
-            return (yield)
-        fixture: Any = fixturedef
-        function, fixture.func = fixture.func, make
-        try:
-            return (yield)
-        finally:
-            fixture.func = function
+            return self._rig.instead_of(fixturedef, request)
+        if is_ours(item, sweeping=self._all or self._token is not None):
+            return self._beds.fixture(item, fixturedef, request)
+        return None
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -148,14 +138,14 @@ class Plugin:
             settings = replace(settings, options=_in_rescind(settings.options))
         hints = self._config.get_verbosity() > 0
         trial = Trial(item, settings, _own_files(item), hints=hints, tell=bool(self._pages))
-        self._timers_off(item)
+        timers_off(item)  # each run has limits of its own
         with quiet(item):
             try:
                 trial.rig.release()
             except BaseException as exc:
                 if isinstance(exc, (KeyboardInterrupt, SystemExit)):
                     raise
-                item.stash[_LATE] = exc  # it belongs to the phase that tears down
+                item.stash[LATE] = exc  # it belongs to the phase that tears down
                 return Swept(why_not="its fixtures fail when they are torn down")
             self._rig = trial.rig
             try:
@@ -175,22 +165,6 @@ class Plugin:
             return trial.replay([self._token], more) or Swept(runs=2)
         known = self._known.get(test)
         return (trial.replay(known) if known else None) or trial.run()
-
-    def _timers_off(self, item: pytest.Item) -> None:
-        """A test that is run a thousand times takes longer; each run has limits of its own."""
-        hook: Any = getattr(self._config.hook, "pytest_timeout_cancel_timer", None)
-        if hook is not None:
-            hook(item=item)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Raise what the fixtures of the first run raised, in the phase where that belongs."""
-        result = yield
-        late = item.stash.get(_LATE, None)
-        if late is not None:
-            del item.stash[_LATE]
-            raise late
-        return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -261,3 +261,49 @@ def test_a_token_that_names_no_test_here_is_refused(suite: Suite) -> None:
         result = suite.again(f"--rescind-replay={argument}")
         assert pytest.ExitCode.USAGE_ERROR == result.ret
         result.stderr.fnmatch_lines([words])
+
+
+RERUN = """
+from _pytest.runner import runtestprotocol
+
+def pytest_runtest_protocol(item, nextitem):
+    runtestprotocol(item, nextitem=item, log=False)
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    runtestprotocol(item, nextitem=nextitem)
+    return True
+"""
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_an_explored_test_can_be_run_again(suite: Suite, fails: bool) -> None:
+    """As plugins do with one that has failed: it is set up as if for the first time (A2)."""
+    (suite.path / "conftest.py").write_text(RERUN, encoding="utf-8")
+    result = suite.run(
+        f"""
+        remaking = []
+        first = [{fails}]
+
+        @pytest.fixture(scope="module")
+        def wide(request): return 1
+
+        @pytest.fixture
+        async def value(request):
+            remaking.append(request.node.remaking)
+            await rescind.sleep(1)
+            if first and first[0]:
+                raise OSError("at the first time")
+            yield 3
+
+        @pytest.mark.rescind(explore=1)
+        async def test_it(wide, value, request):
+            assert not request.node.remaking and value == 3
+
+        @pytest.fixture(autouse=True)
+        def second(request):
+            yield
+            first.clear()
+
+        def test_made_for_each_run(): assert all(remaking) and len(remaking) > 3
+        """
+    )
+    result.assert_outcomes(passed=2)

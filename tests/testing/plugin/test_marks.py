@@ -51,17 +51,43 @@ def test_a_sync_function_cannot_be_marked(suite: Suite) -> None:
     result.assert_outcomes(passed=1)
 
 
-def test_unittests_own_are_not_ours(suite: Suite) -> None:
-    """A case that has a loop of its own cannot be marked."""
-    result = suite.run(
-        """
+@pytest.mark.parametrize(
+    "case",
+    [
+        "@pytest.mark.rescind\nclass TestIt(unittest.IsolatedAsyncioTestCase):\n    MORE",
+        "pytestmark = pytest.mark.rescind\nclass TestIt(unittest.TestCase):\n    MORE",
+        "class TestIt(unittest.IsolatedAsyncioTestCase):\n    @pytest.mark.rescind\n    MORE",
+        "class A:\n    @pytest.mark.rescind\n    MORE\nclass TestIt(A, unittest.TestCase): pass",
+    ],
+)
+def test_tests_of_unittest_cannot_be_marked(suite: Suite, case: str) -> None:
+    """A case has a loop of its own, or none: the mark would be ignored."""
+    body = case.replace("MORE", "async def test_it(self): pass")
+    result = suite.run(f"import unittest\n{body}")
+    assert pytest.ExitCode.INTERRUPTED == result.ret
+    result.stdout.fnmatch_lines(["test_it.py::TestIt::test_it is marked 'rescind', and is run by*"])
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_tests_of_unittest_are_left_alone(suite: Suite) -> None:
+    """Sync ones in a module that is marked; async ones, in mode auto."""
+    case = """
         import unittest
-        @pytest.mark.rescind
         class TestIt(unittest.IsolatedAsyncioTestCase):
-            async def test_it(self): pass
+            async def test_it(self):
+                assert type(asyncio.current_task()) is asyncio.Task
         """
-    )
-    assert "is run by unittest" in result.stdout.str() or result.parseoutcomes() == {"passed": 1}
+    suite.run(case, "-o", "rescind_mode=auto").assert_outcomes(passed=1)
+    marked = """
+        import unittest
+        pytestmark = pytest.mark.rescind
+        class TestIt(unittest.TestCase):
+            def setUp(self): self.x = 1
+            async def helper(self): pass
+            def test_it(self): assert self.x
+        async def test_ours(runtime): pass
+        """
+    suite.run(marked).assert_outcomes(passed=2)
 
 
 def test_explored_tests_have_no_drawn_arguments(suite: Suite) -> None:
@@ -199,7 +225,9 @@ def test_workers_of_xdist_run_and_tell(suite: Suite) -> None:
     )
     result = suite.apart("-p", "xdist", "-n", "2")
     result.assert_outcomes(passed=2, failed=1)
-    result.stdout.fnmatch_lines_random(["*run it again: pytest *", "1 test passes, in * runs"])
+    result.stdout.fnmatch_lines_random(
+        ["*run it again: pytest *", "1 test passes, in * runs (* a second)"]
+    )
 
 
 def test_a_test_on_asyncio_can_be_swept(suite: Suite) -> None:

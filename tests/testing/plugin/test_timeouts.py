@@ -1,5 +1,7 @@
 """Time-outs, with the tree of tasks: by the mark, and by pytest-timeout."""
 
+import pytest
+
 from tests.testing.plugin.kit import Suite, needs
 
 pytest_plugins = ["pytester"]
@@ -84,3 +86,88 @@ def test_a_time_out_of_pytest_timeout_shows_every_task(suite: Suite) -> None:
 
     ended = suite.apart(*options, "--timeout-method=thread")
     assert "'reader' waiting: never()" in ended.stdout.str() + ended.stderr.str()
+
+
+@pytest.mark.parametrize("explore", ["explore=1", "schedules=True", "cancel='task'"])
+def test_a_run_of_an_explored_test_that_takes_too_long_ends_the_exploration(
+    suite: Suite, explore: str
+) -> None:
+    """Virtual time goes on and on, real time is up; its fixtures are ended, other tests go on."""
+    result = suite.run(
+        """
+        pytestmark = pytest.mark.rescind(MARK, timeout=0.05)
+        log = []
+
+        @pytest.fixture
+        async def ended():
+            yield
+            log.append("the fixture has ended")
+
+        async def loops():
+            while True:
+                await rescind.sleep(1)
+
+        @pytest.mark.rescind(explore=testing.Bounds(max_steps=10**9))
+        async def test_it(ended):
+            async with rescind.task_group(name="readers") as g:
+                g.spawn(rescind.never(), name="reader")
+                await loops()
+
+        def test_the_fixture(): assert ["the fixture has ended"] == log
+
+        async def test_in_time(): await rescind.sleep(1000)
+        """.replace("MARK", explore)
+    )
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "timed out: a run of the test was not over after 0.05 s of real time*",
+            "* 'reader' waiting: never()*",
+        ]
+    )
+
+
+def test_an_explored_test_that_does_not_give_way_is_interrupted(suite: Suite) -> None:
+    """In whichever of its runs; also if a fixture does not. What was opened is closed."""
+    suite.write(
+        """
+        pytestmark = pytest.mark.rescind(explore=1, timeout=0.05)
+        waited = []
+
+        async def test_busy():
+            async def work():
+                await rescind.sleep(1)
+                if waited:
+                    while True: pass
+            task = rescind.spawn(work())
+            await task.join()
+            waited.append(1)
+
+        @pytest.fixture
+        async def busy():
+            while True: pass
+
+        async def test_fixture(busy): pass
+
+        async def test_after(): await rescind.sleep(1)
+        """
+    )
+    result = suite.apart()
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(
+        ["timed out: a run of the test was not over after 0.05 s*", "*at test_it.py:11 in *work"]
+    )
+
+
+def test_time_that_is_not_up_changes_nothing(suite: Suite) -> None:
+    """Each run has it anew, and the exploration has its budget."""
+    result = suite.run(
+        """
+        @pytest.mark.rescind(explore=2, timeout=600)
+        async def test_it():
+            async with rescind.task_group() as g:
+                g.spawn(rescind.sleep(1))
+        """
+    )
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["1 test passes, in * runs (* a second)"])

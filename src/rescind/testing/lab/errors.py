@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from rescind._core.errors import Deadlock, RescindError
 
-__all__ = ["Hang", "Livelock"]
+__all__ = ["Hang", "Livelock", "OutOfTime"]
 
 
 class Hang(Deadlock):
@@ -32,3 +32,7 @@ class Livelock(RescindError):
     def __init__(self, message: str, where: tuple[str, ...]) -> None:
         super().__init__(message)
         self.where = where
+
+
+class OutOfTime(RescindError):
+    """The run took too long by the real clock: no outcome of the program."""

@@ -35,7 +35,7 @@ from rescind._core.poll import Future, Waker
 from rescind._core.task import Task
 from rescind._core.timers import Timer
 from rescind.testing.lab.due import TURN, Due, LabTimers
-from rescind.testing.lab.errors import Hang, Livelock
+from rescind.testing.lab.errors import Hang, Livelock, OutOfTime
 from rescind.testing.lab.host import LabHost
 from rescind.testing.lab.injection import ROOT, Instant, Kind, Spot
 from rescind.testing.lab.outside import Outside
@@ -160,6 +160,8 @@ class LabExecutor(Executor):
         # The paths of the tasks that something may strike.
         self._concerned: Container[str] = strikes
         self._max_steps = max_steps
+        # Why it ends at its next step; None: it does not.
+        self._late: str | None = None
         self._kinds = kinds
         self._timers: LabTimers = LabTimers()
         self._due: list[Due] = []
@@ -245,6 +247,7 @@ class LabExecutor(Executor):
 
         Raises:
             Livelock: the steps are used up.
+            OutOfTime: it was to `expire`.
             UsageError: something reached for the world outside.
         """
         if self._inbox:
@@ -262,7 +265,7 @@ class LabExecutor(Executor):
             self.decisions.append(_tuple(Decision, (self._event, count, index)))
             self._event += 1
         if self.taken >= self._max_steps:
-            raise self._livelock()
+            raise self._livelock() if self._late is None else OutOfTime(self._late)
         self.taken += 1
         if index < len(due):
             self._fire(due.pop(index).timer)
@@ -364,6 +367,11 @@ class LabExecutor(Executor):
             f"last {len(last)}:\n" + "\n".join(lines),
             tuple(sorted({place.function for _, place in counts if place is not None})),
         )
+
+    def expire(self, why: str) -> None:
+        """Have the run end at its next step, by `OutOfTime`; from any thread."""
+        self._late = why
+        self._max_steps = 0
 
     # -- what is left -----------------------------------------------------------------------------
 

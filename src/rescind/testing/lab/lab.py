@@ -27,7 +27,7 @@ from rescind._core.outcome import Error
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
 from rescind._core.task import Task
 from rescind._lifetime import refuse_to_block
-from rescind.testing.lab.errors import Livelock
+from rescind.testing.lab.errors import Livelock, OutOfTime
 from rescind.testing.lab.executor import LabExecutor, SeenKinds, Strike
 from rescind.testing.lab.injection import Injection, Instant
 from rescind.testing.lab.outside import Outside, refused
@@ -192,6 +192,9 @@ def _run(lab: Lab[T], executor: LabExecutor, outside: Outside, struck: list[Inje
         error = exc
     except UsageError as exc:
         misuse = exc
+    except OutOfTime:
+        end(executor, [task for task in executor.made if task.ended is None], at_once=True)
+        raise
     except BaseException as exc:
         if lab.around is _bare or isinstance(exc, (KeyboardInterrupt, SystemExit)):
             raise

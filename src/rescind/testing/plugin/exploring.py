@@ -13,6 +13,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ import pytest
 from rescind._core.current import local
 from rescind._core.errors import UsageError
 from rescind.testing.lab import BadToken, Bounds, Changes, Failure, Lab, Run, timeline
-from rescind.testing.lab.errors import Hang, Livelock
+from rescind.testing.lab.errors import Hang, Livelock, OutOfTime
 from rescind.testing.lab.executor import LabExecutor
 from rescind.testing.lab.exploration import Exploration
 from rescind.testing.lab.explore import TOO_FEW, replayed, search
@@ -32,6 +33,7 @@ from rescind.testing.plugin.again import Again
 from rescind.testing.plugin.bed import LabBed
 from rescind.testing.plugin.item import RescindFunction
 from rescind.testing.plugin.quiet import quiet
+from rescind.testing.plugin.watch import Watch
 
 __all__ = ["Told", "Unsound", "explore_test", "replay_test"]
 
@@ -45,12 +47,14 @@ class Told:
         runs: how many were made.
         within: with how many changes every run was made.
         changes: with how many it was asked for.
+        seconds: how long they took.
     """
 
     verdict: str
     runs: int
     within: int
     changes: int
+    seconds: float
 
 
 class Unsound(Exception):
@@ -96,9 +100,27 @@ class _Program:
             self.left = exc
 
     def around(self, play: Callable[[], None]) -> None:
-        """Make the fixtures, have the body played, and end them."""
+        """Make the fixtures, have the body played, and end them; all in time.
+
+        Raises:
+            OutOfTime: it was not; what every task did then.
+        """
         executor = local.executor
         assert isinstance(executor, LabExecutor)
+        watch = Watch(self._item.settings.timeout, "a run of the test", executor.expire)
+        try:
+            with watch:
+                self._around(play, executor)
+        except OutOfTime:
+            pass
+        except KeyboardInterrupt:
+            if not watch.interrupted:
+                raise
+            watch.join()
+        if watch.text:
+            raise OutOfTime(watch.text)
+
+    def _around(self, play: Callable[[], None], executor: LabExecutor) -> None:
         self._item.bed = LabBed(executor)
         self.unmade = None
         try:
@@ -109,6 +131,7 @@ class _Program:
                 raise
             play()
         except BaseException:
+            executor.forbear()
             self._give_up()
             raise
         else:
@@ -172,7 +195,7 @@ def explore_test(item: RescindFunction, regressions: Path | None) -> Told:
     asked = bounds.runs is not None and report.runs >= bounds.runs and report.why == TOO_FEW
     if report.verdict != "pass" and not asked:
         raise Unsound(None, str(report))
-    return Told("pass", report.runs, report.within, bounds.changes)
+    return Told("pass", report.runs, report.within, bounds.changes, report.seconds)
 
 
 def _fail(report: Exploration, program: _Program, item: RescindFunction) -> None:
@@ -189,13 +212,14 @@ def _fail(report: Exploration, program: _Program, item: RescindFunction) -> None
 def _injected(program: _Program, item: RescindFunction) -> Told:
     """Make the one run with the injections that were asked for."""
     settings = item.settings
+    began = monotonic()
     run = Lab(
         program, injections=settings.injections, grace=settings.grace, around=program.around
     ).run()
     _check(run, judge(run, settings.invariants, settings.allowed, settings.leaks))
     if run.missed:
         raise Unsound(None, f"the run does not come by this point: {run.missed[0]}")
-    return Told("pass", 2, len(run.struck), len(run.struck))
+    return Told("pass", 2, len(run.struck), len(run.struck), monotonic() - began)
 
 
 def replay_test(item: RescindFunction, token: str) -> Told:
@@ -207,6 +231,7 @@ def replay_test(item: RescindFunction, token: str) -> Told:
     settings = item.settings
     program = _Program(item)
     program.again.release()
+    began = monotonic()
     try:
         run, said = replayed(program, token, program.around)
     except UsageError as exc:
@@ -219,7 +244,7 @@ def replay_test(item: RescindFunction, token: str) -> Told:
         )
     _check(run, judge(run, settings.invariants, settings.allowed, settings.leaks))
     changes = len(said.changes)
-    return Told("pass", 1, changes, changes)
+    return Told("pass", 1, changes, changes, monotonic() - began)
 
 
 def _check(run: Run[Any], failure: Failure | None) -> None:

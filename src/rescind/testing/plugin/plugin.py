@@ -11,10 +11,12 @@ phase, where they are run or explored, and where it is looked at what they leave
 
 from __future__ import annotations
 
+import inspect
 import signal
 import sys
 import threading
-from collections.abc import Generator
+import unittest
+from collections.abc import Callable, Generator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ import pytest
 
 from rescind._core.errors import UsageError
 from rescind._seconds import seconds_of
+from rescind.testing.lab.errors import OutOfTime
 from rescind.testing.plugin.again import Again
 from rescind.testing.plugin.exploring import (
     Told,
@@ -33,6 +36,7 @@ from rescind.testing.plugin.exploring import (
 )
 from rescind.testing.plugin.fixtures import instead_of, mode_of
 from rescind.testing.plugin.item import HOST, Leaked, RescindFunction, inner_of, is_async_test
+from rescind.testing.plugin.phases import LATE, Phases, timers_off
 from rescind.testing.plugin.settings import Settings, marked
 from rescind.testing.plugin.watch import tree
 
@@ -41,13 +45,12 @@ __all__ = ["Plugin"]
 _TOLD = pytest.StashKey[Told]()
 _TEXT = pytest.StashKey[str]()
 _TREE = pytest.StashKey[str]()
-_LATE = pytest.StashKey[BaseException]()
 
 #: Marks of plugins that run async tests themselves, which in mode auto are left to them.
 _OTHERS = ("asyncio", "anyio", "trio", "twisted", "gen_test", "curio", "tornado")
 
 
-class Plugin:
+class Plugin(Phases):
     """What pytest calls."""
 
     def __init__(self, config: pytest.Config) -> None:
@@ -95,8 +98,6 @@ class Plugin:
             return None
         if not marks and not (self._auto and _free(item)):
             return None
-        if hasattr(item.cls, "asyncSetUp"):
-            raise _error(item, "is marked 'rescind', and is run by unittest; take it out of there")
         try:
             settings = marked(self._usual, marks)
         except UsageError as exc:
@@ -104,6 +105,23 @@ class Plugin:
         if settings.explored and inner_of(item.obj) is not item.obj:
             raise _error(item, "is explored, and hypothesis makes its arguments: one of the two")
         return settings
+
+    def refuse_unittest(self, case: pytest.Class) -> None:
+        """Look at the marks of a case of unittest, whose methods it runs itself.
+
+        Raises:
+            pytest.Collector.CollectError: one of its tests is marked, as far as that means it.
+        """
+        around = case.get_closest_marker("rescind") is not None
+        for name, method in inspect.getmembers(case.obj, inspect.isfunction):
+            if not name.startswith(unittest.TestLoader.testMethodPrefix):
+                continue
+            own = any(mark.name == "rescind" for mark in getattr(method, "pytestmark", ()))
+            if own or (around and is_async_test(method)):
+                raise pytest.Collector.CollectError(
+                    f"{case.nodeid}::{name} is marked 'rescind', and is run by unittest, in a loop "
+                    "of its own: make it a function, or its class none of unittest"
+                )
 
     def select(self, items: list[pytest.Item]) -> None:
         """With a token, leave its test alone in the list.
@@ -130,23 +148,13 @@ class Plugin:
         checker: Any = self._config.pluginmanager.get_plugin("rescind-check")
         return checker is not None and checker.sweeping
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_fixture_setup(
-        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-    ) -> Generator[None, Any, Any]:
-        """Make the async fixtures of our tests."""
-        item: Any = request._pyfuncitem
-        make = None
+    def instead_of_fixture(
+        self, item: Any, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Callable[..., Any] | None:
+        """Return what makes an async fixture of our tests."""
         if isinstance(item, RescindFunction) and item.bed is not None and not self._sweeping():
-            make = instead_of(item.bed, fixturedef, request)
-        if make is None:
-            return (yield)
-        fixture: Any = fixturedef
-        function, fixture.func = fixture.func, make
-        try:
-            return (yield)
-        finally:
-            fixture.func = function
+            return instead_of(item.bed, fixturedef, request)
+        return None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
@@ -169,12 +177,12 @@ class Plugin:
         if suspicious:
             lines, late = item.look_early(Again(item).release)
             if late is not None:
-                item.stash[_LATE] = late
+                item.stash[LATE] = late
             if lines:
                 pytest.fail(str(Leaked(lines)), pytrace=False)
 
     def _in_the_lab(self, item: RescindFunction) -> None:
-        self._timers_off(item)
+        timers_off(item)  # an exploration has its budget
         try:
             if self._token is not None:
                 item.stash[_TOLD] = replay_test(item, self._token)
@@ -183,26 +191,12 @@ class Plugin:
             return
         except Unsound as exc:
             error, text = exc.error, exc.text
+        except OutOfTime as exc:
+            error, text = None, str(exc)
         if error is None:
             pytest.fail(text, pytrace=False)
         item.stash[_TEXT] = text
         raise error
-
-    def _timers_off(self, item: pytest.Item) -> None:
-        """A test that is run a thousand times takes longer; an exploration has its budget."""
-        hook: Any = getattr(self._config.hook, "pytest_timeout_cancel_timer", None)
-        if hook is not None:
-            hook(item=item)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Raise what a fixture raised at its end, in the phase where that belongs."""
-        result = yield
-        late = item.stash.get(_LATE, None)
-        if late is not None:
-            del item.stash[_LATE]
-            raise late
-        return result
 
     # -- time-outs of pytest-timeout --------------------------------------------------------------
 
@@ -260,8 +254,10 @@ class Plugin:
             terminalreporter.write_line("the run of this token passes now")
             return
         runs = sum(told.runs for told in self._told.values())
+        # Of all workers together, if there are several: what one of them does in a second.
+        rate = runs / max(sum(told.seconds for told in self._told.values()), 1e-9)
         tests = "1 test passes" if len(self._told) == 1 else f"{len(self._told)} tests pass"
-        terminalreporter.write_line(f"{tests}, in {runs} runs")
+        terminalreporter.write_line(f"{tests}, in {runs} runs ({rate:,.0f} a second)")
         for test, told in self._told.items():
             if told.within < told.changes or terminalreporter.verbosity > 0:
                 terminalreporter.write_line(
@@ -299,7 +295,7 @@ def _free(item: pytest.Function) -> bool:
     """Does no other plugin run this async test?"""
     names = item.fixturenames
     others = any(item.get_closest_marker(name) for name in _OTHERS)
-    return not others and "anyio_backend" not in names and not hasattr(item.cls, "asyncSetUp")
+    return not others and "anyio_backend" not in names
 
 
 def _error(item: pytest.Function, words: str) -> pytest.Collector.CollectError:
