@@ -109,7 +109,8 @@ def run_command(console: Console, folder: Path) -> str:
 
 def normalized(output: str) -> str:
     """Return an output without what differs from run to run, from one Python to another."""
-    text = re.sub(r"\brc1-[\w-]+…?", "rc1-…", output)
+    text = re.sub(r"\b(r[cl]1)-[\w-]+…?", r"\1-…", output)
+    text = re.sub(r"\b[\d,]+ a second\b", "0 a second", text)
     text = re.sub(r"(\.py):\d+", r"\1:0", text)
     text = re.sub(r"\b\d+(\.\d+)? ?(runs?|s)\b", r"0 \2", text)
     text = re.sub(r"\b0\.\d{6,}\b", "0.0", text)
@@ -123,7 +124,7 @@ def rewrite(page: Path) -> None:
         if isinstance(part, Console):
             with tempfile.TemporaryDirectory() as folder:
                 printed = run_command(part, Path(folder))
-            printed = re.sub(r"\b(rc1-[\w-]{24})[\w-]+", r"\1…", printed)
+            printed = re.sub(r"\b(r[cl]1-[\w-]{24})[\w-]+", r"\1…", printed)
             shown = f"$ {part.command}\n"
             text = text.replace(shown + part.output, shown + printed)
     page.write_text(text, encoding="utf-8")
