@@ -84,13 +84,13 @@ sweep-suites: $(STAMP) ## run the suites of released libraries: make sweep-suite
 cancel-safety: $(STAMP) ## measure how libraries survive each way of canceling, and write docs/cancel-safety.md
 	$(BIN)/python scripts/cancel_safety.py $(ARGS)
 
-bench: $(STAMP) bench-tokio ## measure rescind beside its peers: make bench ARGS="switch race2 --rounds 9"
+bench: compiled bench-tokio ## measure rescind beside its peers: make bench ARGS="switch race2 --rounds 9"
 	$(BIN)/python -m bench --json build/bench.json $(ARGS)
 
-bench-growth: $(STAMP) bench-tokio ## measure how costs grow; with ARGS=--long up to a million tasks
+bench-growth: compiled bench-tokio ## measure how costs grow; with ARGS=--long up to a million tasks
 	$(BIN)/python -m bench --growth --json build/bench-growth.json $(ARGS)
 
-bench-smoke: $(STAMP) ## run every subject of every peer that is here at a tiny size, without judging it
+bench-smoke: compiled ## run every subject of every peer that is here at a tiny size, without judging it
 	$(BIN)/python -m bench --smoke $(ARGS)
 
 bench-tokio: ## build the Rust program for the benchmarks; with INSTALL=1 get what it needs by apt, as root

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.peers import PEERS, ROOT, TOKIO, Peer, Place
+from bench.peers import PEERS, TOKIO, Peer, Place, compiled_for
 from bench.results import Results
 from bench.rounds import Plan, measure
 from bench.subject import Subject
@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         collect=options.gc,
         patience=min(options.patience, 20.0) if options.smoke else options.patience,
     )
-    place = Place(options.python, options.compiled.resolve(), options.tokio.resolve())
+    compiled: Path = options.compiled or compiled_for(options.python)
+    place = Place(options.python, compiled.resolve(), options.tokio.resolve())
 
     def seen(results: Results, subject: str, size: int) -> None:
         if not options.smoke:
@@ -86,8 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--compiled",
         type=Path,
-        default=ROOT / "build" / "compiled",
-        help="has the compiled form of rescind; default: build/compiled",
+        help="has the compiled form of rescind; default: build/compiled/VERSION",
     )
     parser.add_argument("--tokio", type=Path, default=TOKIO, help="the Rust program")
     parser.add_argument(

@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["PEERS", "ROOT", "Peer", "Place", "baseline"]
+__all__ = ["PEERS", "ROOT", "Peer", "Place", "baseline", "compiled_for"]
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+COMPILED: Final = ROOT / "build" / "compiled"
 TOKIO: Final = ROOT / "build" / "bench-tokio" / "release" / "bench-tokio"
 
 
@@ -59,6 +62,13 @@ def baseline(names: frozenset[str] | set[str]) -> str | None:
     return None
 
 
+def compiled_for(python: str) -> Path:
+    """Return where `make compiled` puts the compiled form of rescind for an interpreter."""
+    asked = [python, "-c", "import sys; print(*sys.version_info[:2], sep='.')"]
+    said = subprocess.run(asked, check=True, stdout=subprocess.PIPE, text=True)
+    return COMPILED / said.stdout.strip()
+
+
 @dataclass(frozen=True)
 class Place:
     """Where peers are found.
@@ -70,13 +80,15 @@ class Place:
     """
 
     python: str
-    compiled: Path = ROOT / "build" / "compiled"
+    compiled: Path = COMPILED / ".".join(map(str, sys.version_info[:2]))
     tokio: Path = TOKIO
 
     def missing(self, peer: Peer) -> str | None:
         """Say what is not there that can be seen without starting the peer."""
         if peer.form == "compiled" and not self.compiled.is_dir():
-            return f"there is no compiled form in {_short(self.compiled)}"
+            return (
+                f"there is no compiled form in {_short(self.compiled)}; `make compiled` builds it"
+            )
         if peer.family == "tokio" and not self.tokio.is_file():
             return "its program is not built; `make bench-tokio` does that, with cargo"
         return None

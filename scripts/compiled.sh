@@ -3,7 +3,8 @@
 #
 #   compiled.sh PYTHON
 #
-# It is the wheel, unpacked, in build/compiled/VERSION. Without a C compiler nothing is built, and nothing printed.
+# It is the wheel, unpacked, in build/compiled/VERSION; if nothing has changed since, it stays. Without a C compiler
+# nothing is built, and nothing printed.
 set -eu
 
 python=$1
@@ -15,10 +16,28 @@ fi
 
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 wheels=build/wheels/$version target=build/compiled/$version
+if [ -e "$target/.built" ] &&
+    [ -z "$(find src setup.py pyproject.toml MANIFEST.in "$0" -newer "$target/.built" ! -path '*/__pycache__*' \
+        ! -path '*.egg-info*' -print)" ]; then
+    echo "$PWD/$target"
+    exit 0
+fi
+# Neither Cython nor setuptools looks at what they were told to do: only at what they did it with.
+[ ! setup.py -nt "$target/.built" ] || rm -rf build/compiled-source build/temp.* build/lib.*
+# What setuptools keeps in between would come into the wheel, also when its source is gone.
+find build -path 'build/lib*' -name '*.py' -delete 2>/dev/null || true
+find build -path 'build/lib*' -name '*.so' 2>/dev/null | while read -r module; do
+    declared=${module#build/lib*/}
+    [ -e "src/${declared%%.*}.pxd" ] || rm "$module"
+done
 rm -rf "$wheels"
+mkdir -p build
+started=build/started-$version
+: >"$started"
 echo "rescind: compiling the core for Python $version" >&2
 RESCIND_BUILD=compiled "$python" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$wheels" . >&2
 rm -rf "$target"
 mkdir -p "$target"
 "$python" -m zipfile --extract "$wheels"/*.whl "$target"
+mv "$started" "$target/.built" # what has changed while it was built is newer
 echo "$PWD/$target"

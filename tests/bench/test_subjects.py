@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import main
-from bench.peers import PEERS, Place, baseline
+from bench.peers import PEERS, Place, baseline, compiled_for
 from bench.process import Process
 from bench.subjects import all_subjects, body_of
 
@@ -77,6 +77,14 @@ def test_a_peers_environment_says_which_form_it_finds(tmp_path: Path) -> None:
     assert "RESCIND_PURE" not in compiled
     assert str(tmp_path) not in pure["PYTHONPATH"].split(":")
     assert pure["RESCIND_PURE"] == "1"
+
+
+def test_the_compiled_form_is_looked_for_where_it_is_built() -> None:
+    """One directory for each version of Python, since none can import another's modules."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+    assert compiled_for(sys.executable).parts[-3:] == ("build", "compiled", version)
+    assert Place(sys.executable).compiled == compiled_for(sys.executable)
 
 
 def test_the_best_form_that_ran_stands_for_rescind() -> None:
