@@ -1,3 +1,10 @@
+from rescind._core._native cimport get_region
+
+
+cdef class Observer:
+    pass
+
+
 cdef class Hooks:
     cdef public object _lock
     cdef public tuple _observers

@@ -105,6 +105,10 @@ class Observer:
 EVENTS: Final = tuple(name for name in vars(Observer) if not name.startswith("_"))
 
 
+#: Those that come with every step, and with a cell alone: they are told without packing it.
+_OF_A_CELL: Final = frozenset({"spawned", "woken", "polled", "parked"})
+
+
 class Hooks:
     """Who listens to what. There is one for the process: `hooks`."""
 
@@ -168,6 +172,16 @@ class Hooks:
         if len(methods) == 1:
             only, told = methods[0]
 
+            if event in _OF_A_CELL:
+
+                def tell_of_cell(cell: Cell[Any]) -> None:
+                    try:
+                        told(cell)
+                    except Exception:
+                        self._take_off(only, event)
+
+                return tell_of_cell
+
             def tell_one(*what: Any) -> None:
                 try:
                     told(*what)
@@ -223,7 +237,7 @@ def actor() -> Cell[Any] | None:
 
     None: nobody of rescind's, such as a timer, the host's I/O, another thread, or foreign code.
     """
-    region = local.region
+    region = local.region  #: compiled: region = get_region()
     while region is not None:
         if region.cx is not None and region.cx.cell is not None:
             return region.cx.cell

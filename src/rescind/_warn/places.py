@@ -1,7 +1,7 @@
 """Where a coroutine is, noted so cheaply that it can be done for what is not told in the end.
 
-*What it is.* A mark is a line number and a code object for each frame, and holds no frame. What is
-a library's is sorted out only when somebody wants the words.
+*What it is.* A mark is a code object and the instruction in it for each frame, and holds no frame.
+What is a library's, and which line it is, is sorted out only when somebody wants the words.
 
 *Threads.* A coroutine's mark is taken on the thread of its runtime; words may be made on any.
 """
@@ -33,7 +33,7 @@ def mark(coroutine: object) -> Mark:
         frame = current.cr_frame
         if frame is None:
             break
-        frames.append((frame.f_code, frame.f_lineno or 0))
+        frames.append((frame.f_code, frame.f_lasti))
         current = current.cr_await
     return tuple(frames)
 
@@ -50,7 +50,7 @@ def mark_of(cell: Cell[Any]) -> Mark:
 
 def likeness(where: Mark) -> tuple[tuple[int, int], ...]:
     """Return what two marks of the same place have in common; cheaper to compare than they are."""
-    return tuple((id(code), line) for code, line in where)
+    return tuple((id(code), at) for code, at in where)
 
 
 def words(where: Mark) -> str:
@@ -59,7 +59,9 @@ def words(where: Mark) -> str:
     own = [one for one in theirs if not from_library(one[0].co_filename)] or theirs
     if not own:
         return ""
-    code, line = own[-1]
+    code, at = own[-1]
+    lines = (line for start, end, line in code.co_lines() if start <= at < end)
+    line = next(lines, None) or code.co_firstlineno
     return f"{shortened(f'{code.co_filename}:{line}')} in {code.co_qualname}"
 
 

@@ -46,7 +46,16 @@ from rescind._core.reason import reason_line
 from rescind._version import __version__
 from rescind.trace.shapes import fault_of, is_number, is_text, is_time, is_whole, shown
 
-__all__ = ["Event", "Fault", "Header", "Trace", "chain_of", "line_of", "write_lines"]
+__all__ = [
+    "Event",
+    "Fault",
+    "Header",
+    "Trace",
+    "chain_of",
+    "line_of",
+    "write_events",
+    "write_lines",
+]
 
 Event: TypeAlias = "tuple[Any, ...]"
 
@@ -54,6 +63,7 @@ Event: TypeAlias = "tuple[Any, ...]"
 FORMAT: Final = 1
 #: So many of the faults of a file are kept; the others are counted.
 _FAULTS: Final = 20
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 #: A time is wrong if it is so much later than the next one, in nanoseconds.
 _LEAP: Final = 3600 * 10**9
 
@@ -150,7 +160,7 @@ class Trace:
             lost = self.dropped + self.skipped
             if lost:
                 write_lines(out, [(self.header.at, "dropped", lost)])
-            write_lines(out, self.events)
+            write_events(out, self.events)
 
     @classmethod
     def read(cls, file: str | os.PathLike[str]) -> Trace:
@@ -281,4 +291,20 @@ def line_of(reason: dict[str, Any]) -> str:
 
 def write_lines(out: IO[str], values: Iterable[Any]) -> None:
     """Write each as one line of JSON."""
-    out.writelines(f"{json.dumps(value, separators=(',', ':'))}\n" for value in values)
+    out.writelines(f"{_encode(value)}\n" for value in values)
+
+
+def write_events(out: IO[str], events: Iterable[Event]) -> None:
+    """Write each as one line of JSON."""
+    out.writelines(map(_line, events))
+
+
+def _line(event: Event) -> str:
+    """Return the line of an event; those that come with every step are written out."""
+    what = event[1]
+    if what == "polled":
+        return f'[{event[0]},"polled",{event[2]}]\n'
+    if what == "woken":
+        by = event[3]
+        return f'[{event[0]},"woken",{event[2]},{"null" if by is None else by}]\n'
+    return f"{_encode(event)}\n"

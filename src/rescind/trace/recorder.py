@@ -35,11 +35,10 @@ from rescind._core.frames import shortened, site
 from rescind._core.hooks import Observer, actor, hooks
 from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.task import Task
-from rescind._core.waiting import named, parts_of
-from rescind._host.ticks import Tick
+from rescind._core.waiting import named
 from rescind.combinators.children import Child
-from rescind.time import Checkpoint
 from rescind.trace.events import Event, Header, Trace
+from rescind.trace.steps import Steps, short
 from rescind.trace.writer import TraceWriter
 
 if TYPE_CHECKING:
@@ -53,9 +52,6 @@ __all__ = ["DEFAULT_LIMIT", "Recorder"]
 
 #: How many events are kept in memory.
 DEFAULT_LIMIT: Final = 200_000
-#: So short a wait that what is waited for goes without saying.
-_YIELDS: Final = frozenset({Tick, Checkpoint})
-_WIDTH: Final = 120
 #: Of so many that have ended the numbers are still known: steps nest.
 _GONE: Final = 16
 #: So many reasons are kept as plain data.
@@ -84,7 +80,6 @@ class Recorder(Observer):
     """
 
     __slots__ = (
-        "_append",
         "_clock",
         "_dropped",
         "_events",
@@ -94,8 +89,10 @@ class Recorder(Observer):
         "_header",
         "_ids",
         "_lock",
+        "_mark",
         "_next",
         "_reasons",
+        "_steps",
         "_writer",
         "limit",
     )
@@ -113,7 +110,9 @@ class Recorder(Observer):
         self._file = file
         self._clock = clock
         self._lock = Lock()
-        self._events: deque[Event] = deque(maxlen=limit)
+        self._events: deque[Event] = deque()
+        # With more than so many of them something has to be done about it (N3).
+        self._mark = limit
         self._dropped = 0
         self._ids: dict[Any, int] = {}  # by cell, as long as it lives (N2)
         self._gone: deque[tuple[weakref.ref[Any], int]] = deque(maxlen=_GONE)
@@ -122,7 +121,7 @@ class Recorder(Observer):
         self._next = itertools.count(1)
         self._header = Header.now(clock())
         self._writer: TraceWriter | None = None
-        self._append: Callable[[Event], object] = self._keep
+        self._steps: Steps | None = None  # as long as it listens
 
     # -- beginning and end ------------------------------------------------------------------------
 
@@ -130,13 +129,25 @@ class Recorder(Observer):
         """Listen from now on."""
         self._header = Header.now(self._clock())
         if self._file is not None:
-            self._writer = TraceWriter(self._file, self._header, self.limit)
-            self._append = self._writer.write
+            self._writer = writer = TraceWriter(self._file, self._header, self.limit)
+            self._events, self._mark = writer.waiting, self.limit // 2
+        steps = self._steps = Steps(
+            self._clock,
+            self._ids,
+            self._number,
+            events=self._events,
+            mark=self._mark,
+            full=self._thin_out,
+        )
         hooks.add(self)
+        hooks.add(steps)
 
     def stop(self) -> None:
         """Listen no more, and return when all is written; a no-op if it does not listen."""
         hooks.remove(self)
+        steps, self._steps = self._steps, None
+        if steps is not None:
+            hooks.remove(steps)
         with self._lock:
             writer, self._writer = self._writer, None
             self._ids.clear()
@@ -163,6 +174,7 @@ class Recorder(Observer):
             return Trace.read(self._file)
         while True:
             try:
+                self._thin_out()
                 return Trace(self._header, tuple(self._events), self._dropped)
             except RuntimeError:  # one more came meanwhile, on another thread
                 continue
@@ -171,24 +183,6 @@ class Recorder(Observer):
 
     def spawned(self, cell: Cell[Any]) -> None:
         self._number(cell)
-
-    # These three are written out: they are most of what there is to record.
-
-    def woken(self, cell: Cell[Any]) -> None:
-        number = self._ids.get(cell) or self._number(cell)
-        self._append((self._clock(), "woken", number, self._actor()))
-
-    def polled(self, cell: Cell[Any]) -> None:
-        number = self._ids.get(cell) or self._number(cell)
-        self._append((self._clock(), "polled", number))
-
-    def parked(self, cell: Cell[Any]) -> None:
-        number = self._ids.get(cell) or self._number(cell)
-        future = cell.future
-        if isinstance(future, CoroutineFuture) and type(future.leaf) in _YIELDS:
-            self._append((self._clock(), "parked", number, "", None))
-        else:
-            self._append((self._clock(), "parked", number, *_wait(future)))
 
     def requested(self, cell: Cell[Any], reason: CancelReason) -> None:
         self._note("requested", self._number(cell), self._actor(), self._reason(reason))
@@ -236,14 +230,19 @@ class Recorder(Observer):
     # -- writing ----------------------------------------------------------------------------------
 
     def _note(self, *event: Any) -> None:
-        self._append((self._clock(), *event))
+        self._events.append((self._clock(), *event))
+        if len(self._events) > self._mark:
+            self._thin_out()
 
-    def _keep(self, event: Event) -> None:
-        """Keep it in memory."""
+    def _thin_out(self) -> None:
+        """Have what is in the queue written; in memory, let the oldest ones go (N3)."""
+        if self._writer is not None:
+            self._writer.crowded()
+            return
         events = self._events
-        if len(events) == self.limit:
+        while len(events) > self.limit:
+            events.popleft()
             self._dropped += 1
-        events.append(event)  # the oldest one goes
 
     def _actor(self) -> int | None:
         cell = actor()
@@ -298,25 +297,7 @@ def _who(cell: Cell[Any]) -> tuple[str, str, int | None]:
         task = cast("Task[object]", cell)
         return "task", task.name, task.id
     name = named(cell.name or repr(cell.future))
-    return "child" if isinstance(cell, Child) else "foreign", _short(name), None
-
-
-def _wait(future: Any) -> tuple[str, str | None]:
-    """Return what a parked future waits for, and where, as cheaply as it can be told."""
-    coroutine: Any = None
-    parts = parts_of(future)
-    for part in parts:
-        if isinstance(part, CoroutineFuture):
-            coroutine = cast("CoroutineFuture[object]", part).coroutine
-    leaf: Any = parts[-1] if parts else None
-    place = None if coroutine is None else site(coroutine)
-    what = "" if type(leaf) in _YIELDS else _short(repr(leaf))
-    return what, None if place is None else f"{shortened(str(place))} in {place.function}"
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+    return "child" if isinstance(cell, Child) else "foreign", short(name), None
 
 
 def _how(outcome: Outcome[Any]) -> str:
@@ -339,6 +320,6 @@ def _detail(outcome: Outcome[Any]) -> str | None:
 def error_words(error: BaseException) -> str:
     """Return an error on one line; nothing of what its ``__repr__`` may do gets out."""
     try:
-        return _short(repr(error))
+        return short(repr(error))
     except Exception:
         return type(error).__qualname__

@@ -3,20 +3,20 @@
 *What it is.* A bounded queue and who empties it, so that a slow disk holds nobody up. What does not
 fit is counted, and the count is written where it is lost.
 
-*Threads.* `write` may be called by any.
+*Threads.* `crowded` may be called by any.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from rescind.trace.events import Event, Header, write_lines
+from rescind.trace.events import Event, Header, write_events, write_lines
 
 __all__ = ["TraceWriter"]
 
@@ -31,13 +31,17 @@ class TraceWriter:
         file: where to; what it has is replaced.
         header: the first line.
         limit: how many events may wait; what comes while so many do is counted, and dropped.
+
+    Attributes:
+        waiting: the queue; who puts events in calls `crowded` when it is more than half full.
+        dropped: how many events were lost.
     """
 
     def __init__(self, file: str | os.PathLike[str], header: Header, limit: int) -> None:
         self.dropped = 0
-        self._untold = 0
+        self._told = 0  # of those that were lost
         self._limit = limit
-        self._waiting: deque[Event] = deque()
+        self.waiting: deque[Event] = deque()
         self._wake = threading.Event()
         self._closed = False
         self._out = Path(file).open("w", encoding="utf-8")  # noqa: SIM115  # `close` closes it
@@ -45,27 +49,21 @@ class TraceWriter:
         self._thread = threading.Thread(target=self._run, name="rescind-trace", daemon=True)
         self._thread.start()
 
-    def write(self, event: Event) -> None:
-        """Have it written soon."""
-        waiting = self._waiting
-        if len(waiting) >= self._limit:
-            self.dropped += 1
-            self._untold += 1
-            return
-        if self._untold:
-            untold, self._untold = self._untold, 0
-            waiting.append((event[0], "dropped", untold))
-        waiting.append(event)
-        if len(waiting) * 2 > self._limit and not self._wake.is_set():
+    def crowded(self) -> None:
+        """Write soon; of what is too much the latest is lost, and counted."""
+        if not self._wake.is_set():
             self._wake.set()
+        waiting = self.waiting
+        while len(waiting) > self._limit:
+            with suppress(IndexError):  # all of it is being written at this moment
+                waiting.pop()
+                self.dropped += 1
 
     def close(self) -> None:
         """Write what is left, and close the file."""
         self._closed = True
         self._wake.set()
         self._thread.join()
-        if self._untold:
-            write_lines(self._out, [(time.monotonic_ns(), "dropped", self._untold)])
         self._out.close()
 
     def _run(self) -> None:
@@ -76,8 +74,16 @@ class TraceWriter:
         self._flush()
 
     def _flush(self) -> None:
-        waiting = self._waiting
-        batch = [waiting.popleft() for _ in range(len(waiting))]
-        if batch:
-            write_lines(self._out, batch)
-            self._out.flush()
+        waiting = self.waiting
+        batch: list[Event] = []
+        with suppress(IndexError):  # what was too much has been taken out meanwhile
+            for _ in range(len(waiting)):
+                batch.append(waiting.popleft())
+        if not batch:
+            return
+        lost = self.dropped - self._told
+        if lost:
+            self._told += lost
+            batch.append((batch[-1][0], "dropped", lost))
+        write_events(self._out, batch)
+        self._out.flush()
