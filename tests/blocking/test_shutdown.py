@@ -12,6 +12,7 @@ import pytest
 import rescind
 from rescind import Canceled, Runtime, ShutdownReport
 from rescind.blocking import block_on, canceled, spawn_blocking, thread_pool, wait_canceled
+from rescind.sync import Event
 from tests.blocking import kit
 from tests.blocking.kit import LONG, Gate, until
 from tests.conftest import HostFactory
@@ -161,7 +162,7 @@ def test_call_that_waits_in_the_queue_never_runs(host: HostFactory) -> None:
 def test_cleanup_of_a_task_may_still_use_threads(host: HostFactory) -> None:
     """The pool is closed after the last task has ended."""
     done: list[Any] = []
-    waits = rescind.sync.Event()
+    waits = Event()
 
     async def work() -> None:
         pool = thread_pool()

@@ -369,6 +369,22 @@ def test_now_or_never_polls_once() -> None:
     assert (1, 0, 1) == probe.vector
 
 
+def test_now_or_never_has_a_budget_of_its_own() -> None:
+    """What is ready is had, however hot the task is; and the task is no cooler for it (D7)."""
+
+    async def value() -> int:
+        return await ready(1)
+
+    async def main() -> tuple[Any, int]:
+        executor = rescind.current_runtime().executor
+        while executor.budget > 0:
+            await ready(None)
+        found = now_or_never(value())
+        return found, executor.budget
+
+    assert Completed((Completed(1), 0)) == run_virtual(main)
+
+
 def test_now_or_never_leaves_no_timer() -> None:
     """A pending sleep is dropped with its timer."""
 

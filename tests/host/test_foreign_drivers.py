@@ -109,6 +109,98 @@ def test_loop_may_be_run_by_another_thread_next(new_loop: Loop) -> None:
     assert seen == [(None, None), (None, None)]
 
 
+@pytest.mark.parametrize(
+    "between",
+    [
+        rescind.yield_now,
+        lambda: rescind.sleep(0),
+        lambda: rescind.race(rescind.yield_now(), rescind.never()),
+        lambda: asyncio.sleep(0),
+    ],
+    ids=["yield_now", "sleep(0)", "in a race", "asyncio's"],
+)
+def test_a_task_that_only_yields_is_canceled_where_it_yields(
+    new_loop: Loop, between: Callable[[], Awaitable[object]]
+) -> None:
+    """There is no value to lose: it does not go on once more, nor does asyncio's own."""
+
+    async def main() -> list[int]:
+        seen: list[int] = []
+
+        async def stock() -> None:
+            while len(seen) < 10:
+                seen.append(len(seen))
+                await between()
+
+        task = asyncio.create_task(stock())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return seen
+
+    assert _run(new_loop, main) == [0]
+
+
+def test_a_shielded_yield_of_a_task_goes_on_and_what_follows_is_canceled(new_loop: Loop) -> None:
+    """R12: the cancellation arrives at the first park after the shield."""
+
+    async def main() -> list[str]:
+        seen: list[str] = []
+
+        async def stock() -> None:
+            await rescind.shield(rescind.yield_now())
+            seen.append("shielded")
+            await rescind.yield_now()
+            await rescind.yield_now()
+            seen.append("not reached")
+
+        task = asyncio.create_task(stock())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return seen
+
+    assert _run(new_loop, main) == ["shielded"]
+
+
+def test_now_or_never_polls_once_with_all_that_a_stock_task_can_await(new_loop: Loop) -> None:
+    """Clock, asyncio's futures, an identity; what is pending is dropped, and nothing is left."""
+    closed: list[str] = []
+
+    async def waits(awaitable: Awaitable[object], name: str) -> None:
+        try:
+            await awaitable
+        finally:
+            closed.append(name)
+
+    async def own() -> int:
+        async with asyncio.timeout(3600):
+            return await rescind.ready(7)
+
+    async def main() -> list[object]:
+        loop = asyncio.get_running_loop()
+        me = asyncio.current_task()
+        done = loop.create_future()
+        done.set_result("done")
+        pending = loop.create_future()
+        found = [
+            rescind.now_or_never(own()),
+            rescind.now_or_never(done),
+            rescind.now_or_never(waits(rescind.sleep(3600), "timer")),
+            rescind.now_or_never(waits(asyncio.sleep(3600), "asyncio's timer")),
+            rescind.now_or_never(waits(pending, "future")),
+        ]
+        assert asyncio.current_task() is me
+        assert asyncio.all_tasks() == {me}
+        return found
+
+    found = _run(new_loop, main)
+    expected = [rescind.Completed(7), rescind.Completed("done"), None, None, None]
+    assert (found, closed) == (expected, ["timer", "asyncio's timer", "future"])
+
+
 def test_value_that_absorbs_a_timeout_leaves_no_request_behind(new_loop: Loop) -> None:
     """The timeout takes its request back; nothing comes after its block, and no value is lost."""
 

@@ -212,6 +212,27 @@ def test_eager_task_factory_swaps_and_restores_the_identity(real: HostFactory) -
         assert runtime.block_on(main()) == [True, True, True]
 
 
+@pytest.mark.parametrize("parks", [False, True])
+def test_who_polls_once_by_now_or_never_stays_who_it_is(driver: Driver, parks: bool) -> None:
+    """What was polled has an identity of its own, that ends with it (R18)."""
+    seen: list[object] = []
+
+    async def once() -> None:
+        seen.append(asyncio.current_task())
+        if parks:
+            await asyncio.sleep(3600)
+
+    async def main() -> list[bool]:
+        me = asyncio.current_task()
+        found = rescind.now_or_never(once())
+        same = [asyncio.current_task() is me, seen[0] is not me, (found is None) == parks]
+        async with asyncio.timeout(3600):  # which needs a current task
+            await asyncio.sleep(0)
+        return [*same, asyncio.current_task() is me]
+
+    assert driver(main) == [True] * 4
+
+
 # -- asyncio's own requests: the same outcome in a stock task, in ours, and in a child -------------
 
 

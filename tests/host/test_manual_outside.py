@@ -110,4 +110,4 @@ def test_timer_fires_after_as_much_real_time_although_the_work_goes_on() -> None
         seconds = timed(lambda: runtime.block_on(main()))
         assert runtime.now() == pytest.approx(0.1)
 
-    assert 0.1 - 1e-6 <= seconds < 5
+    assert seconds >= 0.1 - 1e-6

@@ -79,6 +79,26 @@ def test_a_cleanup_without_end_is_dropped_when_its_grace_is_over(
     assert "overran its grace" in caplog.text
 
 
+def test_a_task_that_only_yields_is_canceled_where_it_yields() -> None:
+    """There is no value to lose: it does not go on once more, or for ever."""
+    seen: list[int] = []
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+
+            async def yields() -> None:
+                while len(seen) < 10:
+                    seen.append(len(seen))
+                    if len(seen) == 2:
+                        nursery.cancel_scope.cancel()
+                    await rescind.yield_now()
+
+            nursery.start_soon(yields)
+
+    run(main)
+    assert seen == [0, 1]
+
+
 def test_nothing_runs_in_a_scope_that_is_canceled_already() -> None:
     """As before every first poll (R5); and nothing is left unawaited."""
     seen: list[str] = []

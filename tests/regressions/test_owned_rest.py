@@ -1,5 +1,6 @@
 """Owned resources are all closed, also when the grace is over while one of them hangs."""
 
+import rescind
 from rescind import Canceled, Outcome, sleep, spawn
 from rescind.testing import run_virtual
 
@@ -36,3 +37,20 @@ def test_resources_behind_one_that_hangs_are_closed_when_the_grace_is_over() -> 
     assert isinstance(outcome, Canceled)
     expected = ["last: close", "last: end", "hangs: close", "hangs: end"]
     assert [*expected, "first: close", "first: end"] == trace
+
+
+def test_checkpoint_in_a_close_without_grace_finds_no_cancellation_to_deliver() -> None:
+    """The request has arrived: it is why the resource is closed. What follows the await runs."""
+    closed: list[str] = []
+
+    class Careful:
+        async def aclose(self) -> None:
+            await rescind.checkpoint()
+            closed.append("closed")
+
+    async def main() -> Outcome[None]:
+        return await spawn(_body(), owned=[Careful(), Careful()]).cancel(grace=0)
+
+    outcome = run_virtual(main).unwrap()
+    assert isinstance(outcome, Canceled)
+    assert (outcome.also, closed) == ((), ["closed", "closed"])

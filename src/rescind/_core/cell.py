@@ -57,6 +57,7 @@ _ON_PENDING: Final = row(Event.PENDING)
 _ON: Final = tuple(row(event) for event in Event)
 _CANCELING: Final = tuple(
     phase in (Phase.CANCELING, Phase.CANCELING_WOKEN, Phase.CLEANING, Phase.CLEANING_READY)
+    or phase is Phase.DROPPING
     for phase in Phase
 )
 _NEXT: Final = NEXT

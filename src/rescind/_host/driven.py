@@ -17,7 +17,7 @@ from rescind._core.current import local
 from rescind._core.executor import Executor
 from rescind._core.poll import Future
 from rescind._core.reason import CancelRequest
-from rescind._core.region import Region
+from rescind._host.ticks import Foreseen
 
 __all__ = ["ForeignCell", "grace_at"]
 
@@ -69,7 +69,7 @@ class ForeignCell(Cell[T]):
         yield, the branch that parks there looks outwards, and need not wait for its next park.
         """
         outer = local.region
-        local.region = Region()
+        local.region = Foreseen()
         self.request = request
         try:
             yield

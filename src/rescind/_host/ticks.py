@@ -11,7 +11,13 @@ from rescind._core.region import Region
 from rescind._core.scope import pending_request
 from rescind._host.identity import Identity
 
-__all__ = ["Tick"]
+__all__ = ["Foreseen", "Tick"]
+
+
+class Foreseen(Region):
+    """Around what a foreign driver polls, when it has been canceled and will ask for that next."""
+
+    __slots__ = ()
 
 
 class Tick(Future[None]):
@@ -60,6 +66,8 @@ class Tick(Future[None]):
 
 def _is_canceled(region: Region | None, leaf: Tick) -> bool:
     """Would a cancellation, ours or asyncio's, be delivered at once if ``leaf`` were pending?"""
+    if isinstance(region, Foreseen):
+        return True
     if not isinstance(region, CoroutineFuture):
         return False
     driver = cast("CoroutineFuture[object]", region)  #: compiled: driver = region

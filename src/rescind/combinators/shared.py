@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Generic, TypeVar, cast
 
 from rescind._core.cell import Cell
-from rescind._core.current import local
 from rescind._core.dropping import drop_overdue
 from rescind._core.ending import ended_by, raise_all
 from rescind._core.errors import UsageError
@@ -35,6 +34,7 @@ from rescind._core.poll import (
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
 from rescind._core.waitlist import Waiter, WaitList
 from rescind._core.watched import watched
+from rescind._host.bridge import executor_here
 
 __all__ = ["Shared", "now_or_never", "shared"]
 
@@ -252,6 +252,9 @@ _NEVER: Final = CancelReason(CancelKind.PARENT, "it was not ready at once")
 def now_or_never(fut: Awaitable[T]) -> Outcome[T] | None:
     """Poll ``fut`` once, here and now; drop it if it has no result yet.
 
+    In a task of rescind, of asyncio or of trio, ``fut`` may use the clock and whatever else that
+    one can; a coroutine has an identity of its own. Elsewhere it is polled by hand.
+
     Returns:
         Its outcome, or None if it was pending and is dropped.
 
@@ -260,16 +263,33 @@ def now_or_never(fut: Awaitable[T]) -> Outcome[T] | None:
     Source: futures-rs' ``now_or_never``.
     """
     future: Future[Any] = watched(as_future(fut))
-    cx = Context(NoopWaker(), local.executor)
+    executor = executor_here()
+    if executor is None:
+        return _polled_once(future, None)
+    identity, budget = executor.identity, executor.budget
+    executor.refill()  # or a poll that is not the task's first would find less than there is
     try:
-        result = future.poll(cx)
+        return _polled_once(future, executor)
+    finally:
+        executor.budget = budget
+        # The caller goes on as who it was (R28).
+        if executor.identity is not identity:
+            if identity is None:
+                executor.resign()
+            else:
+                executor.assume(identity)
+
+
+def _polled_once(future: Future[T], executor: Executor | None) -> Outcome[T] | None:
+    try:
+        result = future.poll(Context(NoopWaker(), executor))
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as exc:
         strip(exc)
         return ended_by(exc, None)
     if isinstance(result, Pending):
-        failures, _ = drop_overdue(future, local.executor, repr(future), _NEVER, overran=False)
+        failures, _ = drop_overdue(future, executor, repr(future), _NEVER, overran=False)
         raise_all(list(failures))
         return None
     return Completed(result)

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
@@ -91,8 +93,9 @@ class End:
     ) -> None:
         self._shut()
 
-    def __del__(self) -> None:
-        if getattr(self, "_open", False):
+    def __del__(self, exiting: Callable[[], bool] = sys.is_finalizing) -> None:
+        # At the very exit nobody is left to be told, and modules have been emptied.
+        if getattr(self, "_open", False) and not exiting():
             self._shut()
 
     def __reduce__(self) -> NoReturn:

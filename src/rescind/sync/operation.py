@@ -29,6 +29,8 @@ polled by one owner, as any future. A `drop` waits for no other thread (S2).
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import ClassVar, Protocol, TypeVar
 
 from rescind._core.current import local
@@ -141,9 +143,10 @@ class Operation(Future[T]):
         else:
             self._section.post(self._quit)
 
-    def __del__(self) -> None:
+    def __del__(self, exiting: Callable[[], bool] = sys.is_finalizing) -> None:
         if self._waiter is not None:
-            self._section.post(self._quit)  # O5
+            if not exiting():  # else modules have been emptied
+                self._section.post(self._quit)  # O5
         elif self._meant and not self._ended and local is not None:  # None: at the very exit
             executor = local.executor
             if executor is not None and executor.vigil is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -262,8 +264,8 @@ class Permit(Generic[T_contra]):
     ) -> None:
         self.release()
 
-    def __del__(self) -> None:
-        if getattr(self, "_left", 0):
+    def __del__(self, exiting: Callable[[], bool] = sys.is_finalizing) -> None:
+        if getattr(self, "_left", 0) and not exiting():
             self.release()
 
     def __repr__(self) -> str:

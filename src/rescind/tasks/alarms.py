@@ -119,6 +119,8 @@ class _Clock:
                 wait = min(max(at - monotonic(), 0.0), _LONGEST)
             try:
                 inbox.get(timeout=wait)()
+                while True:  # what was set by now, before any of it rings: in the order of times
+                    inbox.get_nowait()()
             except Empty:
                 pass
             try:
