@@ -40,7 +40,8 @@ ORDINARY = {
     "sync": ("tests/sync", "tests/conformance"),
     "time.py": ("tests/time", "tests/conformance"),
 }
-#: Seconds for one test, and for all of a stage.
+#: Seconds for one test, and for all of a stage; longer if nobody is expected to fail, so that all
+#: of them are run, on a machine that has other work too.
 _TEST, _STAGE = 20, 400
 #: What a copy does without.
 _LEFT_OUT = shutil.ignore_patterns("*.so", "*.pyd", "*.c", "*.egg-info")
@@ -106,7 +107,7 @@ def tried(mutant: Mutant, pristine: Path, nodes: tuple[str, ...], *, depth: int 
         told: dict[str, str] = {}
         hung = False
         for stage in stages:
-            told, hung = _run(copy, stage)
+            told, hung = _run(copy, stage, _STAGE * (5 if mutant.survives else 1))
             if told["verdict"] != SURVIVED:
                 break
         node = told["node"]
@@ -121,8 +122,8 @@ def _ordinary(mutant: Mutant) -> tuple[str, ...]:
     return tuple(one for one in ORDINARY.get(first, ("tests",)) if (ROOT / one).exists())
 
 
-def _run(copy: Path, nodes: tuple[str, ...]) -> tuple[dict[str, str], bool]:
-    """Run these tests against a copy, up to the first that fails."""
+def _run(copy: Path, nodes: tuple[str, ...], within: float) -> tuple[dict[str, str], bool]:
+    """Run these tests against a copy, up to the first that fails, within so many seconds."""
     result = copy.parent / "result.json"
     result.unlink(missing_ok=True)
     options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-seed=0"]
@@ -139,7 +140,7 @@ def _run(copy: Path, nodes: tuple[str, ...]) -> tuple[dict[str, str], bool]:
             start_new_session=True,
         )
         try:
-            process.wait(_STAGE)
+            process.wait(within)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -253,9 +253,7 @@ MUTANTS = (
         "tasks/joining.py",
         "return Canceled(request.reason, (outcome.exception, *outcome.also))",
         "return Canceled(request.reason, outcome.also)",
-        (
-            "explorations/test_tokens.py::test_what_a_joined_task_comes_to_is_not_lost_to_the_cancel_of_its_joiner",
-        ),
+        ("P50",),
     ),
     Mutant(
         "owned-closed-in-order",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -151,12 +151,30 @@ def a_finalizer_hears_of_no_cancel(f: Program, struck: Setting) -> None:
         await rescind.checkpoint()
         world.note("all of it")
 
-    def cleanup(world: Machine) -> Any:
-        return rescind.finalize(rescind.ready(70), lambda _outcome: looks(world))
+    def after(world: Machine, body: Awaitable[Any]) -> Any:
+        return rescind.finalize(body, lambda _outcome: looks(world))
 
-    alone, run = play(looks), play(cleanup, Setting((), _of_main(struck)))
-    assert whats(run) == whats(alone), "it heard of it"
-    assert run.at == alone.at
+    async def inside(world: Machine) -> None:
+        await after(world, rescind.ready(70))
+
+    async def pending(world: Machine) -> None:
+        with rescind.shielded():
+            await rescind.yield_now()
+            await after(world, rescind.ready(70))
+
+    bodies: dict[str, Callable[[Machine], Any]] = {
+        "comes in the finalizer": lambda world: after(world, rescind.ready(70)),
+        "comes in the finalizer of what a coroutine awaits": inside,
+        "is what the finalizer is for": lambda world: after(world, rescind.never()),
+        "waits for a shield around": pending,
+    }
+    alone = play(looks)
+    first = Injection(0, 1, "after", "r")  # each has begun by then
+    more = tuple(replace(one, step=one.step + 1) for one in _of_main(struck))
+    for which, body in bodies.items():
+        run = play(body, Setting((), (first, *more)))
+        assert whats(run) == whats(alone), f"it heard of a cancellation that {which}"
+        assert run.at == alone.at
 
 
 def _of_main(setting: Setting) -> tuple[Injection, ...]:

@@ -24,6 +24,7 @@ from rescind.testing.laws.program import (
     Program,
     Race,
     Seq,
+    Shield,
     Sleep,
 )
 from rescind.testing.laws.stage import Injection, Play, Setting, play, told
@@ -241,6 +242,11 @@ def _all(program: Program) -> list[Play]:
 @law(50)
 def join_or_cancel_gives_a_value_or_a_cancel(x: Program, at: float) -> None:
     """On my cancel the task is canceled and drained; its value is mine, else I am Canceled."""
+    for program in (x, Shield(Seq(Sleep(9), x))):  # the second one does x in spite of it
+        _joined_or_canceled(program, at)
+
+
+def _joined_or_canceled(x: Program, at: float) -> None:
     child = Machine()
     tasks: list[rescind.Task[Any]] = []
     # Had it ended before; was it asked to end, because of mine; had it ended when I had.
