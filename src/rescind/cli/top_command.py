@@ -80,7 +80,7 @@ def _check(named: str) -> None:
 
 
 def _list(found: list[Found]) -> int:
-    from rescind.cli.top.dialogs import program_line
+    from rescind.cli.top.words import program_line
 
     if not found:
         say.note(_NONE)

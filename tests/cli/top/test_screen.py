@@ -1,7 +1,5 @@
 """The screen, without a program: what its keys do, and what it says when the program is lost."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -12,44 +10,12 @@ from textual.pilot import Pilot
 
 from rescind.cli.top.app import TopApp
 from rescind.cli.top.dialogs import AskCancel, Help
+from tests.cli.top.kit import branch, drive, picture, row, screen
 
 
-def picture(count: int, matching: int) -> dict[str, Any]:
-    """Return a picture of so many waiting tasks."""
-    rows = [
-        {"id": n, "name": f"task {n}\x1b[2J", "polls": n, "busy": 0.0, "state": "waiting"}
-        | {"age": 1.0, "asked": None, "why": "", "waits": "sleep(5)"}
-        for n in range(1, count + 1)
-    ]
-    return {
-        "at": 1.0,
-        "watched": 1.0,
-        "busy": 0.0,
-        "states": {"waiting": matching},
-        "total": matching,
-        "runtimes": [],
-        "rows": rows,
-        "matching": matching,
-        "took": 0.0,
-        "whole": True,
-    }
-
-
-def drive(use: Callable[[TopApp, Pilot[Any]], Awaitable[None]]) -> None:
-    """Show the screen at 80 × 24, and use it."""
-
-    async def main() -> None:
-        app = TopApp("1", locate=lambda _named: None)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await pilot.pause()
-            await use(app, pilot)
-
-    asyncio.run(main())
-
-
-def screen(app: TopApp) -> list[str]:
-    """Return the lines of the screen."""
-    return [strip.text for strip in app.screen._compositor.render_strips()]
+def waiting(count: int) -> list[dict[str, Any]]:
+    """Return the rows of so many tasks, whose names would clear a terminal."""
+    return [row(number, name=f"task {number}\x1b[2J") for number in range(1, count + 1)]
 
 
 def test_a_lost_program_is_said_and_tried_again() -> None:
@@ -65,7 +31,7 @@ def test_rows_that_are_not_sent_are_counted_and_nothing_moves_the_cursor() -> No
     """The last line says how many there are; the choice follows the keys."""
 
     async def use(app: TopApp, pilot: Pilot[Any]) -> None:
-        app.pictured("tasks", picture(300, 10_000))
+        app.pictured("tasks", picture(waiting(300), 10_000))
         await pilot.pause()
         await pilot.press("end", "up")
         assert app.rows.chosen_task == 299
@@ -75,7 +41,7 @@ def test_rows_that_are_not_sent_are_counted_and_nothing_moves_the_cursor() -> No
         lines = screen(app)
         assert any("… and 9,700 more: / filters" in line for line in lines)
         assert all(line.isprintable() for line in lines)
-        app.pictured("tasks", picture(300, 10_000))
+        app.pictured("tasks", picture(waiting(300), 10_000))
         assert app.rows.chosen_task == 300
 
     drive(use)
@@ -116,7 +82,7 @@ def test_a_cancellation_is_asked_for_and_can_be_kept_from() -> None:
             asked.append(what[:3])
 
         app.follower.cancel = cancel  # type: ignore[method-assign]
-        app.pictured("tasks", picture(3, 3))
+        app.pictured("tasks", picture(waiting(3)))
         await pilot.press("down", "c")
         assert isinstance(app.screen, AskCancel)
         await pilot.press("escape", "c", *"slow", "tab", *"x", "enter")
@@ -124,5 +90,119 @@ def test_a_cancellation_is_asked_for_and_can_be_kept_from() -> None:
         await pilot.press("backspace", "0", "enter")
         await pilot.pause()
         assert asked == [(2, "slow", 0.0)]
+
+    drive(use)
+
+
+def test_what_was_typed_is_what_is_asked_and_no_more_once_it_is_cleared() -> None:
+    """The filter is seen while it holds, also when its line is hidden."""
+
+    async def use(app: TopApp, pilot: Pilot[Any]) -> None:
+        app.attached({"pid": 1, "since": 0.0, "program": "app.py", "python": "3", "rescind": "0"})
+        app.pictured("tasks", picture(waiting(3)))
+        await pilot.press("slash", *"request", "enter")
+        app.pictured("tasks", picture([]))
+        await pilot.pause()
+        assert "filter: 'request'" in screen(app)[1]
+        assert any("nothing matches; Esc shows all" in line for line in screen(app))
+        await pilot.press("escape")
+        assert "filter:" not in screen(app)[1]
+
+    drive(use)
+
+
+def test_a_sort_goes_round_and_a_click_on_a_column_turns_it() -> None:
+    """Every column by which can be sorted is reached by `s`; another click is the other way."""
+
+    async def use(app: TopApp, pilot: Pilot[Any]) -> None:
+        asking = app.follower.asking
+        app.pictured("tasks", picture(waiting(3)))
+        seen = []
+        for _ in range(6):
+            await pilot.press("s")
+            seen.append(asking.sort)
+        assert seen == ["state", "polls", "busy", "name", "waits", "age"]
+        await pilot.pause()
+        head = app.rows.render_line(0).text
+        at = head.index("POLLS")
+        await pilot.click(app.rows, offset=(at + 1, 0))
+        assert (asking.sort, asking.reverse) == ("polls", False)
+        await pilot.click(app.rows, offset=(at + 1, 0))
+        assert (asking.sort, asking.reverse) == ("polls", True)
+        assert "POLLS▲" in app.rows.render_line(0).text
+
+    drive(use)
+
+
+def test_in_every_view_the_keys_below_are_those_that_do_something_and_fit() -> None:
+    """In eighty columns all of them can be read; the view that is shown leads back to the list."""
+
+    async def use(app: TopApp, pilot: Pilot[Any]) -> None:
+        asked = "c cancel  / filter  s sort  t tree  e ended  p pause  ↵ details  ? help  q quit"
+        assert screen(app)[-1].strip() == asked
+        await pilot.press("t")
+        await pilot.pause()
+        assert screen(app)[-1].strip() == asked.replace("s sort  t tree", "␣ fold  t list")
+        await pilot.press("e")
+        await pilot.pause()
+        assert screen(app)[-1].strip() == (
+            "/ filter  t tree  e list  p pause  ↵ details  ? help  q quit"
+        )
+
+    drive(use)
+
+
+def test_every_key_of_the_screen_is_in_its_help() -> None:
+    """And every state that a task can have while it lives; all of it fits in eighty columns."""
+    from rescind.trace.snapshot import _STATES
+
+    async def use(app: TopApp, pilot: Pilot[Any]) -> None:
+        await pilot.press("question_mark")
+        await pilot.pause()
+        lines = screen(app)
+        keys = " ".join(max(line.split("│"), key=len) for line in lines).replace(",", " ")
+        for key in ("↑ ↓ k j", "Enter", "Tab", "c", "/", "s r", "t", "Space ← →", "e", "p", "+ -"):
+            assert f" {key} " in keys
+        for key in ("q Ctrl-C", "PgUp", "PgDn", "Home", "End"):
+            assert f" {key} " in keys
+        for state in set(_STATES.values()):
+            assert state in keys
+        assert any("count since somebody looks" in line for line in lines)
+        assert "Esc closes" in lines[-2]
+
+    drive(use)
+
+
+def test_only_a_task_that_is_alive_can_be_canceled() -> None:
+    """What has ended cannot, nor what is no task; a child leads to the task that it is in."""
+
+    async def use(app: TopApp, pilot: Pilot[Any]) -> None:
+        await pilot.press("e")
+        app.pictured("ended", picture([row(1, ago=1.0, took=None)]))
+        await pilot.press("c")
+        assert not isinstance(app.screen, AskCancel)
+        assert {note.title for note in app._notifications} == {"nothing to cancel"}
+        await pilot.press("t")
+        children = [branch("runtime", 0, "runtime"), branch("task 7", 1)]
+        app.pictured("tree", picture([*children, branch("child 0", 2, "child")]))
+        await pilot.press("home", "c")
+        assert not isinstance(app.screen, AskCancel)
+        await pilot.press("end", "c")
+        await pilot.pause()
+        assert isinstance(app.screen, AskCancel)
+        assert any("Cancel task 7 in which this is?" in line for line in screen(app))
+
+    drive(use)
+
+
+def test_answers_that_come_while_it_is_left_do_no_harm() -> None:
+    """The screen has been taken down, and the follower has not been canceled yet."""
+
+    async def use(app: TopApp, _pilot: Pilot[Any]) -> None:
+        await app.screen.query("*").remove()
+        app.pictured("tasks", picture(waiting(2)))
+        app.explained(1, "task 1 is waiting", True)
+        app.lost("the program has ended", final=False)
+        assert app.rows.chosen_task == 1
 
     drive(use)

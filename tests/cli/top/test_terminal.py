@@ -103,6 +103,14 @@ def test_a_task_is_canceled_from_a_terminal(
             terminal.screen("'request 17' is waiting")
             terminal.press("c")
             terminal.screen("'request 17'?", "Keep it")
+            terminal.press("Escape")
+            terminal.press("t")
+            lines = terminal.screen(
+                "runtime main", "on asyncio, 3 alive", "'request 17' is waiting"
+            )
+            assert all(len(line) <= 80 for line in lines)
+            terminal.press("c")
+            terminal.screen("'request 17'?", "Keep it")
             terminal.press("-l", "too slow")
             terminal.screen("too slow")
             terminal.press("Enter")

@@ -18,10 +18,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
-from rescind.cli.top.words import printable, uptime
+from rescind.cli.top.words import printable, program_line
 from rescind.top.client import Found
 
-__all__ = ["AskCancel", "Choose", "Help", "Wanted", "program_line"]
+__all__ = ["AskCancel", "Choose", "Help", "Wanted"]
 
 KEYS: Final = (
     ("↑ ↓ k j", "choose a row; PgUp, PgDn, Home, End as well"),
@@ -39,16 +39,14 @@ KEYS: Final = (
 )
 STATES: Final = (
     ("running", "is being polled now"),
-    ("ready", "will be polled next"),
+    ("new, ready", "will be polled next"),
     ("waiting", "for what stands beside it"),
     ("to be canceled", "was asked to, and not yet told at its await"),
     ("shielded", "was asked to; a shield holds it back"),
     ("cleaning up", "was told; what runs is its cleanup"),
+    ("to be dropped", "its grace is over; then it is being dropped"),
 )
-_NOTE: Final = (
-    "POLLS and BUSY count since somebody looks. BUSY is the time in which the task was polled, "
-    "and nothing else of its runtime could run."
-)
+_NOTE: Final = "POLLS and BUSY, the time that these took, count since somebody looks."
 
 
 class Help(ModalScreen[None]):
@@ -171,12 +169,3 @@ class Choose(ModalScreen[str | None]):
     def action_leave(self) -> None:
         """Look at none."""
         self.dismiss(None)
-
-
-def program_line(found: Found, now: float) -> str:
-    """Return a line about a program: its process, how long it is served, and its command line."""
-    pid = f"{found.place.pid:>7}"
-    if found.about is None:
-        return f"{pid}  {'':>9}  ({printable(found.problem)})"
-    up = uptime(now - found.about["since"])
-    return f"{pid}  {up:>9}  {printable(found.about['program'])}"

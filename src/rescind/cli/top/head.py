@@ -73,6 +73,7 @@ class Head(Static):
             names = min(cell_len(program), left_for)
             left.append(f"  {cell(program, names)}", style="bold cyan")
             left.append(rest)
+        left.truncate(max(0, width - right.cell_len - 1), overflow="ellipsis")
         left.append(" " * max(1, width - left.cell_len - right.cell_len))
         return left.append_text(right)
 

@@ -88,7 +88,7 @@ VIEWS: Final[dict[str, tuple[Column, ...]]] = {
         Column("ID", _number, 6, right=True),
         Column("AGE", lambda row: age(row.get("age")), 5, "age", right=True),
         Column("STATE", lambda row: str(row["state"]), 14, "state"),
-        Column("POLLS", lambda row: count(row["polls"]), 5, "polls", right=True),
+        Column("POLLS", lambda row: count(row["polls"]), 6, "polls", right=True),
         Column("BUSY", lambda row: age(row["busy"] or None), 5, "busy", right=True),
         Column("NAME", lambda row: str(row["name"]), 0, "name", share=3),
         Column("WAITS FOR", _waits, 0, "waits", share=5),
@@ -325,7 +325,8 @@ class Rows(ScrollView, can_focus=True):
             self._choose(
                 next((i for i in above if self._rows[i]["depth"] < row["depth"]), self._cursor)
             )
-        elif fold:
+            return
+        if fold:
             self._folded.add(key)
         else:
             self._folded.discard(key)

@@ -1,5 +1,8 @@
 """Numbers and times as they are shown in a few columns.
 
+*What it is not.* A part of the screen: it needs no textual, so that ``rescind top --list`` needs
+none.
+
 *Threads.* Functions of their arguments; any.
 """
 
@@ -10,7 +13,9 @@ from typing import Final
 
 from rich.cells import cell_len, set_cell_size
 
-__all__ = ["age", "cell", "count", "printable", "rate", "sparkline", "uptime"]
+from rescind.top.client import Found
+
+__all__ = ["age", "cell", "count", "printable", "program_line", "rate", "sparkline", "uptime"]
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _THOUSAND: Final = 1000
@@ -109,3 +114,12 @@ def cell(text: str, width: int, *, right: bool = False) -> str:
         return f"{set_cell_size(text, width - 1)}…" if width > 0 else ""
     blank = " " * (width - length)
     return blank + text if right else text + blank
+
+
+def program_line(found: Found, now: float) -> str:
+    """Return a line about a program: its process, how long it is served, and its command line."""
+    pid = f"{found.place.pid:>7}"
+    if found.about is None:
+        return f"{pid}  {'':>9}  ({printable(found.problem)})"
+    up = uptime(now - found.about["since"])
+    return f"{pid}  {up:>9}  {printable(found.about['program'])}"
