@@ -19,6 +19,7 @@ task 3 'nightly report' is cleaning up, 7.6 s old
   child 0: query: waiting
     waits for   sleep(50)
     at          program.py:7 in query
+  group       'server', 2 alive
   … and 2 children more
 
 task 2 'migration' is shielded, 7.6 s old

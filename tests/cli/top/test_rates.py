@@ -32,9 +32,10 @@ def test_a_runtime_that_has_gone_takes_its_counts_with_it() -> None:
     rates.note(shot(1.0, a=(100, 0, 0, 0, 0), b=(900, 0, 0, 0, 0)))
     rates.note(shot(2.0, 1.0, a=(150, 0, 0, 0, 0)))
     rates.note(shot(3.0, 9.0, a=(150, 0, 0, 0, 0), c=(20, 0, 0, 0, 0)))
+    rates.note(shot(4.0, 0.0, a=(10, 0, 0, 0, 0)))  # another one of the same name
 
-    assert list(rates.history["polls"]) == [50.0, 20.0]
-    assert list(rates.history["busy"]) == [1.0, 1.0]
+    assert list(rates.history["polls"]) == [50.0, 20.0, 0.0]
+    assert list(rates.history["busy"]) == [1.0, 1.0, 0.0]
 
 
 def test_two_pictures_of_one_moment_tell_nothing() -> None:

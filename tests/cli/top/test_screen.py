@@ -106,7 +106,10 @@ def test_what_was_typed_is_what_is_asked_and_no_more_once_it_is_cleared() -> Non
         assert "filter: 'request'" in screen(app)[1]
         assert any("nothing matches; Esc shows all" in line for line in screen(app))
         await pilot.press("escape")
+        await pilot.pause()
         assert "filter:" not in screen(app)[1]
+        await pilot.press("slash")
+        assert app.line.value == ""
 
     drive(use)
 

@@ -9,7 +9,7 @@ pytest.importorskip("textual")
 from textual.pilot import Pilot
 
 from rescind.cli.top.app import TopApp
-from tests.cli.top.kit import branch, drive, picture, row, styles, table
+from tests.cli.top.kit import branch, drive, picture, row, screen, styles, table
 
 TREE = [
     branch("main", 0, "runtime", waits="on asyncio, 3 alive"),
@@ -62,9 +62,15 @@ def test_a_child_is_explained_as_a_part_of_the_task_it_is_in() -> None:
         chosen = []
         for _ in TREE:
             chosen.append((app.rows.chosen_task, app.follower.asking.task))
+            if app.follower.asking.task is not None:
+                app.explained(app.follower.asking.task, "why", True)
             await pilot.press("down")
         assert chosen == [(number, number) for number in (None, 1, 1, 2, 2, 2, 3)]
+        assert app.details.border_title == "task 3"
+        await pilot.press("home")
+        await pilot.pause()
         assert app.details.border_title == ""
+        assert any("No task is chosen" in line for line in screen(app))
 
     drive(use)
 

@@ -55,12 +55,12 @@ class Terminal:
         """Press keys."""
         self("send-keys", *keys)
 
-    def screen(self, *wanted: str) -> list[str]:
-        """Return the lines of the screen, as soon as all of these are on it."""
+    def screen(self, *wanted: str, without: str = "\0") -> list[str]:
+        """Return the lines of the screen, as soon as all of these are on it, and that is not."""
         until = time.monotonic() + PATIENCE
         while True:
             text = self("capture-pane", "-p")
-            if all(one in text for one in wanted):
+            if all(one in text for one in wanted) and without not in text:
                 return text.splitlines()
             assert time.monotonic() < until, f"{wanted} did not come up:\n{text}"
             time.sleep(0.05)
@@ -104,6 +104,7 @@ def test_a_task_is_canceled_from_a_terminal(
             terminal.press("c")
             terminal.screen("'request 17'?", "Keep it")
             terminal.press("Escape")
+            terminal.screen("'request 17' is waiting", without="Keep it")
             terminal.press("t")
             lines = terminal.screen(
                 "runtime main", "on asyncio, 3 alive", "'request 17' is waiting"

@@ -70,7 +70,6 @@ def test_without_any_program_it_says_how_to_start_one(command: Command) -> None:
                 "elsewhere; or give the id of a process"
             ),
         ),
-        ),
         (
             "web",
             (
