@@ -88,20 +88,28 @@ def extensions() -> list[Extension]:
             module = target.with_suffix(".py")
             write(module, compiled_source(plain.read_text(), declared.read_text()))
         name = ".".join(module.relative_to(COPY).with_suffix("").parts)
-        found.append(Extension(name, [str(module)], extra_compile_args=FLAGS))
+        source = str(module.relative_to(COPY))
+        found.append(Extension(name, [source], extra_compile_args=FLAGS))
     directives = {
         "annotation_typing": False,
         "binding": True,
         "cdivision": True,
         "language_level": 3,
     }
-    done: list[Extension] = cythonize(
-        found,
-        include_path=[str(COPY)],
-        compiler_directives=directives,
-        nthreads=os.cpu_count() or 1,
-        quiet=True,
-    )
+    done: list[Extension]
+    here = Path.cwd()
+    os.chdir(COPY)  # tracebacks tell names of files as Cython is given them
+    try:
+        done = cythonize(
+            found,
+            compiler_directives=directives,
+            nthreads=os.cpu_count() or 1,
+            quiet=True,
+        )
+    finally:
+        os.chdir(here)
+    for one in done:
+        one.sources = [str(COPY / source) for source in one.sources]
     return done
 
 

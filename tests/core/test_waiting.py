@@ -7,7 +7,7 @@ import pytest
 
 import rescind
 from rescind import Runtime
-from rescind._core.frames import from_library
+from rescind._core.frames import from_library, own_file
 from rescind._core.waiting import describe_wait
 from rescind.lowlevel import ManualHost
 
@@ -119,11 +119,21 @@ def test_task_that_never_ran_or_has_ended_says_so() -> None:
 
 
 def test_library_frames_are_known() -> None:
-    """The standard library and installed packages are libraries; this file is not."""
+    """The standard library, installed packages and rescind are libraries; this file is not."""
     import asyncio
 
-    files = [asyncio.__file__, pytest.__file__, "<frozen importlib._bootstrap>", __file__]
-    assert [True, True, True, False] == [from_library(file) for file in files]
+    import rescind
+
+    files = [asyncio.__file__, pytest.__file__, "<frozen importlib._bootstrap>", rescind.__file__]
+    assert [True] * 4 == [from_library(file) for file in files]
+    assert not from_library(__file__)
+
+
+def test_files_of_compiled_code_are_ours() -> None:
+    """It has no absolute names: its places in tracebacks are not taken for the program's."""
+    assert own_file("rescind/_core/poll.py")
+    assert from_library("rescind/_core/poll.py")
+    assert not own_file("rescinder/poll.py")
 
 
 def test_deadlock_has_the_table() -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "from_library",
     "keep_for_ever",
     "ours",
+    "own_file",
     "shortened",
     "site",
     "site_of",
@@ -28,7 +29,12 @@ __all__ = [
 ]
 
 _PACKAGE = __name__.partition(".")[0]
-_STDLIB = os.path.join(os.path.dirname(os.__file__), "")
+_OWN = (
+    os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), ""),
+    os.path.join(_PACKAGE, ""),  # compiled code knows its files by names such as rescind/time.py
+    f"{_PACKAGE}/",
+)
+_LIBRARIES = (*_OWN, os.path.join(os.path.dirname(os.__file__), ""), "<frozen ")
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
@@ -56,9 +62,14 @@ def ours(frame: FrameType) -> bool:
     return name == _PACKAGE or name.startswith(_PACKAGE + ".")
 
 
+def own_file(file: str) -> bool:
+    """Is it a file of rescind's own, in either form of the core, installed or not?"""
+    return file.startswith(_OWN)
+
+
 def from_library(file: str) -> bool:
-    """Is this file of the standard library, of an installed package, or no file at all?"""
-    return file.startswith((_STDLIB, "<frozen ")) or not _INSTALLED.isdisjoint(file.split(os.sep))
+    """Is this file rescind's, the standard library's, an installed package's, or none at all?"""
+    return file.startswith(_LIBRARIES) or not _INSTALLED.isdisjoint(file.split(os.sep))
 
 
 def shortened(where: str) -> str:

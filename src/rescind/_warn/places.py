@@ -8,19 +8,15 @@ What is a library's, and which line it is, is sorted out only when somebody want
 
 from __future__ import annotations
 
-import os
 from types import CodeType, CoroutineType
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from rescind._core.cell import Cell
 from rescind._core.coroutine import CoroutineFuture
-from rescind._core.frames import from_library, shortened
+from rescind._core.frames import from_library, own_file, shortened
 from rescind._core.task import Task
 
-__all__ = ["PACKAGE", "Mark", "label_of", "likeness", "mark", "mark_of", "words"]
-
-#: The directory of the package, with a separator at its end.
-PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
+__all__ = ["Mark", "label_of", "likeness", "mark", "mark_of", "words"]
 
 Mark: TypeAlias = "tuple[tuple[CodeType, int], ...]"
 
@@ -55,7 +51,7 @@ def likeness(where: Mark) -> tuple[tuple[int, int], ...]:
 
 def words(where: Mark) -> str:
     """Return the innermost place in the program's own code, as ``file:line in function``, or ''."""
-    theirs = [one for one in where if not one[0].co_filename.startswith(PACKAGE)]
+    theirs = [one for one in where if not own_file(one[0].co_filename)]
     own = [one for one in theirs if not from_library(one[0].co_filename)] or theirs
     if not own:
         return ""

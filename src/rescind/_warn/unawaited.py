@@ -16,9 +16,8 @@ from collections.abc import Hashable
 from typing import Any, cast
 
 from rescind._core.coroutine import CoroutineFuture
-from rescind._core.frames import shortened
+from rescind._core.frames import own_file, shortened
 from rescind._core.poll import Future
-from rescind._warn.places import PACKAGE
 
 __all__ = ["unawaited_line"]
 
@@ -55,5 +54,5 @@ def _made(what: object) -> str:
     import tracemalloc
 
     trace = tracemalloc.get_object_traceback(what)
-    own = [frame for frame in trace or () if not frame.filename.startswith(PACKAGE)]
+    own = [frame for frame in trace or () if not own_file(frame.filename)]
     return f", made at {shortened(f'{own[-1].filename}:{own[-1].lineno}')}" if own else ""

@@ -30,8 +30,6 @@ from rescind.check.record import Record
 
 __all__ = ["Await", "Coverage", "FileCoverage", "Mark", "State"]
 
-_OWN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
-
 
 class Mark(enum.IntFlag):
     """What runs did at an await.
@@ -273,7 +271,7 @@ class Coverage:
 
 
 def _is_users(file: str) -> bool:
-    return not from_library(file) and not file.startswith(_OWN)
+    return not from_library(file)
 
 
 @lru_cache(maxsize=4096)

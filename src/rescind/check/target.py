@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from rescind._core.errors import UsageError
-from rescind._core.frames import shortened
+from rescind._core.frames import own_file, shortened
 from rescind.check.scenario import Scenario
 
 __all__ = ["NeedsPytest", "NotFound", "load_scenario"]
@@ -189,7 +189,7 @@ def _raised_at(exc: BaseException) -> str:
     tb = exc.__traceback__
     while tb is not None:
         file = tb.tb_frame.f_code.co_filename
-        if "importlib" not in file and not file.startswith(os.path.dirname(__file__)):
+        if "importlib" not in file and not own_file(file):
             place = f" ({shortened(f'{file}:{tb.tb_lineno}')})"
         tb = tb.tb_next
     return place

@@ -18,11 +18,10 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-import rescind
+from rescind._core.frames import own_file
 
 __all__ = ["LogHandler", "error", "is_ours", "note", "traceback_of", "write"]
 
-_PACKAGE: Final = os.path.join(os.path.dirname(rescind.__file__), "")
 _LOADERS: Final = ("<frozen importlib", os.path.join(os.path.dirname(importlib.__file__), ""))
 
 
@@ -62,7 +61,7 @@ def traceback_of(exc: BaseException, *, full: bool) -> str:
 
 def is_ours(file: str) -> bool:
     """Is it a file of rescind's, or the machinery that imports?"""
-    return file.startswith((_PACKAGE, *_LOADERS))
+    return own_file(file) or file.startswith(_LOADERS)
 
 
 def _parts(
