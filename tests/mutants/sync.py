@@ -33,8 +33,8 @@ MUTANTS = (
         "an operation that goes out of scope stays in line, and is given what nobody takes",
         "R3, O5",
         "sync/operation.py",
-        "        if self._waiter is not None:\n            self._section.post(self._quit)  # O5",
-        "        if self._waiter is not None:\n            self._waiter = None",
+        "                self._section.post(self._quit)  # O5",
+        "                self._waiter = None",
         ("models/test_order.py::test_what_goes_out_of_scope_leaves_the_line",),
     ),
     Mutant(
