@@ -94,7 +94,7 @@ def _async(
 
 
 class _Arrows:
-    """Arrows: each has a number of its own; both of its ends lie in a poll."""
+    """Arrows: each has a number of its own; both of its ends lie in a poll, or it is left out."""
 
     def __init__(self, story: Story) -> None:
         self._story = story
@@ -103,7 +103,11 @@ class _Arrows:
     def of(self, life: Life) -> Iterator[dict[str, Any]]:
         for request in life.requests[:1]:
             delivered = next((one.at for one in life.deliveries if one.own), None)
-            if request.by is not None and delivered is not None:
+            if (
+                request.by is not None
+                and delivered is not None
+                and self._in_a_poll(life.number, delivered) == delivered
+            ):
                 yield from self._arrow("cancels", request.by, request.at, life.number, delivered)
         for wait in life.waits:
             if wait.by is not None and wait.woken is not None and wait.ended is not None:
@@ -112,18 +116,23 @@ class _Arrows:
     def _arrow(
         self, name: str, source: int, begun: int, target: int, ended: int
     ) -> Iterator[dict[str, Any]]:
-        begun = self._in_a_poll(source, begun)
+        from_poll = self._in_a_poll(source, begun)
+        if from_poll is None:
+            return
         self._made += 1
         own = {"cat": name, "name": name, "id": self._made, "pid": self._story.header.pid}
-        yield {"ph": "s", **own, "tid": source, "ts": begun / 1000}
+        yield {"ph": "s", **own, "tid": source, "ts": from_poll / 1000}
         yield {"ph": "f", "bp": "e", **own, "tid": target, "ts": ended / 1000}
 
-    def _in_a_poll(self, number: int, at: int) -> int:
-        """Return the time itself, or the end of the poll before: who ends, wakes others after."""
+    def _in_a_poll(self, number: int, at: int) -> int | None:
+        """Return the time itself, or the end of the poll before: who ends, wakes others after.
+
+        None: no poll before is known, since the trace lacks it.
+        """
         life = self._story.lives.get(number)
         polls = [] if life is None else life.polls
         index = bisect_right(polls, (at, self._story.ended)) - 1
-        return at if index < 0 else min(at, polls[index][1])
+        return None if index < 0 else min(at, polls[index][1])
 
 
 def _span(begun: int, ended: int) -> dict[str, float]:
