@@ -91,13 +91,14 @@ class Steps(Observer):
 
 def _wait(future: Any) -> tuple[str, str | None]:
     """Return what a parked future waits for, and where, as cheaply as it can be told."""
-    coroutine: Any = None
     parts = parts_of(future)
-    for part in parts:
-        if isinstance(part, CoroutineFuture):
-            coroutine = cast("CoroutineFuture[object]", part).coroutine
     leaf: Any = parts[-1] if parts else None
-    place = None if coroutine is None else site(coroutine)
+    place = None
+    for part in reversed(parts):
+        if isinstance(part, CoroutineFuture):
+            place = site(cast("CoroutineFuture[object]", part).coroutine)
+            if place is not None:  # else it is one that another task runs, or nobody yet
+                break
     what = "" if type(leaf) in _YIELDS else short(repr(leaf))
     return what, None if place is None else f"{shortened(str(place))} in {place.function}"
 
