@@ -108,7 +108,7 @@ def _mutex() -> Case:
 
 def _rwlock() -> Case:
     lock = RwLock()
-    return lambda: _holding(lock.read()), lambda: _holding(lock.write()), "acquire_write of <RwLock, read by 1"
+    return lambda: _holding(lock.read()), lambda: _holding(lock.write()), "acquire_write of <RwLock"
 
 
 def _semaphore() -> Case:
