@@ -20,7 +20,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help venv demo examples test check lint format types architecture suite coverage compiled test-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety bench bench-growth bench-smoke bench-tokio mutants mutants-smoke screenshots clean distclean
+.PHONY: help venv demo examples test check lint format types architecture suite coverage compiled test-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety bench bench-growth bench-smoke bench-budget bench-tokio mutants mutants-smoke screenshots clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,8 +90,12 @@ bench: compiled bench-tokio ## measure rescind beside its peers: make bench ARGS
 bench-growth: compiled bench-tokio ## measure how costs grow; with ARGS=--long up to a million tasks
 	$(BIN)/python -m bench --growth --json build/bench-growth.json $(ARGS)
 
-bench-smoke: compiled ## run every subject of every peer that is here at a tiny size, without judging it
+bench-smoke: compiled ## see that every benchmark works, at a tiny size, and count instructions where valgrind is
 	$(BIN)/python -m bench --smoke $(ARGS)
+	$(BIN)/python -m bench.instructions
+
+bench-budget: compiled ## count the instructions of an operation anew, for each Python, and write bench/budget.json
+	@for python in $(BIN)/python $(wildcard .venv-3.*/bin/python); do $$python -m bench.instructions --write || exit 1; done
 
 bench-tokio: ## build the Rust program for the benchmarks; with INSTALL=1 get what it needs by apt, as root
 	@INSTALL=$(INSTALL) sh scripts/bench-tokio.sh
