@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 
 from bench.counted import YARDSTICK
-from bench.peers import PEERS, ROOT, Peer, Place
+from bench.peers import PEERS, ROOT, Peer, Place, compiled_for
 
 __all__ = ["BUDGET", "TOLERANCE", "Finding", "judged", "main", "per_operation", "refs_of"]
 
@@ -198,11 +198,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.instructions", description=__doc__)
     parser.add_argument("--write", action="store_true", help="renew the budgets of this Python")
     parser.add_argument("--forms", type=lambda text: text.split(","), default=list(FORMS))
-    parser.add_argument("--compiled", type=Path, default=ROOT / "build" / "compiled")
+    parser.add_argument("--compiled", type=Path)
     parser.add_argument("--budget", type=Path, default=BUDGET)
     options = parser.parse_args(arguments)
     version = ".".join(platform.python_version_tuple()[:2])
-    place = Place(sys.executable, options.compiled.resolve())
+    compiled: Path = options.compiled or compiled_for(sys.executable)
+    place = Place(sys.executable, compiled.resolve())
     budgets = load(options.budget)
     well = True
     for name in options.forms:
