@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -130,8 +131,15 @@ def test_a_runtime_works_with_the_swap_of_314(monkeypatch: pytest.MonkeyPatch) -
     assert thread.current is None
 
 
-def test_asyncio_knows_what_is_registered_weakly(loop: asyncio.AbstractEventLoop) -> None:
+@pytest.mark.parametrize("directly", [True, False], ids=["directly", "by asyncio's functions"])
+def test_asyncio_knows_what_is_registered_weakly(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch, directly: bool
+) -> None:
     """What nobody else holds is gone, and so is what was unregistered."""
+    if not directly:
+        monkeypatch.setattr(current_task, "_ENTRIES", None)
+    elif sys.version_info < (3, 14):
+        assert current_task._ENTRIES is not None
 
     class Like:
         def get_loop(self) -> Any:
@@ -141,13 +149,13 @@ def test_asyncio_knows_what_is_registered_weakly(loop: asyncio.AbstractEventLoop
             return False
 
     one, two = Like(), Like()
-    register(one)
+    entry = register(one)
     register(two)
     both = asyncio.all_tasks(loop)
-    unregister(one)
+    unregister(entry)
     left = asyncio.all_tasks(loop)
     kept = (both == {one, two}, left == {two})
-    del two, both, left
+    del entry, two, both, left
     gc.collect()
 
     assert (*kept, asyncio.all_tasks(loop)) == (True, True, set())

@@ -9,3 +9,10 @@ cdef int leave(object context) except -1
 cdef object send(object coroutine, object value)
 cdef object take_returned()
 cdef object ENDED
+
+
+cdef class Parked:
+    cdef object future
+    cdef object elsewhere
+    cdef object inner
+    cdef int state

@@ -8,7 +8,9 @@ beside the Python that it replaces (``#: compiled:``).
 """
 
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF, Py_XDECREF
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
+
+cimport cython
 
 from threading import local as _local
 
@@ -38,6 +40,14 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
+    /* An error is set already: make the caller see it. */
+    static int rescind_raise(void) { return -1; }
+    """
+    int PyErr_raise "rescind_raise"() except -1
+
+
+cdef extern from *:
+    """
     static CYTHON_INLINE PyObject *rescind_send(PyObject *coroutine, PyObject *value, int *ended) {
         PyObject *result = NULL;
         *ended = PyIter_Send(coroutine, value, &result) == PYGEN_RETURN;
@@ -49,6 +59,102 @@ cdef extern from *:
 
 ENDED = object()
 cdef object _returned = None
+
+
+cdef extern from *:
+    """
+    /* A type made by Cython cannot say that it has `am_send`. */
+    static void rescind_send_with(PyTypeObject *type, sendfunc send) {
+        type->tp_as_async->am_send = send;
+    }
+    static PySendResult rescind_resume(PyObject *iterator, PyObject *value, PyObject **result) {
+        return PyIter_Send(iterator, value, result);
+    }
+    """
+    ctypedef PySendResult (*sendfunc)(PyObject *, PyObject *, PyObject **) noexcept
+    void rescind_send_with(object type, sendfunc send) noexcept
+    PySendResult rescind_resume(PyObject *iterator, PyObject *value, PyObject **result) noexcept
+
+
+@cython.freelist(64)
+cdef class Parked:
+    """`poll.park`: what an await of a future is to the coroutine.
+
+    It is resumed by `send`, which the interpreter calls without a `StopIteration`; the methods are
+    for whoever traces, or drives it by hand.
+    """
+
+    def __cinit__(self, future, elsewhere):
+        self.future = future
+        self.elsewhere = elsewhere
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return self.send(None)
+
+    def send(self, value):
+        """Resume it; at the end StopIteration has the value."""
+        cdef PyObject *result = NULL
+        cdef PySendResult how = send_parked(<PyObject *>self, <PyObject *>value, &result)
+        if how == PYGEN_ERROR:
+            PyErr_raise()
+        sent = <object>result
+        Py_DECREF(sent)
+        if how == PYGEN_RETURN:
+            raise StopIteration(sent)
+        return sent
+
+    def throw(self, kind, value=None, traceback=None):
+        """Raise in it what was raised at the await."""
+        if self.inner is not None:
+            return self.inner.throw(kind, value, traceback)
+        exc = kind if isinstance(kind, BaseException) else value
+        if not isinstance(exc, BaseException):
+            exc = kind() if exc is None else kind(exc)
+        if traceback is not None:
+            exc = exc.with_traceback(traceback)
+        future, self.future = self.future, None
+        waited, self.state = self.state == 1, 2
+        if waited and isinstance(exc, RuntimeError):
+            self.inner = self.elsewhere(future, exc)
+            if self.inner is not None:
+                return next(self.inner)
+        raise exc
+
+    def close(self):
+        """End it."""
+        self.state = 2
+        self.future = None
+        inner, self.inner = self.inner, None
+        if inner is not None:
+            inner.close()
+
+
+cdef PySendResult send_parked(PyObject *iterator, PyObject *value, PyObject **result) noexcept:
+    cdef Parked parked = <Parked>iterator
+    if parked.state == 0:
+        parked.state = 1
+        Py_INCREF(parked.future)
+        result[0] = <PyObject *>parked.future
+        return PYGEN_NEXT
+    if parked.inner is not None:
+        return rescind_resume(<PyObject *>parked.inner, value, result)
+    parked.future = None
+    given = None
+    if parked.state == 1:
+        given = <object>value
+    parked.state = 2
+    Py_INCREF(given)
+    result[0] = <PyObject *>given
+    return PYGEN_RETURN
+
+
+rescind_send_with(Parked, send_parked)
 
 
 cdef bint has_region() noexcept:

@@ -1,4 +1,4 @@
-from rescind._core._native cimport has_region
+from rescind._core._native cimport Parked, has_region
 from rescind._core.engine cimport Engine
 
 

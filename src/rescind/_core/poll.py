@@ -184,32 +184,11 @@ class Future(Generic[T_co]):
 
     def __await__(self) -> Generator[Any, Any, T_co]:
         take(self, "awaited")
-        value: T_co
-        try:
-            if local.region is not None:  #: compiled: if has_region():
-                try:
-                    value = yield self
-                except RuntimeError as exc:
-                    # A stock task that was run eagerly, inside our poll, cannot wait for what we
-                    # yield, and says so when it is driven by its loop: park there its own way.
-                    if local.region is not None or "bad yield" not in str(exc):
-                        raise
-                    drive = foreign.drive
-                else:
-                    return value
-                if drive is None:
-                    raise UsageError(f"{self!r} was awaited under another driver")
-                value = yield from drive(self)
-            elif foreign.drive is not None:
-                value = yield from foreign.drive(self)
-            else:
-                raise UsageError(
-                    f"{self!r} was awaited where no runtime runs; use rescind.run(...)"
-                )
-        finally:
-            # A traceback keeps this frame: through a task that failed it would be a cycle.
-            del self
-        return value
+        if local.region is not None:  #: compiled: if has_region():
+            return park(self)  #: compiled: return Parked(self, elsewhere)
+        if foreign.drive is not None:
+            return foreign.drive(self)
+        raise UsageError(f"{self!r} was awaited where no runtime runs; use rescind.run(...)")
 
 
 class IntoFuture(Generic[T_co]):
@@ -226,6 +205,38 @@ class IntoFuture(Generic[T_co]):
 
     def __await__(self) -> Generator[Any, Any, T_co]:
         return self.into_future().__await__()
+
+
+def park(future: Future[T_co]) -> Generator[Any, Any, T_co]:
+    """Yield a future to whoever drives the coroutine; return what is sent for it."""
+    value: T_co
+    try:
+        try:
+            value = yield future
+        except RuntimeError as exc:
+            drive = elsewhere(future, exc)
+            if drive is None:
+                raise
+        else:
+            return value
+        value = yield from drive
+    finally:
+        # A traceback keeps this frame: through a task that failed it would be a cycle.
+        del future
+    return value
+
+
+def elsewhere(future: Future[T_co], exc: RuntimeError) -> Generator[Any, Any, T_co] | None:
+    """Return how to wait for a future after all, if its driver did not know it; else None.
+
+    A stock task that was run eagerly, inside our poll, cannot wait for what we yield, and says so
+    when it is driven by its loop: park there its own way.
+    """
+    if local.region is not None or "bad yield" not in str(exc):
+        return None
+    if foreign.drive is None:
+        raise UsageError(f"{future!r} was awaited under another driver")
+    return foreign.drive(future)
 
 
 def polled_after_end(future: Future[Any]) -> NoReturn:

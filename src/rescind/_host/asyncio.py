@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from time import monotonic
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, Final, cast
 
@@ -26,7 +27,7 @@ from rescind._core.hostport import Scheduled, Swap
 from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending
 from rescind._core.reason import CancelRequest
-from rescind._host.current_task import register, swap_for
+from rescind._host.current_task import swap_for
 from rescind._host.identity import Identity
 from rescind._host.task_group import know_cancellation
 from rescind._host.ticks import Tick
@@ -58,6 +59,9 @@ class AsyncioHost:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, owned: bool) -> None:
         self.loop = loop
+        # What loop.time() returns, without a call in between where that is asyncio's own.
+        plain = getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time
+        self._time: Callable[[], float] = monotonic if plain else loop.time
         self.name = f"{type(loop).__module__.partition('.')[0]}"
         self.swap: Swap | None = swap_for(loop)
         self.owned = owned
@@ -66,7 +70,7 @@ class AsyncioHost:
 
     def now(self) -> float:
         """Return the loop's time, in seconds."""
-        return self.loop.time()
+        return self._time()
 
     def call_soon(self, callback: Callable[[], object]) -> Scheduled:
         """Call back in the loop's next iteration."""
@@ -94,9 +98,9 @@ class AsyncioHost:
         self, coroutine: CoroutineFuture[Any], cell: Cell[Any] | None, name: str, root: bool
     ) -> Identity:
         """Return a new identity; that of a task's own coroutine is in ``asyncio.all_tasks()``."""
-        identity = Identity(coroutine, self.loop, name, root)
+        identity = Identity(coroutine, self.loop, name)
         if root:
-            register(identity)
+            identity.enroll()
         return identity
 
     def retire(self, identity: Identity) -> None:

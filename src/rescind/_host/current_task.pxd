@@ -1,1 +1,3 @@
-# Compiled, but for nothing that needs a declaration.
+cdef class Exchange:
+    cdef dict _current
+    cdef object _loop

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import weakref
 from asyncio import tasks as asyncio_tasks
 from collections.abc import Callable
 from functools import partial
@@ -41,14 +42,44 @@ THREAD_KEEPS: Final = sys.version_info >= (3, 14)
 _SWAP: Final[_SwapFunction | None] = getattr(asyncio_tasks, "_swap_current_task", None)
 
 
-def register(identity: object) -> None:
-    """Put an identity into ``asyncio.all_tasks()``, weakly."""
-    asyncio_tasks._register_task(cast("asyncio.Task[Any]", identity))
+def _entries() -> tuple[set[Any], Callable[[Any], object]] | None:
+    """Return what is inside the weak set of all tasks, and what its references call at their end.
+
+    None where it is no `weakref.WeakSet` of the shape that 3.11 to 3.13 know: `add` of one costs
+    more than all else that a task's beginning has to do with asyncio.
+    """
+    known = getattr(asyncio_tasks, "_scheduled_tasks", None)  # from 3.12 on
+    if known is None:
+        known = getattr(asyncio_tasks, "_all_tasks", None)
+    if type(known) is not weakref.WeakSet or sys.version_info >= (3, 14):
+        return None
+    inside: Any = cast("Any", known)
+    data: Any = getattr(inside, "data", None)
+    remove: Any = getattr(inside, "_remove", None)
+    fits: bool = type(data) is set and callable(remove)
+    return (cast("set[Any]", data), remove) if fits else None
 
 
-def unregister(identity: object) -> None:
+_ENTRIES: Final = _entries()
+
+
+def register(identity: object) -> object:
+    """Put an identity into ``asyncio.all_tasks()``, weakly; return what `unregister` wants."""
+    if _ENTRIES is None:
+        asyncio_tasks._register_task(cast("asyncio.Task[Any]", identity))
+        return identity
+    data, remove = _ENTRIES
+    entry = weakref.ref(identity, remove)
+    data.add(entry)
+    return entry
+
+
+def unregister(entry: object) -> None:
     """Take an identity out of ``asyncio.all_tasks()``."""
-    asyncio_tasks._unregister_task(cast("asyncio.Task[Any]", identity))
+    if _ENTRIES is None:
+        asyncio_tasks._unregister_task(cast("asyncio.Task[Any]", entry))
+    else:
+        _ENTRIES[0].discard(entry)
 
 
 def swap_for(
@@ -66,18 +97,26 @@ def swap_for(
     """
     if function is None:
         current: dict[Any, Any] = vars(asyncio_tasks)["_current_tasks"]
-        return partial(_exchange, current, loop)
+        return Exchange(current, loop)
     if thread_keeps:
         return partial(_swap_in_thread, function, loop)
     return partial(function, loop)
 
 
-def _exchange(current: dict[Any, Any], loop: asyncio.AbstractEventLoop, identity: Any) -> Any:
-    # What _leave_task and _enter_task of CPython 3.11 do.
-    previous = current.pop(loop, None)
-    if identity is not None:
-        current[loop] = identity
-    return previous
+class Exchange:
+    """Does what ``_leave_task`` and ``_enter_task`` of CPython 3.11 do, one after the other."""
+
+    __slots__ = ("_current", "_loop")
+
+    def __init__(self, current: dict[Any, Any], loop: asyncio.AbstractEventLoop) -> None:
+        self._current = current
+        self._loop = loop
+
+    def __call__(self, identity: Any) -> Any:
+        previous = self._current.pop(self._loop, None)
+        if identity is not None:
+            self._current[self._loop] = identity
+        return previous
 
 
 def _swap_in_thread(function: _SwapFunction, loop: asyncio.AbstractEventLoop, identity: Any) -> Any:

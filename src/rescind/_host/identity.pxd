@@ -8,7 +8,7 @@ cdef class Identity:
     cdef public object _coro
     cdef public object _loop
     cdef public object _name
-    cdef public bint _registered
+    cdef public object _entry
     cdef public int _cancel_count
     cdef public bint _ours_taken
     cdef public bint _just_taken

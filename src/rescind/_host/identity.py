@@ -19,7 +19,7 @@ import contextvars
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Final, final
 
-from rescind._host.current_task import unregister
+from rescind._host.current_task import register, unregister
 
 if TYPE_CHECKING:
     from rescind._core.coroutine import CoroutineFuture
@@ -65,13 +65,13 @@ class Identity:
         driver: CoroutineFuture[Any],
         loop: asyncio.AbstractEventLoop,
         name: str,
-        registered: bool,
     ) -> None:
         self._driver: CoroutineFuture[Any] | None = driver
         self._coro = driver.coroutine
         self._loop = loop
         self._name = name
-        self._registered = registered
+        # Its entry among all tasks; None if it is in none.
+        self._entry: object = None
         self._cancel_count = 0
         # Was our own request, which is being cleaned up after, taken back? And since the last park?
         self._ours_taken = False
@@ -81,6 +81,10 @@ class Identity:
         self.awaited: asyncio.Future[Any] | None = None
         self._callbacks: list[tuple[Callable[[Any], object], contextvars.Context | None]] | None
         self._callbacks = None
+
+    def enroll(self) -> None:
+        """Be in ``asyncio.all_tasks()`` from now on, until the coroutine's end."""
+        self._entry = register(self)
 
     # -- asyncio's own requests (R29) -------------------------------------------------------------
 
@@ -247,8 +251,9 @@ class Identity:
             return
         self._driver = None
         self.awaited = None
-        if self._registered:
-            unregister(self)
+        entry, self._entry = self._entry, None
+        if entry is not None:
+            unregister(entry)
         callbacks, self._callbacks = self._callbacks, None
         for callback, context in callbacks or ():
             if not self._loop.is_closed():
