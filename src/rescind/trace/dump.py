@@ -120,9 +120,10 @@ def _circle(executor: Executor) -> list[str]:
 
 def _text(executor: Executor) -> Iterator[str]:
     statistics = executor.statistics()
+    timers = "1 timer" if statistics.timers == 1 else f"{statistics.timers} timers"
     yield (
         f"runtime {executor.name!r} on {executor.host.name}: {statistics.alive} alive, "
-        f"{statistics.ready} ready, {statistics.timers} timers"
+        f"{statistics.ready} ready, {timers}"
     )
     yield from _tree(_infos(executor), "  ")
     circle = _circle(executor)
