@@ -297,6 +297,80 @@ def test_process_that_is_interrupted_cleans_up(loop: str, tmp_path: Path) -> Non
     assert [line for line in said if "Warning" in line or "ValueError" in line] == []
 
 
+SERVES = """
+import sys
+import fastapi
+import rescind
+import uvicorn
+
+app = fastapi.FastAPI()
+
+async def work(name):
+    print(name, "begins", flush=True)
+    try:
+        await rescind.never()
+    finally:
+        print(name, "ends", flush=True)
+
+@app.get("/")
+async def endpoint():
+    return await rescind.race(work("request"), rescind.never())
+
+async def main():
+    rescind.spawn(work("task"), name="task")
+    config = uvicorn.Config(app, port=int(sys.argv[1]), ws="none", loop="none")
+    try:
+        await uvicorn.Server(config).serve()
+    finally:
+        print("main ends", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to be sent")
+@pytest.mark.parametrize("options", [(), ("--uvloop",)], ids=["asyncio", "uvloop"])
+def test_second_interrupt_ends_uvicorn_under_rescind_run(
+    options: tuple[str, ...], tmp_path: Path
+) -> None:
+    """While it serves, uvicorn has the signals: the first makes it wait for its connections.
+
+    The second makes it give up, and it sends itself both anew: rescind then drops main, at once.
+    """
+    if options:
+        pytest.importorskip("uvloop")
+    (tmp_path / "app.py").write_text(SERVES)
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-X", "dev", "-m", "rescind", "run", *options, "app.py", str(port)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            said = _until(process, "Uvicorn running on")
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+                said += _until(process, "request begins")
+                process.send_signal(signal.SIGINT)
+                said += _until(process, "CTRL+C to force quit")
+                process.send_signal(signal.SIGINT)
+                said += process.communicate(timeout=250)[0].splitlines()
+        finally:
+            process.kill()
+    ours = [line for line in said if line.startswith(("main", "request", "task"))]
+    assert sorted(ours) == [
+        "main ends",
+        "request begins",
+        "request ends",
+        "task begins",
+        "task ends",
+    ]
+    assert sum("again: stopping at once" in line for line in said) == 1
+    assert [line for line in said if "Warning" in line or "has not ended" in line] == []
+    assert process.returncode == 128 + signal.SIGINT
+
+
 def _until(process: "subprocess.Popen[str]", words: str) -> list[str]:
     """Read what the process says until a line with these words."""
     assert process.stdout is not None

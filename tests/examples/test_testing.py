@@ -15,7 +15,9 @@ SUITE = Path(__file__).parents[2] / "examples/testing/test_worker_pool.py"
 def run(pytester: pytest.Pytester, source: str) -> pytest.RunResult:
     """Run the suite in a directory of its own."""
     pytester.makepyfile(test_worker_pool=source)
-    return pytester.runpytest_inprocess("-p", "rescind_pytest", "-p", "no:cacheprovider")
+    # However slow the machine is, an exploration comes to its end.
+    options = ("-p", "rescind_pytest", "-p", "no:cacheprovider", "--rescind-budget=10m")
+    return pytester.runpytest_inprocess(*options)
 
 
 def test_the_suite_of_the_pool(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:

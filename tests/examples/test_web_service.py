@@ -76,7 +76,7 @@ def test_client_that_disconnects_has_its_queries_stopped(loop: str) -> None:
         import httpx
 
         async with web_service.served(service.app) as url:
-            async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+            async with httpx.AsyncClient(base_url=url, timeout=None, trust_env=False) as client:
 
                 async def both_replicas_asked() -> None:
                     async for _ in rescind.interval(0.01):

@@ -45,6 +45,9 @@ _DEFAULTS: Final[dict[signal.Signals, Any]] = {
 
 #: How long synchronous code may hold a signal up before that is told of, in seconds.
 _MOMENT: Final = 0.25
+#: It is waited for in so many pieces: if the whole process stands still, one of them takes longer,
+#: and the main thread has the others to go on.
+_LOOKS: Final = 5
 
 #: The number of the signal that is not waited for any more.
 _AT_ONCE: Final = 3
@@ -135,7 +138,8 @@ class SignalLadder:
 
     def _look_again(self, pending: _Pending, main: int) -> None:
         """Tell of a signal that could not take effect for a moment, on a thread of its own."""
-        sleep(_MOMENT)
+        for _ in range(_LOOKS):
+            sleep(_MOMENT / _LOOKS)
         notice = pending.notice
         if notice.count == self.count and pending.claim():
             busy = site_of(sys._current_frames().get(main))
