@@ -96,7 +96,7 @@ def test_a_run_of_an_explored_test_that_takes_too_long_ends_the_exploration(
     result = suite.run(
         """
         pytestmark = pytest.mark.rescind(MARK, timeout=0.05)
-        log = []
+        log, kept = [], []
 
         @pytest.fixture
         async def ended():
@@ -110,10 +110,12 @@ def test_a_run_of_an_explored_test_that_takes_too_long_ends_the_exploration(
         @pytest.mark.rescind(explore=testing.Bounds(max_steps=10**9))
         async def test_it(ended):
             async with rescind.task_group(name="readers") as g:
-                g.spawn(rescind.never(), name="reader")
+                kept.append(g.spawn(rescind.never(), name="reader"))
                 await loops()
 
-        def test_the_fixture(): assert ["the fixture has ended"] == log
+        def test_what_is_left():
+            assert ["the fixture has ended"] == log
+            assert kept[0].done()
 
         async def test_in_time(): await rescind.sleep(1000)
         """.replace("MARK", explore)
@@ -171,3 +173,20 @@ def test_time_that_is_not_up_changes_nothing(suite: Suite) -> None:
     )
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["1 test passes, in * runs (* a second)"])
+
+
+@needs("pytest_timeout")
+def test_a_time_out_of_pytest_timeout_is_not_for_explorations(suite: Suite) -> None:
+    """They may take longer: they have a budget."""
+    suite.write(
+        """
+        import time
+
+        @pytest.mark.rescind(explore=1)
+        async def test_it():
+            until = time.monotonic() + 0.6
+            while time.monotonic() < until: pass
+        """
+    )
+    result = suite.apart("-p", "pytest_timeout", "--timeout=1")
+    result.assert_outcomes(passed=1)
