@@ -1,6 +1,7 @@
 """Warnings about canceled tasks: slow cleanups, shields, and cancellations that were swallowed."""
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -278,3 +279,136 @@ def test_a_fault_of_the_warnings_own_takes_them_off(monkeypatch: pytest.MonkeyPa
     (record,) = seen
     assert record.levelname == "ERROR"
     assert record.getMessage().endswith("failed, and are off from now on")
+
+
+async def _loses(mutex: Mutex, said: Said) -> None:
+    try:
+        await rescind.never()
+    finally:
+        async with mutex:
+            pass
+
+
+async def _fails() -> None:
+    await rescind.yield_now()
+    raise RuntimeError("no")
+
+
+async def _in_a_deadline(work: Any) -> None:
+    async with rescind.deadline(0.0001):
+        await work
+
+
+@pytest.mark.parametrize(
+    ("canceled", "who", "why"),
+    [
+        (
+            lambda work: rescind.race(rescind.sleep(0), work),
+            "child 1 <coroutine _loses> in task N 'main', in its race of 2, has",
+            "race lost: lost to child 0, by task N 'main', at FILE:N",
+        ),
+        (
+            lambda work: rescind.join(_fails(), work),
+            "child 1 <coroutine _loses> in task N 'main', in its join of 2, has",
+            "sibling failed: child 0 failed: RuntimeError('no')",
+        ),
+        (
+            lambda work: rescind.timeout(work, 0.0001),
+            "a part of task N 'main', has",
+            "deadline: the timeout of 0.0001 s has passed",
+        ),
+        (
+            _in_a_deadline,
+            "a part of task N 'main', has",
+            "deadline: the deadline of 0.0001 s has passed",
+        ),
+    ],
+    ids=["race", "join", "timeout", "deadline"],
+)
+def test_a_part_of_a_task_that_is_slow_to_clean_up_is_told(
+    host: Any, canceled: Any, who: str, why: str
+) -> None:
+    """Which branch of what, where, who blocks, until when, and why; once, and not the task."""
+    said = Said()
+
+    async def holds(mutex: Mutex) -> None:
+        async with mutex:
+            await said.until("has been cleaning up")
+            for _ in range(10):
+                await rescind.sleep(SLOW / 2)
+
+    async def main() -> None:
+        mutex = Mutex(name="database")
+        holder = rescind.spawn(holds(mutex), name="holder")
+        await rescind.yield_now()
+        with suppress(TimeoutError, RuntimeError):
+            await canceled(_loses(mutex, said))
+        await holder
+
+    (line,) = said.run(main, only(slow_cleanup=SLOW), host=host)
+    assert line.startswith(f"{who} been cleaning up for N s: it waits for acquire of <Mutex ")
+    assert ", at FILE:N in _loses, blocked by task N 'holder'" in line
+    assert ("It is dropped in N s. " in line) is (canceled is not _in_a_deadline)
+    assert why in line.partition(" Canceled: ")[2]
+
+
+def test_a_part_whose_task_is_canceled_is_left_to_the_task() -> None:
+    """One line, for the task; and none for what has ended in time."""
+    said = Said()
+
+    async def cleans() -> None:
+        try:
+            await rescind.never()
+        finally:
+            await said.until("'canceled'")
+
+    async def main() -> None:
+        for _ in range(3):
+            await rescind.race(rescind.sleep(0), rescind.never())
+        task = rescind.spawn(rescind.race(cleans(), rescind.never()), name="canceled")
+        await rescind.yield_now()
+        await task.cancel("enough")
+        for _ in range(10):
+            await rescind.sleep(SLOW / 2)
+
+    (line,) = said.run(main, only(slow_cleanup=SLOW))
+    assert line.startswith("task N 'canceled' has been cleaning up")
+
+
+def test_a_deadline_whose_block_only_waits_for_its_tasks_is_left_to_them() -> None:
+    """They were canceled, and are told of."""
+    said = Said()
+
+    async def cleans() -> None:
+        try:
+            await rescind.never()
+        finally:
+            await said.until("'child'")
+            for _ in range(10):
+                await rescind.sleep(SLOW / 2)
+
+    async def main() -> None:
+        with suppress(TimeoutError):
+            async with rescind.deadline(0.001), rescind.task_group() as group:
+                group.spawn(cleans(), name="child")
+
+    (line,) = said.run(main, only(slow_cleanup=SLOW))
+    assert line.startswith("task N 'child' has been cleaning up")
+
+
+def test_parts_that_have_ended_are_forgotten() -> None:
+    """A loop of races leaves nothing behind, though nobody looks in between."""
+    deliveries: list[Any] = []
+
+    async def parks() -> None:
+        await rescind.never()
+
+    async def main() -> None:
+        vigil: Any = rescind.current_runtime().executor.vigil
+        deliveries.append(vigil._deliveries)
+        for _ in range(2_000):
+            await rescind.race(parks(), rescind.yield_now())
+        assert len(vigil._deliveries.parts) < 1_100
+        assert vigil._deliveries.unfinished() == []
+
+    rescind.run(main, warn=only(slow_cleanup=100.0))

@@ -219,7 +219,7 @@ class _Explaining:
     It installs itself when it is imported, which is when somebody first asks: few programs do.
     """
 
-    explain: Callable[[Task[Any]], Explanation]
+    explain: Callable[[Cell[Any]], Explanation]
     _home: Final = "rescind.trace.explain"
 
     def __getattr__(self, name: str) -> Any:

@@ -29,23 +29,24 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.executor import Executor
 from rescind._core.explanation import reason_text
-from rescind._core.hooks import Observer, explaining, hooks
+from rescind._core.hooks import explaining, hooks
 from rescind._core.outcome import Completed
 from rescind._core.reason import CancelKind
 from rescind._core.vigil import Vigil
-from rescind._core.waiting import children_of, found_at, parts_of
+from rescind._core.waiting import children_of, found_at, parts_of, waits_of
+from rescind._warn.deliveries import Deliveries, Part
 from rescind._warn.hangs import Hangs
 from rescind._warn.lines import Lines
-from rescind._warn.places import Mark, label_of, likeness, mark, words
+from rescind._warn.places import Mark, label_of, likeness, words
 from rescind._warn.turns import SlowPolls
 from rescind._warn.unawaited import unawaited_line
 
 if TYPE_CHECKING:
+    from rescind._core.cell import Cell
     from rescind._core.explanation import Explanation
     from rescind._core.outcome import Outcome
     from rescind._core.poll import Future
-    from rescind._core.reason import CancelRequest
-    from rescind._core.scope import ScopeStack
+    from rescind._core.reason import CancelReason
     from rescind._core.task import Task
     from rescind._warn.settings import Warnings
 
@@ -92,7 +93,9 @@ class Watch(Vigil):
         self._lines = lines = Lines()
         self._polls = SlowPolls(executor, lines, self.slow, watchdog=warnings.watchdog)
         self._hangs = Hangs(executor, loop, lines) if warnings.hangs else None
-        self._deliveries = _Deliveries(executor) if warnings.absorbed else None
+        self._deliveries: Deliveries | None = None
+        if warnings.absorbed or warnings.slow_cleanup is not None:
+            self._deliveries = Deliveries(executor, parts=warnings.slow_cleanup is not None)
         # The next beat; None if none is due (W1).
         self._alarm: asyncio.TimerHandle | None = None
         self._turns = -1  # of the executor, at the last beat
@@ -149,7 +152,7 @@ class Watch(Vigil):
             if self._told:
                 self._told.discard((task.id, False))
                 self._told.discard((task.id, True))
-            if task.absorbed and self._deliveries is not None:
+            if task.absorbed and self._warnings.absorbed:
                 self._absorbed(task, outcome, place)
             if self.on_end is not None:
                 self.on_end(task, outcome)
@@ -211,6 +214,7 @@ class Watch(Vigil):
         self._beats += 1
         self._polls.rest()
         waiting = self._sweep()
+        waiting = self._sweep_parts() or waiting
         self._lines.flush()
         turns = executor.statistics().turns
         busy, self._turns = turns != self._turns, turns
@@ -248,6 +252,35 @@ class Watch(Vigil):
                 self._lines.count(kind)
         return waiting
 
+    def _sweep_parts(self) -> bool:
+        """Tell of what is slow to end in tasks that are not canceled; True if more may become so.
+
+        Branches that lost a race, work whose timeout has passed, blocks of a deadline.
+        """
+        limit = self._warnings.slow_cleanup
+        if self._deliveries is None or limit is None:
+            return False
+        now = self._executor.now()
+        looks = _LOOKS
+        waiting = False
+        for part in list(self._deliveries.unfinished()):
+            cell = part.cell()
+            at = part.request.grace_at
+            most = limit if at is None else min(limit, (at - part.since) / 2)
+            if cell is None or now - part.since < most:
+                waiting = True
+                continue
+            self._deliveries.parts.remove(part)  # W2
+            if looks > 0 and self._lines.free(_CLEANUPS):
+                looks -= 1
+                found: Explanation = explaining.explain(cell)
+                if found.cycle or not self._held_up(cell):
+                    line = _part_line(cell, part, found, now)
+                    self._lines.say(_CLEANUPS, line, (found.task.place, found.task.waits_for))
+            else:
+                self._lines.count(_CLEANUPS)
+        return waiting
+
     def _tell(self, task: Task[Any], kind: str) -> None:
         found: Explanation = explaining.explain(task)
         if not found.cycle and self._held_up(task):
@@ -257,9 +290,9 @@ class Watch(Vigil):
         line = (_shield_line if kind == _SHIELDS else _cleanup_line)(found)
         self._lines.say(kind, line, (found.task.place, found.task.waits_for))
 
-    def _held_up(self, task: Task[Any]) -> bool:
+    def _held_up(self, cell: Cell[Any]) -> bool:
         """Does it only wait for the ends of tasks that were asked to cancel, too?"""
-        tasks = [self._executor.tasks.get(number) for number in found_at(task.future)[2]]
+        tasks = [self._executor.tasks.get(number) for number in found_at(cell.future)[2]]
         return bool(tasks) and all(one is not None and one.request is not None for one in tasks)
 
 
@@ -280,23 +313,6 @@ def _beat(watch: weakref.ref[Watch]) -> None:
         found.beat()
 
 
-class _Deliveries(Observer):
-    """Notes where the cancellation of a task was raised, for as long as the task lives."""
-
-    def __init__(self, executor: Executor) -> None:
-        # Whoever listens is held by the process, and must not hold what a runtime is made of.
-        self._executor = weakref.ref(executor)
-        self.places: dict[int, Mark] = {}
-
-    def delivered(self, stack: ScopeStack, request: CancelRequest) -> None:
-        cx = stack.cx
-        if request is not stack.request or cx is None or cx.executor is not self._executor():
-            return
-        number: int | None = getattr(cx.cell, "id", None)  # of a child there is none
-        if number is not None:
-            self.places[number] = mark(getattr(stack, "coroutine", None))
-
-
 # ---------------------------------------------------------------------------------------- the words
 
 
@@ -305,7 +321,23 @@ def _cleanup_line(found: Explanation) -> str:
     text = f"{info.label} has been cleaning up for {info.asked or 0.0:.1f} s"
     if info.waits_for:
         text += f": it waits for {info.waits_for}"
-    return f"{text}{_rest(found)}"
+    return f"{text}{_rest(found, info.grace_left, info.reasons[0])}"
+
+
+def _part_line(cell: Cell[Any], part: Part, found: Explanation, now: float) -> str:
+    """Say what of a task is slow to end: which child of what, or which part of it."""
+    info = found.task
+    who = label_of(cell)
+    if cell.parent is None:
+        who = f"a part of {who}"
+    elif cell.parent.future is not None:
+        who += f", in its {waits_of(cell.parent, '')[0].what}"
+    text = f"{who}, has been cleaning up for {now - part.since:.1f} s"
+    if info.waits_for:
+        text += f": it waits for {info.waits_for}"
+    at = part.request.grace_at
+    left = None if at is None else at - now
+    return f"{text}{_rest(found, left, part.request.reason)}"
 
 
 def _shield_line(found: Explanation) -> str:
@@ -316,10 +348,10 @@ def _shield_line(found: Explanation) -> str:
     )
     if info.waits_for:
         text += f" while it waits for {info.waits_for}"
-    return f"{text}{_rest(found)}"
+    return f"{text}{_rest(found, info.grace_left, info.reasons[0])}"
 
 
-def _rest(found: Explanation) -> str:
+def _rest(found: Explanation, grace_left: float | None, reason: CancelReason) -> str:
     """Where, who blocks, the grace that is left, and why it was canceled."""
     info = found.task
     text = f", {info.place}" if info.place else ""
@@ -327,9 +359,9 @@ def _rest(found: Explanation) -> str:
         text += f", blocked by {', '.join(one.label for one in info.blocked_by[:3])}"
     if found.cycle:
         text += f", and these wait for each other: {' → '.join(found.cycle)}"
-    if info.grace_left is not None:
-        text += f". It is dropped in {max(info.grace_left, 0.0):.1f} s"
-    return f"{text}. Canceled: {reason_text(info.reasons[0])}"
+    if grace_left is not None:
+        text += f". It is dropped in {max(grace_left, 0.0):.1f} s"
+    return f"{text}. Canceled: {reason_text(reason)}"
 
 
 def _raised(task: Task[Any]) -> bool:

@@ -10,7 +10,7 @@ as the chain goes; and the text that reads like an answer.
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from rescind._core.current import executors
 from rescind._core.errors import UsageError
@@ -18,6 +18,9 @@ from rescind._core.explanation import CellInfo, Explanation
 from rescind._core.hooks import explaining
 from rescind._core.task import Task
 from rescind.trace.snapshot import info_of
+
+if TYPE_CHECKING:
+    from rescind._core.cell import Cell
 
 __all__ = ["Explanation", "explain", "explained", "find"]
 
@@ -57,16 +60,16 @@ def explain(task: Task[Any] | int) -> Explanation:
     return explained(_task(task))
 
 
-def explained(cell: Task[Any], most: int | None = None) -> Explanation:
+def explained(cell: Cell[Any], most: int | None = None) -> Explanation:
     """Explain a task, and cover no more than ``most`` of what it waits for at each step: quickly.
 
     Args:
-        cell: the task.
+        cell: the task, or a child of a combinator.
         most: how many of its children, and how many others altogether; None: all.
     """
     first = info_of(cell, most=most)
     chain: list[CellInfo] = []
-    seen = {cell.id}
+    seen = {first.id}
     level = [first]
     for _ in range(_DEPTH):
         blockers = dict.fromkeys(blocker.id for info in level for blocker in info.blocked_by)
@@ -74,7 +77,12 @@ def explained(cell: Task[Any], most: int | None = None) -> Explanation:
         if most is not None:
             fresh = fresh[: max(0, most - len(chain))]
         seen.update(fresh)
-        level = [info_of(found, most=most) for found in map(find, fresh) if found is not None]
+        # Their groups' tasks are the next level, and need not be looked at twice.
+        level = [
+            info_of(found, most=most, groups=False)
+            for found in map(find, fresh)
+            if found is not None
+        ]
         chain += level
     return Explanation(first, tuple(chain), _cycle([first, *chain]))
 
@@ -125,4 +133,4 @@ def _cycle(infos: list[CellInfo]) -> tuple[str, ...]:
     return ()
 
 
-explaining.explain = explain
+explaining.explain = explained

@@ -72,7 +72,12 @@ def label_of(who: object) -> str:
 
 
 def info_of(
-    cell: Cell[Any], label: str | None = None, *, whole: bool = True, most: int | None = None
+    cell: Cell[Any],
+    label: str | None = None,
+    *,
+    whole: bool = True,
+    groups: bool = True,
+    most: int | None = None,
 ) -> CellInfo:
     """Return what can be said of ``cell`` now.
 
@@ -80,10 +85,11 @@ def info_of(
         cell: a task, or a child.
         label: how it is called; by default its own name.
         whole: with its children and groups.
+        groups: with the tasks of its groups; else they are counted.
         most: how many children of one combinator are looked at; the rest is counted, and so are
             the tasks of groups. None: all of both.
     """
-    return _info(cell, label, whole, most, ())
+    return _info(cell, label, whole, most, (), groups=groups)
 
 
 def _info(
@@ -92,6 +98,8 @@ def _info(
     whole: bool,
     most: int | None,
     around: tuple[Cell[Any], ...],
+    *,
+    groups: bool = True,
 ) -> CellInfo:
     task = cast("Task[object]", cell) if isinstance(cell, Task) else None
     label = label or (label_of(task) if task is not None else cell.name or repr(cell.future))
@@ -129,7 +137,9 @@ def _info(
         stack=stack,
         blocked_by=tuple(dict.fromkeys(_blockers(cell.future))),
         children=tuple(_info(child, name, True, most, within) for name, child in children[:most]),
-        groups=tuple(_group(group, most, within) for group in groups_of(cell)) if whole else (),
+        groups=tuple(_group(group, most if groups else 0, within) for group in groups_of(cell))
+        if whole
+        else (),
         more=0 if most is None else max(0, len(children) - most),
     )
 
