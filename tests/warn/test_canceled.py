@@ -8,8 +8,11 @@ import pytest
 
 import rescind
 from rescind._warn import watch
+from rescind._warn.deliveries import Deliveries
 from rescind._warn.lines import Lines
+from rescind.lowlevel import hooks
 from rescind.sync import Event, Mutex
+from rescind.testing import run_virtual
 from tests.warn.kit import Said, only
 
 SLOW = 0.02
@@ -391,6 +394,7 @@ def test_a_deadline_whose_block_only_waits_for_its_tasks_is_left_to_them() -> No
         with suppress(TimeoutError):
             async with rescind.deadline(0.001), rescind.task_group() as group:
                 group.spawn(cleans(), name="child")
+                await rescind.never()
 
     (line,) = said.run(main, only(slow_cleanup=SLOW))
     assert line.startswith("task N 'child' has been cleaning up")
@@ -398,17 +402,19 @@ def test_a_deadline_whose_block_only_waits_for_its_tasks_is_left_to_them() -> No
 
 def test_parts_that_have_ended_are_forgotten() -> None:
     """A loop of races leaves nothing behind, though nobody looks in between."""
-    deliveries: list[Any] = []
 
     async def parks() -> None:
         await rescind.never()
 
     async def main() -> None:
-        vigil: Any = rescind.current_runtime().executor.vigil
-        deliveries.append(vigil._deliveries)
-        for _ in range(2_000):
-            await rescind.race(parks(), rescind.yield_now())
-        assert len(vigil._deliveries.parts) < 1_100
-        assert vigil._deliveries.unfinished() == []
+        deliveries = Deliveries(rescind.current_runtime().executor, parts=True)
+        hooks.add(deliveries)
+        try:
+            for _ in range(1_200):
+                await rescind.race(parks(), rescind.yield_now())
+        finally:
+            hooks.remove(deliveries)
+        assert len(deliveries.parts) < 1_000
+        assert deliveries.unfinished() == []
 
-    rescind.run(main, warn=only(slow_cleanup=100.0))
+    run_virtual(main).unwrap()
