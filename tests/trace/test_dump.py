@@ -223,3 +223,31 @@ def test_a_runtime_that_is_shut_down_is_not_in_it() -> None:
     with runtime:
         assert "the one that ended" in _text()
     assert "the one that ended" not in _text()
+
+
+def test_who_is_behind_a_shield_is_told_before_it_is_canceled() -> None:
+    """A shutdown that hangs may wait for one that nobody has asked to cancel yet."""
+
+    async def audits(ledger: Mutex) -> None:
+        async with ledger:
+            with rescind.shielded():
+                await rescind.sleep(100)
+
+    async def main() -> str:
+        ledger = Mutex(name="ledger")
+        holder = rescind.spawn(audits(ledger), name="audit")
+        await rescind.yield_now()
+        waiter = rescind.spawn(ledger.acquire(), name="session")
+        await rescind.sleep(1)
+        text = _text()
+        await waiter.cancel()
+        await holder.cancel(grace=0)
+        return text
+
+    lines = _flat(_virtual(main))
+    at = next(index for index, line in enumerate(lines) if "'audit' waiting" in line)
+    assert lines[at + 1].strip() == "in the shield at FILE:N"
+    assert any(
+        "'session' waiting: acquire of <Mutex 'ledger', held by task N 'audit'>" in one
+        for one in lines
+    )

@@ -1,11 +1,14 @@
 """`explain`: why a task is alive, why it was canceled, what holds that back, what it waits for."""
 
 import asyncio
+import inspect
 import json
 import pickle
+import re
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -411,3 +414,91 @@ def test_a_program_that_imports_no_explanations_has_them_when_it_asks() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     assert found.stdout == "never()\n"
+
+
+def test_a_thousand_tasks_that_one_deadline_canceled_are_explained_on_a_screen() -> None:
+    """Any of them names the deadline, its line, and the groups on the way; what is alike is one."""
+
+    async def fetch() -> None:
+        try:
+            await rescind.never()
+        finally:
+            await rescind.sleep(5)
+
+    async def page(number: int) -> None:
+        async with rescind.task_group(name=f"page {number}") as group:
+            for index in range(100):
+                group.spawn(fetch(), name=f"fetch {number}/{index}")
+
+    async def site() -> None:
+        async with rescind.task_group(name="site") as group:
+            for number in range(10):
+                group.spawn(page(number), name=f"page {number}")
+
+    async def crawl() -> None:
+        with suppress(TimeoutError):
+            async with rescind.deadline(1), rescind.task_group(name="crawl") as group:
+                group.spawn(site(), name="site")
+
+    async def main() -> tuple[str, list[str]]:
+        task = rescind.spawn(crawl(), name="crawl")
+        await rescind.sleep(2)
+        tasks = {one.name: one for one in rescind.current_runtime().tasks()}
+        whole = str(task.explain())
+        each = [
+            str(tasks[f"fetch {number}/{index}"].explain())
+            for number in range(10)
+            for index in (0, 57)
+        ]
+        await task
+        return whole, each
+
+    whole, each = _value(main)
+    line = inspect.getsourcelines(crawl)[1] + 2
+    for number, text in enumerate(each):
+        why = text.partition("canceled")[2].partition("grace")[0]
+        by = _named(why)
+        canceled = "parent canceled: the parent of group"
+        assert [part.strip() for part in why.split("because")] == [
+            f"1.0 s ago, {canceled} 'page {number // 2}' was canceled, by {by}",
+            f"{canceled} 'site' was canceled, by {by}",
+            f"{canceled} 'crawl' was canceled, by {by}",
+            f"deadline: the deadline of 1 s has passed, by {by}, at {HERE}:{line}",
+        ]
+    assert len(whole.splitlines()) < 40
+    heads = [re.sub(r"^task \d+ ", "", line) for line in whole.splitlines() if line[0:4] == "task"]
+    assert heads == [
+        "'crawl' is waiting, 2.0 s old",
+        "'site' is cleaning up, 2.0 s old",
+        "'page 0' is cleaning up, 2.0 s old; 9 more are like it",
+        "'fetch 0/0' is cleaning up, 2.0 s old; 999 more are like it",
+    ]
+
+
+def _named(text: str) -> str:
+    found = re.search(r"task \d+ 'crawl'", text)
+    assert found is not None
+    return found[0]
+
+
+def test_of_many_that_differ_the_first_are_told_and_the_others_counted() -> None:
+    """Children of a combinator, and tasks that are waited for."""
+
+    async def main() -> tuple[str, str]:
+        waits = [rescind.spawn(rescind.sleep(10 + number)) for number in range(12)]
+        joined = rescind.spawn(rescind.join(*(task.join() for task in waits)))
+        slept = rescind.spawn(rescind.join(*(_shielded(depth) for depth in range(12))))
+        await rescind.sleep(1)
+        return str(joined.explain()), str(slept.explain())
+
+    joined, slept = _value(main)
+    assert "; 11 more are like it" in joined
+    assert len(joined.splitlines()) < 20
+    assert "… and 4 children more" in slept
+
+
+async def _shielded(depth: int) -> None:
+    with ExitStack() as stack:
+        for _ in range(depth):
+            stack.enter_context(rescind.shielded())
+        await rescind.sleep(10)

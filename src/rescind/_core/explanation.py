@@ -31,6 +31,8 @@ __all__ = [
 #: How many blockers are named, and how many frames are shown.
 _NAMED: Final = 4
 _FRAMES: Final = 6
+#: How many others are told of in an answer, those that are alike counted as one.
+_BLOCKS: Final = 8
 #: Of a longer chain of reasons so many are kept at each of its ends: as data, and in words. Readers
 #: of JSON nest as deep as the chain is long; and groups may be nested as deep as memory allows.
 _LINKS: Final = 100
@@ -145,16 +147,40 @@ class Explanation:
     def _lines(self) -> Iterator[str]:
         yield _headline(self.task)
         yield from (f"  {line}" for line in _details(self.task))
-        for info in self.chain:
+        folded = _folded(self.chain, self.cycle)
+        for info, others in folded[:_BLOCKS]:
             yield ""
-            yield _headline(info)
+            yield _headline(info) + (f"; {others} more are like it" if others else "")
             yield from (f"  {line}" for line in _details(info))
+        left = sum(1 + others for _, others in folded[_BLOCKS:])
+        if left:
+            yield ""
+            yield f"… and {left} more that they wait for"
         if self.cycle:
             yield ""
             yield f"These wait for each other: {' → '.join(self.cycle)}"
 
 
 # ---------------------------------------------------------------------------------------- the words
+
+
+def _folded(infos: tuple[CellInfo, ...], apart: tuple[str, ...] = ()) -> list[tuple[CellInfo, int]]:
+    """Return the first one of those that are alike, and how many others there are.
+
+    They are alike if they do the same at the same place, and were canceled by the same steps,
+    whatever their groups are called. Those whose labels are in ``apart`` are told each.
+    """
+    alike: dict[object, tuple[CellInfo, int]] = {}
+    for info in infos:
+        key: object = id(info)
+        if not info.children and info.label not in apart:
+            why = tuple(
+                (link.kind, link.where) for one in info.reasons for link in _ends(one, _LINES)
+            )
+            key = info.state, info.stack, why, info.shields, len(info.groups), info.id is None
+        first, others = alike.get(key, (info, -1))
+        alike[key] = first, others + 1
+    return list(alike.values())
 
 
 def _headline(info: CellInfo) -> str:
@@ -190,11 +216,13 @@ def _details(info: CellInfo) -> Iterator[str]:
         labels = [blocker.label for blocker in info.blocked_by]
         more = f" and {len(labels) - _NAMED} more" if len(labels) > _NAMED else ""
         yield f"{'blocked by':<12}{', '.join(labels[:_NAMED])}{more}"
-    for child in info.children:
-        yield f"{child.label}: {child.state}"
+    folded = _folded(info.children)
+    for child, others in folded[:_BLOCKS]:
+        yield f"{child.label}: {child.state}" + (f"; {others} more are like it" if others else "")
         yield from (f"  {line}" for line in _details(child))
-    if info.more:
-        yield f"… and {info.more} children more"
+    more = info.more + sum(1 + others for _, others in folded[_BLOCKS:])
+    if more:
+        yield f"… and {more} children more"
     for group in info.groups:
         why = f", canceled: {group.reason.line()}" if group.reason is not None else ""
         yield f"{'group':<12}{group.name!r}, {group.alive} alive{why}"

@@ -169,6 +169,8 @@ def _why(info: CellInfo) -> Iterator[str]:
         yield from (f"  {line}" for line in rest)
     if info.shields and info.reasons:
         yield f"held back by the shield at {info.shields[0]}"
+    elif info.shields:
+        yield f"in the shield at {info.shields[0]}"
     if info.grace_left is not None:
         yield f"grace: {max(info.grace_left, 0.0):.1f} s left"
     if info.blocked_by and not info.groups:
