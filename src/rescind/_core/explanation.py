@@ -220,9 +220,9 @@ def _details(info: CellInfo) -> Iterator[str]:
     for child, others in folded[:_BLOCKS]:
         yield f"{child.label}: {child.state}" + (f"; {others} more are like it" if others else "")
         yield from (f"  {line}" for line in _details(child))
-    more = info.more + sum(1 + others for _, others in folded[_BLOCKS:])
-    if more:
-        yield f"… and {more} children more"
+    left_out = info.more + sum(1 + others for _, others in folded[_BLOCKS:])
+    if left_out:
+        yield f"… and {left_out} children more"
     for group in info.groups:
         why = f", canceled: {group.reason.line()}" if group.reason is not None else ""
         yield f"{'group':<12}{group.name!r}, {group.alive} alive{why}"

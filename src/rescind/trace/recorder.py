@@ -31,14 +31,15 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.explanation import reason_data
-from rescind._core.frames import shortened, site
+from rescind._core.frames import site
 from rescind._core.hooks import Observer, actor, hooks
 from rescind._core.outcome import Canceled, Completed, Outcome
+from rescind._core.reason import reason_line
 from rescind._core.task import Task
 from rescind._core.waiting import named
 from rescind.combinators.children import Child
 from rescind.trace.events import Event, Header, Trace
-from rescind.trace.steps import Steps, short
+from rescind.trace.steps import Steps, near, short
 from rescind.trace.writer import TraceWriter
 
 if TYPE_CHECKING:
@@ -194,12 +195,12 @@ class Recorder(Observer):
         place = None
         if isinstance(stack, CoroutineFuture):
             found = site(cast("CoroutineFuture[object]", stack).coroutine)
-            place = None if found is None else shortened(str(found))
+            place = None if found is None else near(str(found))
         reason = self._reason(request.reason)
         self._note("delivered", self._number(cell), reason, place, is_own(cell, request))
 
     def overran(self, overrun: Overrun) -> None:
-        self._note("overran", overrun.id, overrun.label, shortened(overrun.place), overrun.seconds)
+        self._note("overran", overrun.id, overrun.label, near(overrun.place), overrun.seconds)
 
     def abandoned(self, error: Abandoned) -> None:
         self._note("abandoned", str(error))
@@ -313,7 +314,9 @@ def _detail(outcome: Outcome[Any]) -> str | None:
     if isinstance(outcome, Completed):
         return None
     if isinstance(outcome, Canceled):
-        return outcome.reason.line()
+        reason = outcome.reason
+        line = reason_line(reason.kind.value, reason.message, reason.by, None)
+        return line if reason.where is None else f"{line}, at {near(reason.where)}"
     return error_words(outcome.exception)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from rescind._core.coroutine import CoroutineFuture
@@ -25,7 +26,7 @@ from rescind.time import Checkpoint
 if TYPE_CHECKING:
     from rescind._core.cell import Cell
 
-__all__ = ["Steps", "short"]
+__all__ = ["Steps", "near", "short"]
 
 #: So short a wait that what is waited for goes without saying.
 _YIELDS: Final = frozenset({Tick, Checkpoint})
@@ -100,7 +101,13 @@ def _wait(future: Any) -> tuple[str, str | None]:
             if place is not None:  # else it is one that another task runs, or nobody yet
                 break
     what = "" if type(leaf) in _YIELDS else short(repr(leaf))
-    return what, None if place is None else f"{shortened(str(place))} in {place.function}"
+    return what, None if place is None else f"{near(str(place))} in {place.function}"
+
+
+@lru_cache(maxsize=4096)
+def near(where: str) -> str:
+    """Return `shortened`, which asks the system for the current directory, once for each place."""
+    return shortened(where)
 
 
 def short(text: str) -> str:
