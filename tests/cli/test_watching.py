@@ -4,18 +4,26 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+import rescind.__main__
 from tests.cli.kit import running, write
 
 needs_usr1 = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="there is no SIGUSR1")
 
 
-def _run(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+#: The command line, with a clock by which no deadline is over before its tasks have begun.
+STEADY = (str(Path(__file__).parents[1] / "steady.py"), rescind.__main__.__file__)
+
+
+def _run(
+    *arguments: str, folder: Path, command: Sequence[str] = ("-m", "rescind")
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "rescind", "run", *arguments],
+        [sys.executable, *command, "run", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -159,7 +167,7 @@ async def main():
 def test_a_trace_is_written_and_what_was_canceled_is_told(tmp_path: Path) -> None:
     """By whom, why, and where; who went on in spite of it."""
     write(tmp_path, TREE)
-    done = _run("--trace", "trace.jsonl", "app.py", folder=tmp_path)
+    done = _run("--trace", "trace.jsonl", "app.py", folder=tmp_path, command=STEADY)
     assert done.returncode == 3
     deadline = "deadline: the deadline of 0.01 s has passed"
     assert done.stderr.splitlines() == [

@@ -26,7 +26,7 @@ async def main():
         print(repr(errors), [str(error) for error in errors.exceptions])
     print(quick.result(), slow.cancelled(), asyncio.current_task().cancelling())
     try:
-        async with asyncio.timeout(0.02), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(0.2), asyncio.TaskGroup() as group:
             slow = group.create_task(fetch("timed out", 10))
     except TimeoutError as exc:
         print(repr(exc), slow.cancelled())

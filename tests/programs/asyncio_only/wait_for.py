@@ -16,11 +16,12 @@ async def work(delay, result):
 async def main():
     print(await asyncio.wait_for(work(0, "in time"), 60))
     try:
-        await asyncio.wait_for(work(10, "late"), 0.01)
+        await asyncio.wait_for(work(10, "late"), 0.2)
     except TimeoutError as exc:
         print(type(exc).__name__)
     task = asyncio.create_task(asyncio.wait_for(work(10, "outer"), 60))
-    await asyncio.sleep(0.01)
+    for _ in range(5):
+        await asyncio.sleep(0)
     task.cancel("stop")
     try:
         await task
