@@ -352,21 +352,24 @@ def test_timeouts_and_groups_wait_for_the_cleanup(run: Run) -> None:
                 await rescind.sleep(0.002)
                 log.append("clean")
 
-        def one() -> asyncio.Future[None]:
-            return to_asyncio_future(rescind.spawn(slow()))
+        async def one() -> asyncio.Future[None]:
+            before = begun
+            future = to_asyncio_future(rescind.spawn(slow()))
+            while begun == before:  # or it may be canceled first, and then has nothing to clean up
+                await asyncio.sleep(0)
+            return future
 
         try:
-            await asyncio.wait_for(one(), 0.05)
+            await asyncio.wait_for(await one(), 0.01)
         except TimeoutError:
             log.append("wait_for")
+        second = await one()
         try:
-            async with asyncio.timeout(0.05):
-                await one()
+            async with asyncio.timeout(0.01):
+                await second
         except TimeoutError:
             log.append("timeout")
-        gathered = asyncio.gather(one(), one())
-        while begun < 4:
-            await asyncio.sleep(0)
+        gathered = asyncio.gather(await one(), await one())
         gathered.cancel()
         try:
             await gathered
