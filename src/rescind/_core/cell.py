@@ -35,7 +35,7 @@ from .outcome import Canceled, Completed, Error, Outcome, also_of, attach
 from .phase import NEXT, SHIFT, Action, Event, Phase, row
 from .poll import PENDING, Context, Future, Waker
 from .reason import CancelKind, CancelReason, CancelRequest
-from .watched import watched
+from .watched import Watched
 
 if TYPE_CHECKING:
     from .executor import Executor
@@ -132,7 +132,7 @@ class Cell(Waker, Generic[T]):
         # Its phase, as a number (L1).
         self._phase = 0
         # The future; None once the cell is DONE (L3).
-        self.future: Future[T] | None = watched(future)
+        self.future: Future[T] | None = future if future._native else Watched(future)
         # What the future is polled with; its waker is the cell itself.
         self.cx = Context(self, executor, self, deadline_at)
         # The cell as a part of which this one is polled; None for a task.

@@ -309,7 +309,8 @@ class CoroutineFuture(ScopeStack, Generic[T]):
                         del thrown  # its traceback refers to this frame
             except StopIteration as stop:
                 self._state = _ENDED
-                return cast("T", stop.value)
+                returned: T = stop.value
+                return returned
             except BaseException:
                 self._state = _ENDED
                 raise
@@ -355,7 +356,7 @@ class CoroutineFuture(ScopeStack, Generic[T]):
     def _adopt(self, yielded: object, cx: Context) -> Future[Any]:
         """Return the leaf for what the coroutine yielded; raise `TypeError` if it is none."""
         if isinstance(yielded, Future):
-            leaf = cast("Future[object]", yielded)
+            leaf = cast("Future[object]", yielded)  #: compiled: leaf = yielded
             return leaf if leaf._native else Watched(leaf)
         executor = cx.executor
         if executor is not None:

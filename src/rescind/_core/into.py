@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable
-from typing import TypeVar, cast
+from types import CoroutineType
+from typing import Any, TypeVar, cast
 
 from .coroutine import CoroutineFuture
 from .current import foreign
@@ -23,6 +24,11 @@ T = TypeVar("T")
 
 async def _await(awaitable: Awaitable[T]) -> T:
     return await awaitable
+
+
+def _driven(coro: Any) -> CoroutineFuture[Any]:
+    check_new(coro)
+    return CoroutineFuture(coro)
 
 
 def as_future(awaitable: Awaitable[T]) -> Future[T]:
@@ -48,9 +54,8 @@ def as_future(awaitable: Awaitable[T]) -> Future[T]:
     """
     if isinstance(awaitable, Future):
         return take(awaitable, "used here")
-    if inspect.iscoroutine(awaitable):
-        check_new(awaitable)
-        return take(CoroutineFuture(awaitable), "used here")
+    if isinstance(awaitable, CoroutineType):  # what `inspect.iscoroutine` looks at
+        return take(_driven(awaitable), "used here")
     if isinstance(awaitable, IntoFuture):
         return take(awaitable.into_future(), "used here")
     adapted = foreign.adapt(awaitable)

@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 def here(what: str) -> Executor:
     """Return the executor of this thread; raise `UsageError` if ``what`` is used without one."""
-    executor = executor_here()
+    executor = local.executor or executor_here()
     if executor is None:
         raise UsageError(
             f"{what} needs a running runtime on this thread; use rescind.run(...), or "
