@@ -37,17 +37,24 @@ def picture(rows: Sequence[dict[str, Any]], matching: int = 0, **fields: Any) ->
 def drive(
     use: Use, size: tuple[int, int] = (80, 24), named: str | None = "1", **options: Any
 ) -> TopApp:
-    """Show the screen, and use it; by default its program is nowhere."""
-    options = {"locate": lambda _named: None} | options
+    """Show the screen, and use it; by default its program is nowhere, which is told once."""
 
     async def main() -> TopApp:
-        app = TopApp(named, **options)
+        app = TopApp(named, **({"locate": lambda _named: None} | options))
+        if "locate" not in options:
+            app.follower._again = 3600.0
         async with app.run_test(size=size, notifications=True) as pilot:
             await pilot.pause()
+            while named is not None and "locate" not in options and not _lost(app):
+                await pilot.pause()
             await use(app, pilot)
         return app
 
     return asyncio.run(main())
+
+
+def _lost(app: TopApp) -> bool:
+    return app.head.status[0].startswith("LOST")
 
 
 def screen(app: TopApp) -> list[str]:

@@ -1,5 +1,6 @@
 """The lines above the table: who it is, how many tasks, how fast, and who is stuck."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ def runtime(name: str = "main", stuck: Any = None, **counters: int) -> dict[str,
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let it be 12 minutes and 34 seconds after the program began."""
-    monkeypatch.setattr(head.time, "time", lambda: 1754.0)
+    monkeypatch.setattr(head, "time", SimpleNamespace(time=lambda: 1754.0))
 
 
 @pytest.mark.parametrize(
