@@ -20,7 +20,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help venv demo examples test check lint format types architecture suite coverage compiled test-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety bench bench-growth bench-smoke bench-budget bench-tokio mutants mutants-smoke screenshots clean distclean
+.PHONY: help venv demo examples test check lint format types architecture suite coverage compiled dist dist-smoke test-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety bench bench-growth bench-smoke bench-budget bench-tokio mutants mutants-smoke screenshots clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ examples: $(STAMP) ## run the short examples, one after the other
 
 compiled: $(STAMP) ## build the package with its core compiled, for .venv's Python, into build/compiled
 	@sh scripts/compiled.sh $(BIN)/python
+
+dist: $(STAMP) ## build the sdist and a wheel for .venv's Python into dist/, and see that they work
+	@sh scripts/dist.sh $(BIN)/python
+
+dist-smoke: $(STAMP) ## the same, but for what is compiled, and without keeping it
+	@sh scripts/dist.sh $(BIN)/python smoke
 
 test: check test-py ## check everything here, then run the suite on the other installed Pythons
 

@@ -16,9 +16,15 @@ import os
 import re
 import sys
 from pathlib import Path
+from sysconfig import get_path
+from tempfile import TemporaryDirectory
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+
+# They come with setuptools, and so after it.
+from distutils.ccompiler import new_compiler  # isort: skip
+from distutils.sysconfig import customize_compiler  # isort: skip
 
 ROOT = Path(__file__).parent
 SOURCE = ROOT / "src"
@@ -113,6 +119,21 @@ def extensions() -> list[Extension]:
     return done
 
 
+def probe() -> None:
+    """Compile three lines: Cython would work for half a minute for a compiler that is not there.
+
+    Raises:
+        Exception: there is no C compiler, or Python's headers are missing.
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "probe.c"
+        path.write_text("#include <Python.h>\nint probe(void);\nint probe(void) { return 0; }\n")
+        compiler = new_compiler()
+        customize_compiler(compiler)
+        include = sorted({get_path("include"), get_path("platinclude")})
+        compiler.compile([str(path)], output_dir=folder, include_dirs=include)
+
+
 def say_pure(why: Exception) -> None:
     """Tell whoever builds that the core stays plain Python."""
     sys.stderr.write(f"rescind: the core is not compiled ({why}); it runs as plain Python\n")
@@ -142,10 +163,13 @@ def wanted() -> list[Extension]:
     choice = os.environ.get("RESCIND_BUILD", "")
     if choice not in ("", "compiled", "pure"):
         raise SystemExit(f"RESCIND_BUILD must be 'compiled' or 'pure', not {choice!r}")
-    editable = {"develop", "editable_wheel", "egg_info", "sdist", "dist_info"} & set(sys.argv)
-    if choice == "pure" or (not choice and editable):
+    commands = set(sys.argv)
+    if choice == "pure" or commands & {"egg_info", "sdist", "dist_info"}:
+        return []
+    if not choice and commands & {"develop", "editable_wheel"}:
         return []
     try:
+        probe()
         return extensions()
     except Exception as exc:
         if choice == "compiled":

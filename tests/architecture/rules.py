@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.architecture.declared import COMPILED_RULES
 from tests.architecture.source import PACKAGE, imports, modules, own_targets
 
 MAX_MODULE_LINES = 420
@@ -356,4 +357,5 @@ RULES: tuple[Callable[[Path], list[str]], ...] = (
     facades_have_no_logic,
     modules_say_what_they_are,
     only_the_command_line_prints,
+    *COMPILED_RULES,
 )

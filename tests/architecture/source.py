@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 PACKAGE = "rescind"
@@ -39,9 +40,10 @@ class Import:
     guarded: bool
 
 
-def modules(root: Path) -> list[Module]:
+@lru_cache(maxsize=1)  # each rule asks for the same
+def modules(root: Path) -> tuple[Module, ...]:
     """Read every module of the package at `root`, in the order of their paths."""
-    return [_read(root, path) for path in sorted(root.rglob("*.py"))]
+    return tuple(_read(root, path) for path in sorted(root.rglob("*.py")))
 
 
 def _read(root: Path, path: Path) -> Module:

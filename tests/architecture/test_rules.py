@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture import rules
+from tests.architecture import declared, rules
 
 type_checking = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    "
 
@@ -22,6 +22,16 @@ def tree(root: Path, files: dict[str, str]) -> Path:
 def lines(count: int, indent: str = "") -> str:
     """Make so many lines that do nothing."""
     return f"{indent}pass\n" * count
+
+
+def slotted(*names: str) -> str:
+    """Make a class with these slots."""
+    return f"class Sleep:\n    __slots__ = {names!r}\n"
+
+
+def sleep(*declarations: str) -> str:
+    """Declare a class with these attributes."""
+    return "\n    ".join(("cdef class Sleep:", *declarations)) + "\n"
 
 
 BROKEN = [
@@ -155,6 +165,98 @@ BROKEN = [
         "time.py:2: a library does not print",
         id="a print in the library",
     ),
+    pytest.param(
+        declared.declarations_have_a_module,
+        {"time.pxd": "cdef class Sleep:\n    pass\n"},
+        "time.pxd:1: there is no 'time' to compile",
+        id="a declaration whose module is gone",
+    ),
+    pytest.param(
+        declared.declarations_have_a_module,
+        {"_core/_native.pyx": "cdef int one = 1\n"},
+        "_core/_native.pxd:1: what has no .pxd beside it is not compiled",
+        id="a module of Cython's own without a declaration",
+    ),
+    pytest.param(
+        declared.declared_classes_are_defined,
+        {"time.py": "class Nap:\n    pass\n", "time.pxd": "\ncdef class Sleep:\n    pass\n"},
+        "time.pxd:2: 'time' has no class Sleep",
+        id="a declaration whose class is gone",
+    ),
+    pytest.param(
+        declared.declared_classes_are_defined,
+        {
+            "time.py": "class Sleep(Future[None], Generic[T]):\n    pass\n",
+            "time.pxd": "cdef class Sleep:\n    pass\n",
+            "future.py": "class Future:\n    pass\n",
+            "future.pxd": "cdef class Future:\n    pass\n",
+        },
+        "time.py:1: of what is declared, Sleep derives from Future, and in its .pxd from nothing",
+        id="a declaration without the base",
+    ),
+    pytest.param(
+        declared.slots_are_declared,
+        {"time.py": slotted("_at", "_timer"), "time.pxd": sleep("cdef public double _at")},
+        "time.py:1: Sleep._timer is in __slots__, but not in the .pxd",
+        id="a slot that is not declared",
+    ),
+    pytest.param(
+        declared.slots_are_declared,
+        {
+            "time.py": slotted("_at"),
+            "time.pxd": sleep("cdef double _at", "cdef unsigned long long round  # of turns"),
+        },
+        "time.pxd:3: Sleep.round is not in __slots__",
+        id="a declaration that is no slot",
+    ),
+    pytest.param(
+        declared.assigned_attributes_are_declared,
+        {
+            "time.py": "class Sleep:\n    def poll(self):\n        self.woken = True\n",
+            "time.pxd": "cdef class Sleep:\n    pass\n",
+        },
+        "time.py:3: Sleep.woken is not declared in the .pxd",
+        id="an attribute that is not declared",
+    ),
+    pytest.param(
+        declared.assigned_attributes_are_declared,
+        {
+            "time.py": "class Sleep:\n    def __init__(self):\n        self.at = 1\n",
+            "time.pxd": sleep("cdef object __weakref__", "cdef double at", "cdef bint woken"),
+        },
+        "time.pxd:4: Sleep has no attribute woken",
+        id="a declaration of no attribute",
+    ),
+    pytest.param(
+        declared.directives_are_compiled,
+        {"time.py": '"""Doc."""\nx = 1  #: compiled: x = 2\n'},
+        "time.py:2: this module is not compiled",
+        id="a directive that nobody reads",
+    ),
+    pytest.param(
+        declared.the_switch_comes_first,
+        {"_core/form.py": "", "_core/form.pxd": ""},
+        "_core/form.py:1: it is imported before _core.form has decided",
+        id="a switch that is compiled",
+    ),
+    pytest.param(
+        declared.the_switch_comes_first,
+        {"_core/__init__.py": "from .poll import Future\nfrom .form import x\n", "time.pxd": ""},
+        "_core/__init__.py:1: its first import is not of _core.form",
+        id="a core that is loaded before the switch",
+    ),
+    pytest.param(
+        declared.the_switch_comes_first,
+        {"__init__.py": "from rescind import time\nimport rescind._core\n", "time.pxd": ""},
+        "__init__.py:1: its first import is not of _core",
+        id="a facade that loads something before the core",
+    ),
+    pytest.param(
+        declared.the_switch_comes_first,
+        {"_core/form.py": "def select():\n    from . import poll\n", "time.pxd": ""},
+        "_core/form.py:2: it decides before anything of the package is imported",
+        id="a switch that imports what it switches",
+    ),
 ]
 
 
@@ -242,6 +344,63 @@ FINE = [
         rules.only_the_command_line_prints,
         {"cli/run.py": "print(1)\n"},
         id="a print in the command line",
+    ),
+    pytest.param(
+        declared.declarations_have_a_module,
+        {"time.py": "", "time.pxd": "", "_core/_native.pyx": "", "_core/_native.pxd": ""},
+        id="declarations beside their modules",
+    ),
+    pytest.param(
+        declared.declared_classes_are_defined,
+        {
+            "time.py": "class Sleep(_core.Future[None], Awaitable[None]):\n    pass\n",
+            "time.pxd": "cdef class Sleep(Future):\n    cpdef poll(self, Context cx)\n",
+            "_core/poll.py": "class Future(Generic[T]):\n    pass\n",
+            "_core/poll.pxd": "cdef class Future:\n    pass\n",
+        },
+        id="a declared class with its declared base",
+    ),
+    pytest.param(
+        declared.slots_are_declared,
+        {
+            "time.py": slotted("_at", "__weakref__", "woken"),
+            "time.pxd": "cdef class Sleep(Future):\n"
+            "    cdef object __weakref__\n    cdef public double _at  # of the host\n"
+            "    @cython.locals(at=double)\n    cdef double left(self, double at)\n",
+            "future.pxd": "cdef class Future:\n    cdef public bint woken\n",
+        },
+        id="slots that are declared, one of them by the base",
+    ),
+    pytest.param(
+        declared.slots_are_declared,
+        {
+            "time.py": "class Sleep:\n    __slots__ = ('_at', *EVENTS)\n    ended: int\n",
+            "time.pxd": sleep("cdef public double _at", "cdef public int ended"),
+        },
+        id="slots that are unpacked, and annotated",
+    ),
+    pytest.param(
+        declared.assigned_attributes_are_declared,
+        {
+            "time.py": "class Sleep:\n    def __init__(self):\n        self.at = 1\n",
+            "time.pxd": sleep("cdef dict __dict__", "cdef readonly double at"),
+        },
+        id="attributes without slots that are declared",
+    ),
+    pytest.param(
+        declared.directives_are_compiled,
+        {"time.py": "x = 1  #: compiled: x = 2\n", "time.pxd": ""},
+        id="a directive in a module that is compiled",
+    ),
+    pytest.param(
+        declared.the_switch_comes_first,
+        {
+            "__init__.py": "from rescind._core.errors import A\nfrom rescind import time\n",
+            "_core/__init__.py": "from .form import compiled\nfrom . import poll\n",
+            "_core/form.py": "import os\n",
+            "_core/poll.pxd": "",
+        },
+        id="a switch that is loaded first",
     ),
 ]
 
