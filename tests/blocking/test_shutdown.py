@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import rescind
+import rescind.sync
 from rescind import Canceled, Runtime, ShutdownReport
 from rescind.blocking import block_on, canceled, spawn_blocking, thread_pool, wait_canceled
 from rescind.sync import Event

@@ -255,6 +255,8 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
             _log.error("%r failed and nobody joined it", self, exc_info=(type(exc), exc, self._tb))
 
     def __del__(self) -> None:
+        if _log is None:  # the interpreter exits, and has emptied this module
+            return
         try:
             self._report_unseen()
         except AttributeError:

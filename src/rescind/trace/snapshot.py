@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterable, Iterator
+from types import FrameType
 from typing import Any, cast
 
 from rescind._core.cell import Cell
@@ -57,8 +58,14 @@ _STATES = {
 _INFINITY = float("inf")
 #: So deep are tasks in groups of tasks looked at; groups may be nested as deep as memory allows.
 _DEEPEST = 30
-#: The module whose `Cell.step` polls whatever runs.
-_STEPS = Cell.__module__
+#: The module whose `Cell.step` polls whatever runs; and the hosts', as compiled code has no frames.
+_STEPS = (
+    Cell.__module__,
+    "rescind._host.",
+    "rescind.runtime",
+    "rescind.testing.lab.executor",
+    "asyncio.events",
+)
 
 
 def label_of(who: object) -> str:
@@ -226,16 +233,21 @@ def _running(cell: Cell[Any]) -> tuple[Site, ...]:
     executor = cell.cx.executor
     thread = None if executor is None else executor.thread
     frame = None if thread is None else sys._current_frames().get(thread)
+    begun = [getattr(driver.coroutine, "cr_frame", None) for driver in _drivers(cell.future)]
     sites: list[Site] = []
-    while frame is not None:
-        name = frame.f_globals.get("__name__")
-        if name == _STEPS:
-            break  # further out is whoever steps it
+    while frame is not None and not _steps(frame):
         if not ours(frame):
             code = frame.f_code
             sites.append(Site(code.co_filename, frame.f_lineno or 0, code.co_qualname))
-        frame = frame.f_back
+        # Further out is whoever steps it.
+        frame = None if frame in begun else frame.f_back
     return tuple(reversed(sites))
+
+
+def _steps(frame: FrameType) -> bool:
+    """Is it the frame of what steps cells, or of the host?"""
+    name: str = frame.f_globals.get("__name__", "")
+    return name.startswith(_STEPS)
 
 
 def _at(stack: tuple[Site, ...]) -> str:
