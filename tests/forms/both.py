@@ -37,6 +37,9 @@ HOSTS: dict[str, Callable[[], Any]] = {"manual": ManualHost, "asyncio": lambda: 
 #: Where the package is.
 FILES = str(Path(rescind.__file__).parents[1]) + os.sep
 
+#: What an exception that is raised at an await passes through.
+PARKS = re.compile(r'File "rescind/_core/(poll\.py|_native\.pyx)"')
+
 #: When a program that still runs is canceled, as one that hangs: in virtual seconds.
 HORIZON = 1000.0
 
@@ -79,14 +82,20 @@ def told(value: Any) -> Any:
 
 
 def words(shown: str) -> list[str]:
-    """Return the lines of a text with tracebacks, but for what compiled code has not.
+    """Return the lines of a text with tracebacks, but for what differs on purpose.
 
-    That is source and columns; and where the package is: its files are named as on the path.
+    Compiled code has neither source nor columns, names its files as they are on the path, and has
+    no generator in an await (PARKS).
     """
     lines: list[str] = []
+    own = False
     for line in shown.replace(FILES, "").splitlines():
-        own = bool(lines) and 'File "rescind/' in lines[-1]
-        if (own and "File" not in line and line.startswith("    ")) or not set(line) - set(" |^~"):
+        if "  File " in line:
+            own = 'File "rescind/' in line
+        if PARKS.search(line):
+            continue
+        source = own and "  File " not in line and line.startswith("    ")
+        if source or not set(line) - set(" |^~"):
             continue
         lines.append(line)
     return lines
@@ -185,7 +194,10 @@ def on_host(make: Callable[[], Any], run: Run) -> dict[str, Any]:
     ):
         found["main"] = runtime.block_on(_main(world, run))
         found["at"] = repr(runtime.now())
-        found["report"] = repr(runtime.shutdown("the run is over"))
+        try:
+            found["report"] = repr(runtime.shutdown("the run is over"))
+        except rescind.Deadlock as exc:  # what hangs in its cleanup is dropped
+            found["report"] = [str(exc), repr(runtime.shutdown(grace=0))]
         found["statistics"] = repr(runtime.statistics())
     found["machine"] = of_machine(world)
     return found

@@ -111,13 +111,13 @@ cdef class Parked:
 
     def throw(self, kind, value=None, traceback=None):
         """Raise in it what was raised at the await."""
-        if self.inner is not None:
-            return self.inner.throw(kind, value, traceback)
         exc = kind if isinstance(kind, BaseException) else value
         if not isinstance(exc, BaseException):
             exc = kind() if exc is None else kind(exc)
         if traceback is not None:
             exc = exc.with_traceback(traceback)
+        if self.inner is not None:
+            return self.inner.throw(exc)  # one argument: three are deprecated
         future, self.future = self.future, None
         waited, self.state = self.state == 1, 2
         if waited and isinstance(exc, RuntimeError):
