@@ -173,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         share = guards.events * guards.nanoseconds / row.nanoseconds
         print(
             f"{'':10}hooks while nobody listens: {guards.events:.1f} tests of "
-            f"{guards.nanoseconds:.0f} ns, at most {share:.1%}",
+            f"{guards.nanoseconds:.0f} ns in Python, at most {share:.1%}",
             flush=True,
         )
     return 0
