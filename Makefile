@@ -20,7 +20,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help venv demo examples test check lint format types architecture suite coverage compiled dist dist-smoke test-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety bench bench-growth bench-smoke bench-budget bench-tokio mutants mutants-smoke screenshots clean distclean
+.PHONY: help venv demo examples test check lint format types architecture suite coverage compiled dist dist-smoke test-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety bench bench-growth bench-report bench-smoke bench-budget bench-tokio mutants mutants-smoke screenshots clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ cancel-safety: $(STAMP) ## measure how libraries survive each way of canceling, 
 
 bench: compiled bench-tokio ## measure rescind beside its peers: make bench ARGS="switch race2 --rounds 9"
 	$(BIN)/python -m bench --json build/bench.json $(ARGS)
+
+bench-report: $(STAMP) ## show what bench and bench-growth have measured, as a page with plots: build/bench.html
+	$(BIN)/python -m bench.report $(ARGS)
 
 bench-growth: compiled bench-tokio ## measure how costs grow; with ARGS=--long up to a million tasks
 	$(BIN)/python -m bench --growth --json build/bench-growth.json $(ARGS)

@@ -35,11 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def seen(results: Results, subject: str, size: int) -> None:
         if not options.smoke:
             print(block(results, subject, size, options.clock), flush=True)
+        if options.json is not None:  # as it comes: a run takes long, and may be ended
+            options.json.parent.mkdir(parents=True, exist_ok=True)
+            options.json.write_text(results.to_json(), encoding="utf-8")
 
     results = measure(plan, place, lambda line: print(line, file=sys.stderr), seen)
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(results.to_json(), encoding="utf-8")
     if not options.smoke:
         print(*notes(results), sep="\n")
     failed = [row for row in results.rows if row.error is not None]

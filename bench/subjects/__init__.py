@@ -39,6 +39,7 @@ MODULES: Final = (
     "served",
     "memory",
     "process",
+    "floor",
 )
 
 

@@ -294,9 +294,14 @@ def browse(page: str, folder: Path, width: int = 1200) -> tuple[dict[str, Any], 
 
 def see(page: str, folder: Path, use: str, width: int) -> tuple[str, str]:
     """Open a page in a browser with a script; return the page after it, and the console."""
+    page = page.replace("<title>", f"{LISTEN}<title>", 1).replace("</body>", f"{use}</body>", 1)
+    return opened(page, folder, width)
+
+
+def opened(page: str, folder: Path, width: int) -> tuple[str, str]:
+    """Open a page in a browser; return the page as it is then, and the console."""
     assert CHROMIUM is not None
     file = folder / "page.html"
-    page = page.replace("<title>", f"{LISTEN}<title>", 1).replace("</body>", f"{use}</body>", 1)
     file.write_text(page, encoding="utf-8", errors="backslashreplace")
     flags = "headless no-sandbox disable-gpu disable-quic no-first-run disable-sync"
     done = subprocess.run(
