@@ -1,8 +1,8 @@
 """A process: what importing adds to `import asyncio`, and a whole program that does nothing.
 
 ``import_time`` is what ``-X importtime`` says of the package, the least of five; of asyncio itself,
-what it says of that. ``start_up`` starts an interpreter that runs an empty async function. Both find their modules
-compiled to bytecode, in a cache of the benchmark's own.
+what it says of that. ``start_up`` starts an interpreter that runs an empty async function. Both
+find their modules compiled to bytecode, in a cache of the benchmark's own.
 """
 
 from __future__ import annotations
