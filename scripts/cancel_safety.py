@@ -23,11 +23,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-from tests.ecosystem import servers  # noqa: E402  # found by the path above
+from tests.ecosystem import kit, servers  # noqa: E402  # found by the path above
 from tests.ecosystem.kit import WAYS, Point, Scenario, cancel_at_every_yield  # noqa: E402
 from tests.ecosystem.scenarios import SCENARIOS  # noqa: E402
 
 PAGE = ROOT / "docs" / "cancel-safety.md"
+#: Whoever loses something waits for it so long, in seconds, and there are many.
+kit.PATIENCE = 3.0
 #: How often a scenario is run whose library is at fault itself, now and then: it races.
 REPEATED = 60
 #: What is canceled at each suspension, where that explains the figures of such a scenario.

@@ -31,8 +31,9 @@ __all__ = ["WAYS", "Point", "Scenario", "cancel_at_every_yield"]
 
 Loop = Literal["asyncio", "uvloop"]
 
-#: How long one step of a run (the canceled use, the check) may take, in seconds.
-PATIENCE: Final = 3.0
+#: How long one step of a run (the canceled use, the check) may take, in seconds. Who expects that
+#: much is broken, and waits for it each time, sets it to less.
+PATIENCE = 60.0
 #: So many suspensions are believed to be a loop.
 MOST: Final = 200
 

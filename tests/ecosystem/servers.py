@@ -24,7 +24,7 @@ from pathlib import Path
 __all__ = ["NotHereError", "free_port", "kept", "postgres", "redis"]
 
 #: How long a server may take to start, in seconds.
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 #: Runs a command until its standard input is closed. After a SIGINT, PostgreSQL does not wait for
 #: its clients.

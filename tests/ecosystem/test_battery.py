@@ -16,7 +16,7 @@ import pytest
 import rescind
 from tests.ecosystem.battery import BATTERY, Use
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 #: How long what a use has left may take to end by itself, in seconds.
 SETTLING = 2.0
 

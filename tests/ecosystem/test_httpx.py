@@ -61,7 +61,10 @@ async def storm(seed: int) -> tuple[list[Any], Counter[type[Outcome[Any]]], list
     """Cancel requests while others wait for one of the few connections; then ask once more."""
     choose = random.Random(seed)
     limits = httpx.Limits(max_connections=CONNECTIONS)
-    async with server() as url, httpx.AsyncClient(limits=limits, trust_env=False) as client:
+    async with (
+        server() as url,
+        httpx.AsyncClient(limits=limits, timeout=None, trust_env=False) as client,
+    ):
         tasks = [rescind.spawn(client.get(url)) for _ in range(REQUESTS)]
         while alive := [task for task in tasks if not task.done()]:
             first = alive[: 4 * CONNECTIONS]
@@ -71,7 +74,7 @@ async def storm(seed: int) -> tuple[list[Any], Counter[type[Outcome[Any]]], list
         left = in_use(client)
         # With a slot lost for good, one of these would wait for ever.
         after = await rescind.timeout(
-            rescind.join(*(client.get(url) for _ in range(CONNECTIONS))), 10
+            rescind.join(*(client.get(url) for _ in range(CONNECTIONS))), 60
         )
         return (
             left,

@@ -22,7 +22,7 @@ DRIVERS = [
     f"{driver}-{loop}" for driver in ("attached", "inside") for loop in ("asyncio", "uvloop")
 ]
 #: How long anything may take, in seconds.
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @dataclass

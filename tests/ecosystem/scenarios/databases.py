@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
+from tests.ecosystem import kit
 from tests.ecosystem.kit import Scenario
 
 __all__ = ["SCENARIOS", "dsn"]
@@ -23,7 +24,9 @@ def dsn(port: int) -> str:
 async def _redis(port: int) -> AsyncIterator[Any]:
     import redis.asyncio as redis
 
-    pool = redis.BlockingConnectionPool(host="127.0.0.1", port=port, max_connections=1, timeout=1)
+    pool = redis.BlockingConnectionPool(
+        host="127.0.0.1", port=port, max_connections=1, timeout=kit.PATIENCE / 2
+    )
     async with redis.Redis(connection_pool=pool) as client:
         await client.mset({"used": "used's", "check": "check's"})
         yield client
@@ -39,7 +42,7 @@ async def _redis_get(client: Any) -> None:
 async def _redis_pubsub(client: Any) -> None:
     async with client.pubsub() as channel:
         await channel.subscribe("news")
-        assert (await channel.get_message(timeout=1))["type"] == "subscribe"
+        assert (await channel.get_message(timeout=kit.PATIENCE / 2))["type"] == "subscribe"
 
 
 async def _redis_check(client: Any) -> None:
@@ -58,12 +61,12 @@ TABLE = "CREATE TEMPORARY TABLE used (number integer)"
 async def _asyncpg(port: int) -> AsyncIterator[Any]:
     import asyncpg
 
-    connection = await asyncpg.connect(dsn(port), timeout=2)
+    connection = await asyncpg.connect(dsn(port), timeout=kit.PATIENCE / 2)
     await connection.execute(TABLE)
     try:
         yield connection
     finally:
-        await connection.close(timeout=2)
+        await connection.close(timeout=kit.PATIENCE / 2)
 
 
 async def _asyncpg_transaction(connection: Any) -> None:
@@ -81,7 +84,9 @@ async def _asyncpg_check(connection: Any) -> None:
 async def _asyncpg_pool(port: int) -> AsyncIterator[Any]:
     import asyncpg
 
-    async with asyncpg.create_pool(dsn(port), min_size=1, max_size=1, timeout=2) as pool:
+    async with asyncpg.create_pool(
+        dsn(port), min_size=1, max_size=1, timeout=kit.PATIENCE / 2
+    ) as pool:
         yield pool
 
 
@@ -91,7 +96,7 @@ async def _asyncpg_pool_use(pool: Any) -> None:
 
 
 async def _asyncpg_pool_check(pool: Any) -> None:
-    async with asyncio.timeout(1), pool.acquire() as connection:
+    async with asyncio.timeout(kit.PATIENCE / 2), pool.acquire() as connection:
         assert not connection.is_in_transaction(), "the connection is inside a transaction"
         assert await connection.fetchval("SELECT 42") == 42
 
@@ -126,9 +131,9 @@ async def _psycopg_pool(port: int) -> AsyncIterator[Any]:
     import psycopg_pool
 
     async with psycopg_pool.AsyncConnectionPool(
-        dsn(port), min_size=1, max_size=1, timeout=1, open=False
+        dsn(port), min_size=1, max_size=1, timeout=kit.PATIENCE / 2, open=False
     ) as pool:
-        await pool.wait(2)
+        await pool.wait(kit.PATIENCE / 2)
         yield pool
 
 
@@ -138,7 +143,7 @@ async def _psycopg_pool_use(pool: Any) -> None:
 
 
 async def _psycopg_pool_check(pool: Any) -> None:
-    async with pool.connection(timeout=1) as connection:
+    async with pool.connection(timeout=kit.PATIENCE / 2) as connection:
         status = connection.info.transaction_status.name
         assert status == "IDLE", f"the connection is {status}"
         cursor = await connection.execute("SELECT 42")
@@ -154,7 +159,11 @@ async def _sqlalchemy(url: str) -> AsyncIterator[Any]:
     from sqlalchemy.ext.asyncio import create_async_engine
 
     engine = create_async_engine(
-        url, poolclass=pool.AsyncAdaptedQueuePool, pool_size=1, max_overflow=0, pool_timeout=1
+        url,
+        poolclass=pool.AsyncAdaptedQueuePool,
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=kit.PATIENCE / 2,
     )
     async with engine.begin() as connection:
         await connection.execute(text(TABLE))

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from tests.ecosystem import kit
 from tests.ecosystem.kit import Scenario
 
 __all__ = ["SCENARIOS"]
@@ -68,7 +69,7 @@ async def _anyio_socket(at: Any) -> None:
     async with await anyio.connect_tcp("127.0.0.1", at.port) as stream:
         for word in (b"one", b"two"):
             await stream.send(word)
-            with anyio.fail_after(1):
+            with anyio.fail_after(kit.PATIENCE / 2):
                 assert await stream.receive() == word
 
 
@@ -160,7 +161,7 @@ async def _asyncio_streams(at: Any) -> None:
         for word in (b"one\n", b"two\n"):
             writer.write(word)
             await writer.drain()
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(kit.PATIENCE / 2):
                 assert await reader.readline() == word
     finally:
         writer.close()
@@ -169,7 +170,7 @@ async def _asyncio_streams(at: Any) -> None:
 
 async def _asyncio_streams_check(at: Any) -> None:
     await _asyncio_streams(at)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(kit.PATIENCE / 2):
         while at.open:
             await asyncio.sleep(0)  # the other side has to notice
 
@@ -212,7 +213,7 @@ async def _asyncio_primitives(at: Any) -> None:
     async with at.lock, at.semaphore, asyncio.TaskGroup() as group:
         group.create_task(produce())
         for _ in range(3):
-            await asyncio.wait_for(at.queue.get(), 1)
+            await asyncio.wait_for(at.queue.get(), kit.PATIENCE / 2)
     await asyncio.gather(asyncio.sleep(0), asyncio.shield(asyncio.sleep(0)))
     async with at.changed:
         with contextlib.suppress(TimeoutError):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
+from tests.ecosystem import kit
 from tests.ecosystem.kit import Scenario
 
 __all__ = ["SCENARIOS", "web"]
@@ -59,7 +60,9 @@ async def _httpx(_port: int) -> AsyncIterator[Any]:
     limits = httpx.Limits(max_connections=1)
     async with (
         web() as url,
-        httpx.AsyncClient(limits=limits, timeout=2, trust_env=False, base_url=url) as client,
+        httpx.AsyncClient(
+            limits=limits, timeout=kit.PATIENCE / 2, trust_env=False, base_url=url
+        ) as client,
     ):
         yield client
 
@@ -90,7 +93,7 @@ async def _aiohttp(_port: int) -> AsyncIterator[Any]:
     import aiohttp
 
     connector = aiohttp.TCPConnector(limit=1)
-    timeout = aiohttp.ClientTimeout(total=2)
+    timeout = aiohttp.ClientTimeout(total=kit.PATIENCE / 2)
     async with (
         web() as url,
         aiohttp.ClientSession(url, connector=connector, timeout=timeout) as session,
