@@ -270,6 +270,9 @@ BROKEN = {
         "there is no module 'nowhere' in {folder} or among the installed packages; run this in the "
         "folder that contains it"
     ),
+    "app.py:main": (
+        "'app.py' is no module, but may be a file: to run a function of it, write app:FUNC"
+    ),
     "app:serve": (
         "'app:serve' has no 'serve'; define 'async def serve(): ...', or run one of its own: "
         "app:main"

@@ -126,6 +126,11 @@ def _not_loaded(exc: Exception, named: str, debug: bool) -> Refused:
     """Say why it could not be loaded; where its own code raised, show the traceback first."""
     if isinstance(exc, ModuleNotFoundError) and exc.name is not None:
         if f"{named}.".startswith(f"{exc.name}."):
+            if exc.name.endswith(".py"):
+                return Refused(
+                    f"{exc.name!r} is no module, but may be a file: to run a function of it, write "
+                    f"{exc.name.removesuffix('.py').replace(os.sep, '.')}:FUNC"
+                )
             return Refused(
                 f"there is no module {exc.name!r} in {os.getcwd()} or among the installed "
                 "packages; run this in the folder that contains it"
