@@ -29,7 +29,9 @@ async def served(app: Any) -> AsyncIterator[Any]:
     uvicorn = pytest.importorskip("uvicorn")
     listening = socket.create_server(("127.0.0.1", 0))
     host, port = listening.getsockname()
-    server = uvicorn.Server(uvicorn.Config(app, lifespan="on", log_level="error", ws="none"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, lifespan="on", log_level="error", ws="none", timeout_keep_alive=3600)
+    )
     with listening:
         task = rescind.spawn(server.serve(sockets=[listening]), name="uvicorn")
         try:

@@ -123,9 +123,9 @@ class Web:
 
         listening = socket.create_server(("127.0.0.1", 0))
         host, port = listening.getsockname()
-        config = uvicorn.Config(
-            app, lifespan="on", log_config=None, **{"ws": "websockets-sansio", **options}
-        )
+        # A connection that was idle for seconds is one that a client may just be about to use.
+        usual = {"ws": "websockets-sansio", "timeout_keep_alive": 3600}
+        config = uvicorn.Config(app, lifespan="on", log_config=None, **{**usual, **options})
         server = uvicorn.Server(config)
         with listening:
             serving = server.serve(sockets=[listening])
