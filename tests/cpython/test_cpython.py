@@ -9,6 +9,7 @@ from unittest import mock
 import pytest
 
 from rescind._host.identity import Identity
+from tests.core.kit import interpreted
 from tests.cpython import specimens
 from tests.cpython.differences import DIFFERENCES, MODULES, Module, difference
 from tests.cpython.harness import PACKAGE, WAYS, case_of, cases_in, execute, is_async
@@ -99,6 +100,7 @@ def test_every_coroutine_is_driven_as_the_way_says(kind: Any, way: str | None, d
     ],
     ids=["uncancel", "cancelling", "cancel"],
 )
+@interpreted  # nobody can replace a method of the compiled identity
 def test_what_breaks_the_identity_breaks_cpythons_tests(
     way: str, name: str, broken: Any, case: str
 ) -> None:
