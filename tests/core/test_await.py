@@ -42,6 +42,20 @@ def test_it_yields_the_future_and_returns_what_is_sent() -> None:
     assert again.value.value is None
 
 
+def test_no_value_and_an_exception_as_a_value_are_values() -> None:
+    """However it is resumed: by iteration, or by ``send``."""
+    for value in (None, KeyError("it"), (1, 2)):
+        parked = awaiting(Leaf())
+        next(parked)
+        with pytest.raises(StopIteration) as ended:
+            parked.send(value)
+        assert ended.value.value == value
+    parked = awaiting(Leaf())
+    parked.__next__()
+    with pytest.raises(StopIteration):
+        parked.__next__()
+
+
 def test_what_is_thrown_is_raised_at_the_await() -> None:
     """In each of the ways in which ``throw`` may be called; it has ended then."""
     error = KeyError("it")

@@ -106,7 +106,7 @@ MUTANTS = (
         "join lets the siblings of a child that failed go on",
         "R20, P48",
         "combinators/join.py",
-        "            self._children.cancel(self._children.cells, reason, cx)\n",
+        "            self._children.cancel(reason, cx, wanted=False)\n",
         "",
         ("P48",),
     ),

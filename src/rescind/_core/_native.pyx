@@ -7,7 +7,7 @@ beside the Python that it replaces (``#: compiled:``).
 *Threads.* Any; a region belongs to its thread.
 """
 
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 
 cimport cython
@@ -33,6 +33,7 @@ cdef extern from "Python.h":
         PYGEN_NEXT
 
     PySendResult PyIter_Send(PyObject *iterator, PyObject *value, PyObject **result) except PYGEN_ERROR
+    PyObject *PyErr_Occurred()
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
     unsigned long PyThread_get_thread_ident() noexcept
@@ -63,16 +64,67 @@ cdef object _returned = None
 
 cdef extern from *:
     """
-    /* A type made by Cython cannot say that it has `am_send`. */
-    static void rescind_send_with(PyTypeObject *type, sendfunc send) {
+    static sendfunc rescind_sending;
+
+    /* The value of a coroutine that ended, as an exception; the reference is taken over. */
+    static PyObject *rescind_stop(PyObject *value) {
+        if (value == Py_None) {
+            PyErr_SetNone(PyExc_StopIteration);
+        } else if (PyTuple_Check(value) || PyExceptionInstance_Check(value)) {
+            PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value);
+            if (stop != NULL) {
+                PyErr_SetObject(PyExc_StopIteration, stop);
+                Py_DECREF(stop);
+            }
+        } else {
+            PyErr_SetObject(PyExc_StopIteration, value);
+        }
+        Py_DECREF(value);
+        return NULL;
+    }
+
+    static PyObject *rescind_next(PyObject *self) {
+        PyObject *result = NULL;
+        PySendResult how = rescind_sending(self, Py_None, &result);
+        if (how == PYGEN_RETURN) {
+            if (result != Py_None) {
+                return rescind_stop(result);
+            }
+            Py_CLEAR(result); /* the end, and None, is no exception for whoever iterates in C */
+        }
+        return result;
+    }
+
+    static PyObject *rescind_send_method(PyObject *self, PyObject *value) {
+        PyObject *result = NULL;
+        PySendResult how = rescind_sending(self, value, &result);
+        return how == PYGEN_RETURN ? rescind_stop(result) : result;
+    }
+
+    static PyMethodDef rescind_send_def = {"send", rescind_send_method, METH_O, NULL};
+
+    /* A type made by Cython cannot say that it has `am_send`, which 3.11 resumes it by; from 3.12 on
+       it is `tp_iternext` for None, and the method for all else. */
+    static int rescind_send_with(PyTypeObject *type, sendfunc send) {
+        PyObject *method = PyDescr_NewMethod(type, &rescind_send_def);
+        int failed = method == NULL || PyDict_SetItemString(type->tp_dict, "send", method) < 0;
+        Py_XDECREF(method);
+        if (failed) {
+            return -1;
+        }
+        rescind_sending = send;
         type->tp_as_async->am_send = send;
+        type->tp_iternext = rescind_next;
+        PyType_Modified(type);
+        return 0;
     }
     static PySendResult rescind_resume(PyObject *iterator, PyObject *value, PyObject **result) {
         return PyIter_Send(iterator, value, result);
     }
     """
     ctypedef PySendResult (*sendfunc)(PyObject *, PyObject *, PyObject **) noexcept
-    void rescind_send_with(object type, sendfunc send) noexcept
+    PyObject *rescind_next(PyObject *iterator) noexcept
+    int rescind_send_with(PyTypeObject *type, sendfunc send) except -1
     PySendResult rescind_resume(PyObject *iterator, PyObject *value, PyObject **result) noexcept
 
 
@@ -80,8 +132,8 @@ cdef extern from *:
 cdef class Parked:
     """`poll.park`: what an await of a future is to the coroutine.
 
-    It is resumed by `send`, which the interpreter calls without a `StopIteration`; the methods are
-    for whoever traces, or drives it by hand.
+    It is resumed in C, as far as can be without a `StopIteration`; the methods are for whoever
+    traces, or drives it by hand.
     """
 
     def __cinit__(self, future, elsewhere):
@@ -95,18 +147,13 @@ cdef class Parked:
         return self
 
     def __next__(self):
-        return self.send(None)
-
-    def send(self, value):
-        """Resume it; at the end StopIteration has the value."""
-        cdef PyObject *result = NULL
-        cdef PySendResult how = send_parked(<PyObject *>self, <PyObject *>value, &result)
-        if how == PYGEN_ERROR:
+        cdef PyObject *result = rescind_next(<PyObject *>self)
+        if result is NULL:
+            if PyErr_Occurred() is NULL:
+                raise StopIteration
             PyErr_raise()
         sent = <object>result
         Py_DECREF(sent)
-        if how == PYGEN_RETURN:
-            raise StopIteration(sent)
         return sent
 
     def throw(self, kind, value=None, traceback=None):
@@ -154,7 +201,7 @@ cdef PySendResult send_parked(PyObject *iterator, PyObject *value, PyObject **re
     return PYGEN_RETURN
 
 
-rescind_send_with(Parked, send_parked)
+rescind_send_with(<PyTypeObject *>Parked, send_parked)
 
 
 cdef bint has_region() noexcept:

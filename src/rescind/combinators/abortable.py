@@ -10,6 +10,7 @@ from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.poll import Context, Future, Pending, Waker
 from rescind._core.reason import CancelReason, make_reason
+from rescind.combinators.children import cancel_children
 from rescind.combinators.parallel import Parallel
 
 __all__ = ["AbortHandle", "Abortable", "abortable"]
@@ -89,9 +90,8 @@ class Abortable(Parallel[T]):
                 self.drop()
                 raise Canceled(reason).error(_ABORTED)
             # A child that is ready already keeps its value (R16): it finds that out itself.
-            self._children.cancel(
-                [child for child in self._children.cells if child.request is None], reason, cx
-            )
+            fresh = [child for child in self._children.cells if child.request is None]
+            cancel_children(fresh, reason, self._children.grace, cx)
         return super().poll(cx)
 
     def drop(self) -> None:

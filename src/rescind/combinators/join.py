@@ -44,7 +44,7 @@ class JoinAll(Parallel[tuple[Any, ...]]):
             reason = parent_reason(
                 CancelKind.SIBLING_FAILED, f"child {child.index} failed: {what}", cx
             )
-            self._children.cancel(self._children.cells, reason, cx)
+            self._children.cancel(reason, cx, wanted=False)
 
     def _result(self) -> tuple[Any, ...]:
         error = self._error()

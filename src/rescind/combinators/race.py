@@ -60,7 +60,7 @@ class Race(Parallel[T]):
         children = self._children
         if children.alive:
             reason = parent_reason(CancelKind.RACE_LOST, f"lost to {_label(winner)}", cx)
-            children.cancel(children.cells, reason, cx)
+            children.cancel(reason, cx, wanted=self._on_undelivered is not None)
 
     def _hand_back(self, value: T) -> None:
         if self._on_undelivered is None:
@@ -185,7 +185,8 @@ def race(
         biased: poll woken children in argument order.
         grace: for the losers' cleanup, in seconds; by default the task's.
         on_undelivered: called with the value of a loser that completed after all, or of the winner
-            if the race is dropped meanwhile; without it such a value is discarded.
+            if the race is dropped meanwhile; without it such a value is discarded, and what a
+            primitive has given to a loser goes back.
 
     Returns:
         The winner's value; its exception is raised.

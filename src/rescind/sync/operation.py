@@ -54,6 +54,7 @@ class Operation(Future[T]):
 
     __slots__ = ("_ended", "_section", "_taken", "_waiter")
     _native = True
+    _gives_back = True  # O1
     _meant: ClassVar[bool] = True  # Is it a mistake to make one, and never to await it?
 
     def __init__(self, section: Section) -> None:

@@ -100,7 +100,7 @@ class Guarded(Parallel[R]):
                 reason = self._asked = self._token.reason
                 assert reason is not None
                 following = CancelRequest(reason).follow(message="its token was canceled")
-                children.cancel((child,), following.reason, cx)
+                children.cancel(following.reason, cx, wanted=True)
                 self._step(cx)
         if children.alive:
             return PENDING
