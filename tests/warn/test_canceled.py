@@ -1,6 +1,7 @@
 """Warnings about canceled tasks: slow cleanups, shields, and cancellations that were swallowed."""
 
 import re
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -144,6 +145,25 @@ def test_a_shield_that_holds_nothing_back_is_not_told() -> None:
     async def main() -> None:
         with rescind.shielded():
             await rescind.sleep(5 * SLOW)
+
+    assert said.run(main, only(shield_held=SLOW)) == []
+
+
+def test_who_only_waits_for_its_turn_is_held_back_by_no_shield() -> None:
+    """Of very many that are canceled at once, the last have to wait for the others."""
+    said = Said()
+
+    async def waits() -> None:
+        await rescind.never()
+
+    async def main() -> None:
+        tasks = [rescind.spawn(waits()) for _ in range(5_000)]
+        await rescind.yield_now()
+        for task in tasks:
+            task.cancel()
+        time.sleep(2 * SLOW)  # noqa: ASYNC251 - everything stands still
+        for task in tasks:
+            await task.join()
 
     assert said.run(main, only(shield_held=SLOW)) == []
 

@@ -31,6 +31,7 @@ from rescind._core.executor import Executor
 from rescind._core.explanation import reason_text
 from rescind._core.hooks import explaining, hooks
 from rescind._core.outcome import Completed
+from rescind._core.phase import Phase
 from rescind._core.reason import CancelKind
 from rescind._core.vigil import Vigil
 from rescind._core.waiting import children_of, found_at, parts_of, waits_of
@@ -66,6 +67,9 @@ _UNAWAITED: Final = "futures that were never awaited"
 _ABSORBED: Final = "cancellations that were swallowed"
 #: A task that swallows these ends all the same, and nobody waits for more.
 _AT_THE_END: Final = frozenset({CancelKind.SHUTDOWN, CancelKind.SIGNAL})
+
+#: Nothing holds it back but those in the queue before it.
+_ITS_TURN: Final = (Phase.NEW, Phase.READY, Phase.REQUESTED)
 
 
 class Watch(Vigil):
@@ -235,6 +239,9 @@ class Watch(Vigil):
             shielded = not _raised(task)
             limit = self._warnings.shield_held if shielded else self._warnings.slow_cleanup
             if limit is None or (task.id, shielded) in self._told:
+                continue
+            if shielded and task.phase in _ITS_TURN:
+                waiting = True
                 continue
             since = _asked_at(task, now)
             grace_at = None if task.request is None else task.request.grace_at
