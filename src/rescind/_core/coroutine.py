@@ -299,7 +299,7 @@ class CoroutineFuture(ScopeStack, Generic[T]):
                 keeper.assume(identity)  # what was polled inside had its own (D6)
             try:
                 if error is None:
-                    yielded = coro.send(value)  #: compiled: yielded = send(coro, value)
+                    yielded = coro.send(value)  #: compiled: yielded = None; yielded = send(coro, value)
                     #: compiled: if yielded is ENDED: self._state = _ENDED; return take_returned()
                 else:
                     thrown, error = error, None
