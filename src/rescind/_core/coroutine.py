@@ -299,7 +299,7 @@ class CoroutineFuture(ScopeStack, Generic[T]):
                 keeper.assume(identity)  # what was polled inside had its own (D6)
             try:
                 if error is None:
-                    yielded = coro.send(value)  #: compiled: yielded = None; yielded = send(coro, value)
+                    yielded = coro.send(value)  #: compiled: yielded = send(coro, value)
                     #: compiled: if yielded is ENDED: self._state = _ENDED; return take_returned()
                 else:
                     thrown, error = error, None
@@ -317,9 +317,9 @@ class CoroutineFuture(ScopeStack, Generic[T]):
             value = None
             try:
                 self._leaf = leaf = self._adopt(yielded, cx)
-                self._fresh = True
+                self._fresh, yielded = True, None  # its finalizer may run code: not at the send
             except (TypeError, UsageError) as exc:
-                leaf, error = None, exc
+                leaf, error, yielded = None, exc, None
 
     def _settle(self, outcome: Outcome[Any]) -> tuple[Any, BaseException | None]:
         """Turn the outcome of the canceled leaf into what the coroutine is resumed with."""
