@@ -15,8 +15,8 @@ MUTANTS = (
         "an operation that was given what it waited for gives it back when it is canceled",
         "R7, O1",
         "sync/operation.py",
-        "            if waiter is not None and waiter.woken:",
-        "            if waiter is None and self._waiter is not None:",
+        "            if waiter is not None and waiter.woken and not",
+        "            if waiter is None and self._waiter is not None and not",
         ("models/test_order.py::test_what_was_given_is_delivered_though_it_is_canceled_then",),
     ),
     Mutant(

@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 
 import rescind
+from rescind._core.cell import Cell
+from rescind._core.coroutine import CoroutineFuture
+from rescind._core.current import local
+from rescind._core.poll import NoopWaker
+from rescind.lowlevel import PENDING, Context
 from rescind.sync import Event, Mutex, RwLock, Semaphore, channel
+from tests.core.kit import request
 
 
 class Thing:
@@ -93,6 +99,73 @@ def test_the_loser_gives_back_what_it_was_given(make: Callable[[], Thing]) -> No
         assert thing.there()
 
     rescind.run(main)
+
+
+@pytest.mark.parametrize("make", THINGS)
+def test_so_does_one_that_is_wrapped(make: Callable[[], Thing]) -> None:
+    """However deep: nobody inside has a cleanup that would give it back."""
+
+    async def main() -> None:
+        thing = make()
+
+        def race(stop: Event) -> Awaitable[Any]:
+            wrapped = rescind.join(rescind.timeout(thing.wait(), 60))
+            return rescind.race(stop.wait(), wrapped, biased=True)
+
+        await _raced(thing, race)
+        assert thing.there()
+
+    rescind.run(main)
+
+
+@pytest.mark.parametrize("make", THINGS)
+def test_a_coroutine_that_loses_has_it_delivered(make: Callable[[], Thing]) -> None:
+    """It goes on to its next park, and is canceled there: it has it, and gives it back itself."""
+    got = []
+
+    async def main() -> None:
+        thing = make()
+
+        async def uses() -> None:
+            got.append(await thing.wait())
+            await rescind.never()
+
+        await _raced(thing, lambda stop: rescind.race(stop.wait(), uses(), biased=True))
+
+    rescind.run(main)
+    assert len(got) == 1
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_what_another_thread_gives_between_two_polls_goes_to_a_coroutine_alone(
+    inside: bool,
+) -> None:
+    """A coroutine's leaf is polled before it is canceled; it may be given something in between."""
+
+    async def nothing() -> None:
+        pass
+
+    semaphore, cx = Semaphore(1), Context(NoopWaker())
+    semaphore.acquire_nowait()
+    cx.cell = cell = Cell(CoroutineFuture(nothing()), None)
+    cell.lost = True
+    acquire = semaphore.acquire()
+    assert acquire.poll(cx) is PENDING
+    semaphore.release()
+    driver = CoroutineFuture(nothing())
+    driver.cx = cx if inside else Context(NoopWaker())
+    local.region = driver
+    try:
+        ended = acquire.poll_cancel(cx, request())
+    finally:
+        local.region = driver.cx = None
+    assert (isinstance(ended, rescind.Completed), semaphore.statistics().available) == (
+        inside,
+        0 if inside else 1,
+    )
+    driver.drop()
+    assert cell.future is not None
+    cell.future.drop()
 
 
 @pytest.mark.parametrize("make", THINGS)

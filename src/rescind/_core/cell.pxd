@@ -33,6 +33,7 @@ cdef class Cell(Waker):
     cdef public object ended
     cdef public Future future
     cdef public object grace
+    cdef public bint lost
     cdef public bint overran
     cdef public Cell parent
     cdef public object request

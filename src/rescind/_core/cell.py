@@ -113,6 +113,7 @@ class Cell(Waker, Generic[T]):
         "ended",
         "future",
         "grace",
+        "lost",
         "overran",
         "parent",
         "request",
@@ -153,6 +154,8 @@ class Cell(Waker, Generic[T]):
         self.absorbed = False
         # Was its cleanup still under way when its grace was over, or was cut short (R24)?
         self.overran = False
+        # Has its value nobody who would take it? Then what it was given goes back (R7).
+        self.lost = False
         # What must know of a request before it is delivered (R13); None if there was nothing yet.
         self.dependents: list[Dependent] | None = None
         # Rings when the grace is over; None if none runs.

@@ -159,9 +159,6 @@ class Future(Generic[T_co]):
     _native: ClassVar[bool] = False
     """Is it one of rescind's own, which need no watching (see `watched.Watched`)?"""
 
-    _gives_back: ClassVar[bool] = False
-    """Does its drop give back what it was already given, so that another one has it (R7)?"""
-
     def poll(self, cx: Context) -> T_co | Pending:
         """Return the output, or `PENDING` having stored ``cx.waker``, or raise (F1)."""
         raise NotImplementedError(f"{type(self).__qualname__} must define poll(self, cx)")

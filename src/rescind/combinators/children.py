@@ -254,16 +254,10 @@ class Children(Owner):
         With ``wanted``, somebody takes the value of one that completes all the same. Otherwise an
         operation of a primitive gives back what it was given, but has not said yet (R7).
         """
-        cells = self.cells
-        cancel_children(cells, reason, self.grace, cx)
-        if wanted:
-            return
-        for child in cells:
-            future, request = child.future, child.request
-            if future is not None and future._gives_back and child.started and request is not None:
-                request.grace_at = None  # it overran nothing
-                child.arm_grace()
-                child.drop_now(request)
+        if not wanted:
+            for child in self.cells:
+                child.lost = True
+        cancel_children(self.cells, reason, self.grace, cx)
 
     def forward(self, request: CancelRequest) -> None:
         """Pass the parent's own request on to every child that has not ended (R13, B3)."""

@@ -54,7 +54,6 @@ class Operation(Future[T]):
 
     __slots__ = ("_ended", "_section", "_taken", "_waiter")
     _native = True
-    _gives_back = True  # O1
     _meant: ClassVar[bool] = True  # Is it a mistake to make one, and never to await it?
 
     def __init__(self, section: Section) -> None:
@@ -128,7 +127,7 @@ class Operation(Future[T]):
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
         with self._section:
             waiter = self._waiter
-            if waiter is not None and waiter.woken:
+            if waiter is not None and waiter.woken and not _goes_to_nobody(cx):
                 try:
                     output = self._step(cx)
                 except Exception as exc:
@@ -158,6 +157,20 @@ class Operation(Future[T]):
         self._ended = True
         if waiter is not None:
             self._withdraw(waiter)
+
+
+def _goes_to_nobody(cx: Context) -> bool:
+    """Would an output be discarded: is it that of a loser, and of no coroutine inside it?
+
+    A coroutine has the output delivered, for it has the cleanup that gives it back.
+    """
+    cell, region = cx.cell, local.region
+    within = None if region is None or region.cx is None else region.cx.cell
+    while cell is not None and cell is not within:
+        if cell.lost:
+            return True
+        cell = cell.parent
+    return False
 
 
 class Looking(Operation[T]):
