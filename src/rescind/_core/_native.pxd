@@ -3,6 +3,8 @@
 cdef bint has_region() noexcept
 cdef object get_region()
 cdef int set_region(object region) except -1
+cdef object get_executor()
+cdef int set_executor(object executor) except -1
 cdef unsigned long get_ident() noexcept
 cdef int enter(object context) except -1
 cdef int leave(object context) except -1

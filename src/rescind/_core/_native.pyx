@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""What the compiled form takes from C instead of Python: the region of a thread, contexts, `send`.
+"""What the compiled form takes from C instead of Python: what a thread runs, contexts, `send`.
 
 *What it is.* The only module without an interpreted twin: each line of the core that uses it stands
 beside the Python that it replaces (``#: compiled:``).
@@ -19,11 +19,14 @@ cdef extern from *:
     """
     #if defined(_MSC_VER)
     static __declspec(thread) PyObject *rescind_region = NULL;
+    static __declspec(thread) PyObject *rescind_executor = NULL;
     #else
     static __thread PyObject *rescind_region = NULL;
+    static __thread PyObject *rescind_executor = NULL;
     #endif
     """
     PyObject *rescind_region
+    PyObject *rescind_executor
 
 
 cdef extern from "Python.h":
@@ -253,17 +256,42 @@ cdef object take_returned():
     return returned
 
 
-class _Others(_local):
-    executor = None
+cdef object get_executor():
+    return None if rescind_executor is NULL else <object>rescind_executor
+
+
+cdef int set_executor(object executor) except -1:
+    global rescind_executor
+    cdef PyObject *before = rescind_executor
+    if executor is None:
+        rescind_executor = NULL
+    else:
+        Py_INCREF(executor)
+        rescind_executor = <PyObject *>executor
+    Py_XDECREF(before)
+    return 0
+
+
+cdef class _Last:
+    """Lets go of what a thread refers to: the thread does, with its locals, when it ends."""
+
+    cdef unsigned long _thread
+
+    def __cinit__(self):
+        self._thread = get_ident()
+
+    def __dealloc__(self):
+        if self._thread == get_ident():
+            set_executor(None)
 
 
 cdef class ThreadLocal:
-    """`current.Local`, with the region kept by C."""
+    """`current.Local`, kept by C."""
 
-    cdef object _others
+    cdef object _locals
 
     def __init__(self):
-        self._others = _Others()
+        self._locals = _local()
 
     @property
     def region(self):
@@ -275,11 +303,14 @@ cdef class ThreadLocal:
 
     @property
     def executor(self):
-        return self._others.executor
+        return get_executor()
 
     @executor.setter
     def executor(self, value):
-        self._others.executor = value
+        # Only this one outlasts its block; a turn's is put back.
+        if value is not None and not hasattr(self._locals, "last"):
+            self._locals.last = _Last()
+        set_executor(value)
 
 
 local = ThreadLocal()

@@ -1,6 +1,6 @@
 cimport cython
 
-from rescind._core._native cimport get_ident
+from rescind._core._native cimport get_executor, get_ident, set_executor
 from rescind._core.cell cimport Cell
 from rescind._core.engine cimport Engine
 from rescind._core.statistics cimport Counts

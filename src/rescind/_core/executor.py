@@ -252,9 +252,9 @@ class Executor(Engine):
         """Fire timers, take what is ready, cancel or poll each, re-arm the host once."""
         if self._turning:
             return
-        outer = local.executor
+        outer = local.executor  #: compiled: outer = get_executor()
         self._turning = True
-        local.executor = self
+        local.executor = self  #: compiled: set_executor(self)
         self.thread = get_ident()  # a loop that nobody runs may be run by another thread next
         counts = self._counts
         counts.turns += 1
@@ -285,7 +285,7 @@ class Executor(Engine):
                 vigil.turned(self, monotonic() - began, steps)
             self.current = None
             self._turning = False
-            local.executor = outer
+            local.executor = outer  #: compiled: set_executor(outer)
             self._arm()
 
     def wake_directly(self, waker: Waker) -> None:
