@@ -286,8 +286,10 @@ MUTANTS = (
         "whoever came last is served first",
         "W1, P71",
         "_core/waitlist.py",
-        '        """The first in line; None if nobody waits."""\n        return self._first',
-        '        """The first in line; None if nobody waits."""\n        return self._last',
+        "        waiter._prev = last\n        if last is None:\n            self.first = waiter\n        else:\n"
+        "            last._next = waiter\n        self.last = waiter",
+        "        waiter._next = first = self.first\n        if first is None:\n            self.last = waiter\n        else:\n"
+        "            first._prev = waiter\n        self.first = waiter",
         ("P71",),
     ),
     Mutant(

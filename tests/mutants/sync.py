@@ -338,8 +338,8 @@ MUTANTS = (
         "a receive that makes room does not let in those who wait for it",
         "P73, C2",
         "sync/channel_core.py",
-        "        if taken:\n            self.settle()\n            return taken\n        if self.capacity",
-        "        if taken:\n            return taken\n        if self.capacity",
+        "            self.settle()\n            return value\n",
+        "            return value\n",
         (f"{CHANNELS}channel_of_one",),
     ),
     Mutant(

@@ -363,7 +363,7 @@ def test_leaving_the_block_never_suspends() -> None:
         mutex.acquire_nowait()
         leave = mutex.__aexit__(None if exc is None else type(exc), exc, None)
         with pytest.raises(StopIteration):
-            leave.send(None)
+            next(leave.__await__())
         assert not mutex.locked()
 
 

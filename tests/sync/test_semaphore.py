@@ -147,7 +147,7 @@ def test_leaving_the_block_never_suspends() -> None:
     for block, n in ((semaphore, 1), (semaphore.permits(3), 3)):
         semaphore.acquire_nowait(n)
         with pytest.raises(StopIteration):
-            block.__aexit__(GeneratorExit, GeneratorExit(), None).send(None)
+            next(block.__aexit__(GeneratorExit, GeneratorExit(), None).__await__())
         assert 4 == semaphore.available
 
 

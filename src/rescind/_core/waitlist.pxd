@@ -1,3 +1,9 @@
+cimport cython
+
+
+cdef object _KEPT
+
+
 cdef class Waiter:
     cdef public object waker
     cdef public object wants
@@ -10,14 +16,22 @@ cdef class Waiter:
 
 
 cdef class WaitList:
-    cdef public Waiter _first
-    cdef public Waiter _last
+    cdef public Waiter first
+    cdef public Waiter last
     cdef public Py_ssize_t _length
     cdef public Py_ssize_t _tickets
 
+    @cython.locals(waiter=Waiter)
+    cpdef Waiter join(self, waker, wants=*, given=*)
+    cpdef bint move(self, Waiter waiter, WaitList to) except -1
     cpdef leave(self, Waiter waiter)
+    @cython.locals(waiter=Waiter)
     cpdef wake_one(self)
     cpdef wake(self, Waiter waiter, given=*)
+    cpdef pick(self, Waiter waiter, given=*)
+    @cython.locals(waiter=Waiter)
     cpdef wake_all(self, given=*)
+    @cython.locals(last=Waiter)
     cpdef _link(self, Waiter waiter)
+    @cython.locals(before=Waiter, after=Waiter)
     cpdef bint _unlink(self, Waiter waiter)

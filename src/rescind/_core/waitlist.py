@@ -63,13 +63,18 @@ class Waiter:
 
 
 class WaitList:
-    """Those who wait, in order of arrival."""
+    """Those who wait, in order of arrival.
 
-    __slots__ = ("_first", "_last", "_length", "_tickets")
+    Attributes:
+        first: the first in line; None if nobody waits.
+        last: the last in line; None if nobody waits.
+    """
+
+    __slots__ = ("_length", "_tickets", "first", "last")
 
     def __init__(self) -> None:
-        self._first: Waiter | None = None
-        self._last: Waiter | None = None
+        self.first: Waiter | None = None
+        self.last: Waiter | None = None
         self._length = 0
         # How many have ever joined.
         self._tickets = 0
@@ -79,20 +84,10 @@ class WaitList:
 
     def __iter__(self) -> Iterator[Waiter]:
         """Iterate over a list that is not changed meanwhile, first in line first."""
-        waiter = self._first
+        waiter = self.first
         while waiter is not None:
             yield waiter
             waiter = waiter._next
-
-    @property
-    def first(self) -> Waiter | None:
-        """The first in line; None if nobody waits."""
-        return self._first
-
-    @property
-    def last(self) -> Waiter | None:
-        """The last in line; None if nobody waits."""
-        return self._last
 
     @property
     def tickets(self) -> int:
@@ -119,7 +114,7 @@ class WaitList:
     def wake_one(self) -> bool:
         """Wake the first in line; return False if nobody waits."""
         while True:
-            waiter = self._first
+            waiter = self.first
             if waiter is None:
                 return False
             if self.wake(waiter):
@@ -166,7 +161,7 @@ class WaitList:
         woken = 0
         latest = self._tickets
         while True:
-            waiter = self._first
+            waiter = self.first
             if waiter is None or waiter.ticket > latest:
                 return woken
             woken += self.wake(waiter, given)
@@ -175,14 +170,14 @@ class WaitList:
 
     def _link(self, waiter: Waiter) -> None:
         self._tickets = waiter.ticket = self._tickets + 1
-        last = self._last
+        last = self.last
         waiter._list = self
         waiter._prev = last
         if last is None:
-            self._first = waiter
+            self.first = waiter
         else:
             last._next = waiter
-        self._last = waiter
+        self.last = waiter
         self._length += 1
 
     def _unlink(self, waiter: Waiter) -> bool:
@@ -191,11 +186,11 @@ class WaitList:
             return False
         before, after = waiter._prev, waiter._next
         if before is None:
-            self._first = after
+            self.first = after
         else:
             before._next = after
         if after is None:
-            self._last = before
+            self.last = before
         else:
             after._prev = before
         waiter._list = waiter._prev = waiter._next = None

@@ -30,9 +30,10 @@ from bisect import bisect
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from rescind._core.errors import Closed
+from rescind._core.poll import PENDING, Pending
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.section import Section
 
@@ -78,6 +79,7 @@ class ChannelStatistics:
 class ChannelCore(Generic[T]):
     """The state of one channel."""
 
+    #: compiled: __class_getitem__ = classmethod(__import__("types").GenericAlias)
     __slots__ = (
         "_grants",
         "_on_undelivered",
@@ -168,7 +170,7 @@ class ChannelCore(Generic[T]):
                 if self.free() < 1:
                     return
                 if self.section.wake(putters, putter, True):
-                    self.accept(self._letter(putter))
+                    self.accept(_letter(putter))
             elif self.free() < wants:
                 return
             elif self.section.wake(putters, putter, True):
@@ -197,14 +199,22 @@ class ChannelCore(Generic[T]):
         self.reserved -= slots
         self.settle()
 
-    @staticmethod
-    def _letter(putter: Waiter) -> T:
-        """Return the value of a send whose turn has come."""
-        letter: tuple[T] = putter.wants
-        putter.wants = None
-        return letter[0]
-
     # -- out --------------------------------------------------------------------------------------
+
+    def take_one(self) -> T | Pending:
+        """Return the oldest value; `PENDING` if it has to be waited for.
+
+        Raises:
+            Closed: there is none, nor will there be.
+        """
+        if self.queue:
+            if self._returned:
+                self._returned.pop(0)
+            value = self.queue.popleft()
+            self.settle()
+            return value
+        taken = self.take(1)
+        return taken[0] if taken else PENDING
 
     def take(self, limit: int) -> list[T]:
         """Return up to ``limit`` values, the oldest first; none if it has to be waited for.
@@ -226,7 +236,7 @@ class ChannelCore(Generic[T]):
                 if not isinstance(putter.wants, tuple):
                     break
                 if self.section.wake(self.putters, putter, True):
-                    taken.append(self._letter(putter))
+                    taken.append(_letter(putter))
             if taken:
                 self.settle()  # behind them may be one who wants no slot at all
         if not taken and self.ended():
@@ -324,6 +334,13 @@ class ChannelCore(Generic[T]):
         limit = "" if self.capacity is None else f"/{self.capacity}"
         state = ", closed" if self.closed else "" if self.senders else ", no senders"
         return f"{name} ({len(self.queue)}{limit}{state})"
+
+
+def _letter(putter: Waiter) -> Any:
+    """Return the value of a send whose turn has come."""
+    letter: tuple[object] = putter.wants
+    putter.wants = None
+    return letter[0]
 
 
 def check_undelivered(on_undelivered: object) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
@@ -32,6 +32,7 @@ from rescind._core.reason import CancelRequest
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.arguments import checked_count
 from rescind.sync.holder import Holder, holder_here
+from rescind.sync.leaving import LEFT
 from rescind.sync.mutex import Mutex, MutexAcquire, MutexStatistics
 from rescind.sync.operation import Operation
 
@@ -126,13 +127,14 @@ class Condition:
     def __aenter__(self) -> Future[None]:
         return MutexAcquire(self._mutex, id(sys._getframe(1)))
 
-    async def __aexit__(
+    def __aexit__(
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None:
+    ) -> Awaitable[None]:
         self._mutex._leave(exc, id(sys._getframe(1)))
+        return LEFT
 
     # -- waiting and notifying --------------------------------------------------------------------
 

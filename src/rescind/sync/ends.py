@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 from rescind._core.errors import Closed, WouldBlock
 from rescind.sync.section import Section
@@ -19,6 +19,10 @@ from rescind.sync.section import Section
 __all__ = ["End", "Full", "NotSent", "check_capacity"]
 
 E = TypeVar("E", bound="End")
+
+Ask: TypeAlias = Callable[[], bool]
+
+_exiting: Final = sys.is_finalizing
 
 
 class NotSent(Closed):
@@ -93,9 +97,11 @@ class End:
     ) -> None:
         self._shut()
 
-    def __del__(self, exiting: Callable[[], bool] = sys.is_finalizing) -> None:
+    def __del__(self, exiting: Ask = _exiting) -> None:  #: compiled: def __del__(self):
         # At the very exit nobody is left to be told, and modules have been emptied.
-        if getattr(self, "_open", False) and not exiting():
+        #: compiled: left = self._open and not _exiting()
+        left = getattr(self, "_open", False) and not exiting()  #: compiled: pass
+        if left:
             self._shut()
 
     def __reduce__(self) -> NoReturn:

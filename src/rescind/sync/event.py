@@ -75,7 +75,9 @@ class Event:
         """Let it have happened: all who wait go on, also if `clear` follows at once."""
         section = self._section
         lock = section.lock
-        if section.posted or section.inside() or not lock.acquire(False):
+        #: compiled: own = section.try_enter()
+        own = not section.posted and not section.inside() and lock.acquire(False)  #: compiled: pass
+        if not own:
             section.post(self._happen)
             return
         self._set = True
@@ -126,7 +128,7 @@ class _Wait(Operation[None]):
     __slots__ = ("_event",)
 
     def __init__(self, event: Event) -> None:
-        super().__init__(event._section)
+        super().__init__(event._section)  #: compiled: self._section = event._section
         self._event = event
 
     def _attempt(self, cx: Context) -> Pending | None:

@@ -81,7 +81,7 @@ def closing(here: Holder) -> bool:
 
 def holder_here() -> Holder:
     """Return who is running now, on this thread."""
-    region = local.region
+    region = local.region  #: compiled: region = get_region()
     executor = local.executor
     task: Any = None
     if region is not None and foreign.drives is not None and foreign.drives(region):

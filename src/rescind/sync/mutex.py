@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from reprlib import recursive_repr
 from types import TracebackType
@@ -27,6 +28,7 @@ from rescind._core.reason import CancelKind, CancelReason
 from rescind._core.task import Task
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.holder import Holder, closing, holder_here
+from rescind.sync.leaving import LEFT
 from rescind.sync.operation import Operation
 from rescind.sync.section import Section
 
@@ -147,7 +149,9 @@ class Mutex:
         here = holder_here()
         section = self._section
         lock = section.lock
-        if section.posted or section.inside() or not lock.acquire(False):
+        #: compiled: own = section.try_enter()
+        own = not section.posted and not section.inside() and lock.acquire(False)  #: compiled: pass
+        if not own:
             if not section.posted and not self._forfeits:
                 self._owned_by(here)
             section.post(self._release, here)
@@ -244,15 +248,18 @@ class Mutex:
         self._forfeits.pop(holder, None)
 
     def __aenter__(self) -> Future[None]:
-        return MutexAcquire(self, id(sys._getframe(1)))
+        frame = sys._getframe(1)  #: compiled: frame = sys._getframe(0)
+        return MutexAcquire(self, id(frame))
 
-    async def __aexit__(
+    def __aexit__(
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None:
-        self._leave(exc, id(sys._getframe(1)))
+    ) -> Awaitable[None]:
+        frame = sys._getframe(1)  #: compiled: frame = sys._getframe(0)
+        self._leave(exc, id(frame))
+        return LEFT
 
     # -- what it is -------------------------------------------------------------------------------
 
@@ -286,8 +293,11 @@ class Mutex:
                 self._poisoned,
             )
 
-    @recursive_repr("<Mutex …>")  # the holder may be told by what it awaits
     def __repr__(self) -> str:
+        return self._told()
+
+    @recursive_repr("<Mutex …>")  # the holder may be told by what it awaits
+    def _told(self) -> str:
         name = "" if self.name is None else f" {self.name!r}"
         owner = self._owner
         poisoned = "" if self._poisoned is None else ", poisoned"
@@ -300,7 +310,7 @@ class MutexAcquire(Operation[None]):
     __slots__ = ("_frame", "_holder", "_mutex")
 
     def __init__(self, mutex: Mutex, frame: int | None = None) -> None:
-        super().__init__(mutex._section)
+        super().__init__(mutex._section)  #: compiled: self._section = mutex._section
         self._mutex = mutex
         # Stands for the frame whose block it enters, if it does that.
         self._frame = frame

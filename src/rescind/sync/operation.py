@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import ClassVar, Protocol, TypeVar
+from typing import ClassVar, Final, Protocol, TypeAlias, TypeVar
 
 from rescind._core.current import local
 from rescind._core.outcome import Canceled, Completed, Error, Outcome, also_of
@@ -43,6 +43,10 @@ from rescind.sync.section import Section
 __all__ = ["Looking", "Operation", "Unwanted"]
 
 T = TypeVar("T")
+
+Ask: TypeAlias = Callable[[], bool]
+
+_exiting: Final = sys.is_finalizing
 
 
 class Operation(Future[T]):
@@ -143,11 +147,12 @@ class Operation(Future[T]):
         else:
             self._section.post(self._quit)
 
-    def __del__(self, exiting: Callable[[], bool] = sys.is_finalizing) -> None:
+    def __del__(self, exiting: Ask = _exiting) -> None:  #: compiled: def __del__(self):
         if self._waiter is not None:
-            if not exiting():  # else modules have been emptied
+            # At the very exit modules have been emptied.
+            if not exiting():  #: compiled: if not _exiting():
                 self._section.post(self._quit)  # O5
-        elif self._meant and not self._ended and local is not None:  # None: at the very exit
+        elif not self._ended and self._meant and local is not None:  # None: at the very exit
             executor = local.executor
             if executor is not None and executor.vigil is not None:
                 executor.vigil.unawaited(self)
@@ -224,7 +229,7 @@ class Unwanted(Operation[None]):
     __slots__ = ("_core",)
 
     def __init__(self, core: Watchable) -> None:
-        super().__init__(core.section)
+        super().__init__(core.section)  #: compiled: self._section = core.section
         self._core = core
 
     def _attempt(self, cx: Context) -> Pending | None:

@@ -28,10 +28,11 @@ class Receiver(End, Generic[T_co]):
     Threads: it may be used from any thread, and awaited by tasks of several runtimes.
     """
 
+    #: compiled: __class_getitem__ = classmethod(__import__("types").GenericAlias)
     __slots__ = ("_core",)
 
     def __init__(self, core: ChannelCore[Any]) -> None:
-        super().__init__(core.section)
+        super().__init__(core.section)  #: compiled: End.__init__(self, core.section)
         self._core = core
 
     def recv(self) -> Future[T_co]:
@@ -150,7 +151,7 @@ class _Taking(Operation[T]):
     __slots__ = ("_receiver",)
 
     def __init__(self, receiver: Receiver[Any]) -> None:
-        super().__init__(receiver._section)
+        super().__init__(receiver._section)  #: compiled: self._section = receiver._section
         self._receiver = receiver
 
     def _queue(self, waker: Waker) -> Waiter:
@@ -187,8 +188,10 @@ class _Recv(_Taking[T]):
     __slots__ = ()
 
     def _attempt(self, cx: Context) -> T | Pending:
-        taken: list[T] = self._take_now(1)
-        return taken[0] if taken else PENDING
+        receiver = self._receiver
+        if not receiver._open:
+            receiver._check_own()
+        return receiver._core.take_one()
 
     def _received(self, waiter: Waiter) -> T:
         value: T = self._collect(waiter, 1)[0]
@@ -202,13 +205,13 @@ class _Next(_Recv[T]):
 
     def _attempt(self, cx: Context) -> T | Pending:
         try:
-            return super()._attempt(cx)
+            return super()._attempt(cx)  #: compiled: return _Recv._attempt(self, cx)
         except Closed:
             raise StopAsyncIteration from None
 
     def _received(self, waiter: Waiter) -> T:
         try:
-            return super()._received(waiter)
+            return super()._received(waiter)  #: compiled: return _Recv._received(self, waiter)
         except Closed:
             raise StopAsyncIteration from None
 
@@ -219,7 +222,7 @@ class _RecvMany(_Taking[list[T]]):
     __slots__ = ("_limit",)
 
     def __init__(self, receiver: Receiver[T], limit: int) -> None:
-        super().__init__(receiver)
+        super().__init__(receiver)  #: compiled: _Taking.__init__(self, receiver)
         self._limit = limit
 
     def _attempt(self, cx: Context) -> list[T] | Pending:

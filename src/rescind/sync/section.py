@@ -55,7 +55,7 @@ class Section:
     __slots__ = ("due", "inside", "lock", "posted")
 
     def __init__(self) -> None:
-        self.lock = RLock()
+        self.lock = RLock()  #: compiled: self.lock = Lock()
         # `threading.Condition` asks a lock so, too.
         self.inside: Callable[[], bool] = self.lock._is_owned  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
         self.due: deque[Callable[[], object]] = deque()
@@ -73,11 +73,12 @@ class Section:
 
     def try_enter(self) -> bool:
         """Begin a step if that needs no waiting, as an outermost one; else it has to be posted."""
-        return not self.posted and not self.inside() and self.lock.acquire(False)
+        #: compiled: return not self.posted and self.lock.begin()
+        return not self.posted and not self.inside() and self.lock.acquire(False)  #: compiled: pass
 
     def catch_up(self) -> None:
         """Take the steps that were posted; called before a step (S3)."""
-        if self.inside():
+        if self.inside():  #: compiled: if self.lock.mine():
             return
         self.lock.acquire()
         try:
@@ -89,7 +90,7 @@ class Section:
 
     def leave(self) -> None:
         """Do what is due; called after a step, when the lock is free."""
-        if self.inside():
+        if self.inside():  #: compiled: if self.lock.mine():
             return  # the outermost step will
         due = self.due
         try:

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final
@@ -20,6 +21,7 @@ from rescind._core.errors import Closed, UsageError, WouldBlock
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.arguments import checked_count
+from rescind.sync.leaving import LEFT
 from rescind.sync.operation import Operation
 from rescind.sync.section import Section
 
@@ -162,7 +164,9 @@ class Semaphore:
         checked_count(n, "the permits to release")
         section = self._section
         lock = section.lock
-        if section.posted or section.inside() or not lock.acquire(False):
+        #: compiled: own = section.try_enter()
+        own = not section.posted and not section.inside() and lock.acquire(False)  #: compiled: pass
+        if not own:
             self._check_max(n)
             section.post(self._put_in, n)
             return
@@ -261,13 +265,14 @@ class Semaphore:
     def __aenter__(self) -> Future[None]:
         return self.acquire()
 
-    async def __aexit__(
+    def __aexit__(
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None:
+    ) -> Awaitable[None]:
         self.release()
+        return LEFT
 
     # -- what it is -------------------------------------------------------------------------------
 
@@ -311,13 +316,14 @@ class Permits:
     def __aenter__(self) -> Future[None]:
         return _Acquire(self._semaphore, self._n)
 
-    async def __aexit__(
+    def __aexit__(
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None:
+    ) -> Awaitable[None]:
         self._semaphore.release(self._n)
+        return LEFT
 
     def __repr__(self) -> str:
         return f"{self._n} of {self._semaphore!r}"
@@ -329,7 +335,7 @@ class _Acquire(Operation[None]):
     __slots__ = ("_n", "_semaphore")
 
     def __init__(self, semaphore: Semaphore, n: int) -> None:
-        super().__init__(semaphore._section)
+        super().__init__(semaphore._section)  #: compiled: self._section = semaphore._section
         self._semaphore = semaphore
         self._n = n
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from rescind._core.errors import Closed, UsageError, WouldBlock
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
@@ -18,6 +18,10 @@ __all__ = ["Permit", "Sender", "WeakSender"]
 
 T_contra = TypeVar("T_contra", contravariant=True)
 
+Ask: TypeAlias = Callable[[], bool]
+
+_exiting: Final = sys.is_finalizing
+
 
 class Sender(End, Generic[T_contra]):
     """Puts values into a channel; made by `channel` or `unbounded`.
@@ -28,10 +32,11 @@ class Sender(End, Generic[T_contra]):
     Threads: it may be used from any thread, and awaited by tasks of several runtimes.
     """
 
+    #: compiled: __class_getitem__ = classmethod(__import__("types").GenericAlias)
     __slots__ = ("_core",)
 
     def __init__(self, core: ChannelCore[Any]) -> None:
-        super().__init__(core.section)
+        super().__init__(core.section)  #: compiled: End.__init__(self, core.section)
         self._core = core
 
     def send(self, value: T_contra) -> Future[None]:
@@ -216,6 +221,7 @@ class Permit(Generic[T_contra]):
     or when nobody refers to it any more. As long as it has slots, the channel has not ended.
     """
 
+    #: compiled: __class_getitem__ = classmethod(__import__("types").GenericAlias)
     __slots__ = ("__weakref__", "_core", "_left")
 
     def __init__(self, core: ChannelCore[Any], slots: int) -> None:
@@ -264,8 +270,10 @@ class Permit(Generic[T_contra]):
     ) -> None:
         self.release()
 
-    def __del__(self, exiting: Callable[[], bool] = sys.is_finalizing) -> None:
-        if getattr(self, "_left", 0) and not exiting():
+    def __del__(self, exiting: Ask = _exiting) -> None:  #: compiled: def __del__(self):
+        #: compiled: left = self._left and not _exiting()
+        left = getattr(self, "_left", 0) and not exiting()  #: compiled: pass
+        if left:
             self.release()
 
     def __repr__(self) -> str:
@@ -278,17 +286,20 @@ class _Send(Operation[None]):
     __slots__ = ("_sender", "_value")
 
     def __init__(self, sender: Sender[Any], value: Any) -> None:
-        super().__init__(sender._section)
+        super().__init__(sender._section)  #: compiled: self._section = sender._section
         self._sender = sender
         # None from the end on: whoever has the value then, it is not this future.
         self._value = value
 
     def _attempt(self, cx: Context) -> Pending | None:
-        self._sender._check(self._value)
-        if not self._sender._core.has_room(1):
+        sender = self._sender
+        core = sender._core
+        if not sender._open or core.closed:
+            sender._check(self._value)
+        if not core.has_room(1):
             return PENDING
         value, self._value = self._value, None
-        self._sender._core.accept(value)
+        core.accept(value)
         return None
 
     def _queue(self, waker: Waker) -> Waiter:
@@ -319,7 +330,7 @@ class _Reserve(Operation[Permit[Any]]):
     __slots__ = ("_sender", "_slots")
 
     def __init__(self, sender: Sender[Any], slots: int) -> None:
-        super().__init__(sender._section)
+        super().__init__(sender._section)  #: compiled: self._section = sender._section
         self._sender = sender
         self._slots = slots
 
