@@ -6,11 +6,18 @@ cdef int set_region(object region) except -1
 cdef object get_executor()
 cdef int set_executor(object executor) except -1
 cdef unsigned long get_ident() noexcept
+cdef double monotonic() except -1
 cdef int enter(object context) except -1
 cdef int leave(object context) except -1
 cdef object send(object coroutine, object value)
 cdef object take_returned()
 cdef object ENDED
+cdef object swapped(object swap, object identity)
+
+
+cdef class Exchange:
+    cdef dict _current
+    cdef object _loop
 
 
 cdef class Parked:

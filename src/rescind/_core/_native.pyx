@@ -30,6 +30,9 @@ cdef extern from *:
 
 
 cdef extern from "Python.h":
+    PyObject *PyDict_GetItemWithError(object, object) except? NULL
+    int PyDict_SetItem(object, object, object) except -1
+    int PyDict_DelItem(object, object) except -1
     ctypedef enum PySendResult:
         PYGEN_RETURN
         PYGEN_ERROR
@@ -59,6 +62,35 @@ cdef extern from *:
     }
     """
     object rescind_send(object coroutine, object value, int *ended)
+
+
+cdef extern from *:
+    """
+    #if defined(_WIN32)
+    static double rescind_monotonic(void) {
+        double seconds = -1.0;
+        PyObject *time = PyImport_ImportModule("time");
+        PyObject *now = time == NULL ? NULL : PyObject_CallMethod(time, "monotonic", NULL);
+        if (now != NULL) {
+            seconds = PyFloat_AsDouble(now);
+        }
+        Py_XDECREF(now);
+        Py_XDECREF(time);
+        return seconds;
+    }
+    #else
+    #include <time.h>
+    static double rescind_monotonic(void) {
+        struct timespec now;
+        if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) {
+            PyErr_SetFromErrno(PyExc_OSError);
+            return -1.0;
+        }
+        return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    }
+    #endif
+    """
+    double rescind_monotonic() except -1
 
 
 ENDED = object()
@@ -231,6 +263,11 @@ cdef unsigned long get_ident() noexcept:
     return PyThread_get_thread_ident()
 
 
+cdef double monotonic() except -1:
+    """Return `time.monotonic`'s seconds."""
+    return rescind_monotonic()
+
+
 cdef int enter(object context) except -1:
     return PyContext_Enter(context)
 
@@ -270,6 +307,31 @@ cdef int set_executor(object executor) except -1:
         rescind_executor = <PyObject *>executor
     Py_XDECREF(before)
     return 0
+
+
+cdef class Exchange:
+    """`current_task.Exchange`: keeps in a dictionary, under a key, what is current there."""
+
+    def __cinit__(self, dict current, object loop):
+        self._current = current
+        self._loop = loop
+
+    def __call__(self, identity):
+        return swapped(self, identity)
+
+
+cdef object swapped(object swap, object identity):
+    """Make an identity current; return the one before."""
+    if type(swap) is not Exchange:
+        return swap(identity)
+    cdef Exchange exchange = <Exchange>swap
+    cdef PyObject *found = PyDict_GetItemWithError(exchange._current, exchange._loop)
+    previous = None if found is NULL else <object>found
+    if identity is not None:
+        PyDict_SetItem(exchange._current, exchange._loop, identity)
+    elif found is not NULL:
+        PyDict_DelItem(exchange._current, exchange._loop)
+    return previous
 
 
 cdef class _Last:

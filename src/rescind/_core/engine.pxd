@@ -1,3 +1,6 @@
+from rescind._core._native cimport swapped
+
+
 cdef class Engine:
     cdef object __weakref__
     cdef dict __dict__
@@ -15,5 +18,6 @@ cdef class Engine:
     cpdef resign(self)
 
     cpdef defer(self, waker)
+    cpdef wake_directly(self, waker)
     cpdef enqueue(self, task)
     cpdef forget(self, task, outcome)

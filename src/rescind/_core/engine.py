@@ -40,31 +40,34 @@ class Engine:
         self.rounds = 0
         self.keeps = False
         self.identity: Any = None
-        # What was current at the host before, and what makes it so again.
+        self._swap: Swap | None = host.swap
+        # What was current at the host before the turn's first identity.
         self._outside: Any = None
-        self._swap: Swap | None = None
 
     def assume(self, identity: Any) -> None:
         """Make an identity the current one, until another one is needed or the turn ends (E7)."""
         swap = self._swap
-        if swap is None:
-            swap = self._swap = self.host.swap
-            assert swap is not None  # or nothing has an identity
-            self._outside = swap(identity)
-        else:
-            swap(identity)
+        assert swap is not None  # or nothing has an identity
+        before = swap(identity)  #: compiled: before = swapped(swap, identity)
+        if self.identity is None:
+            self._outside = before
         self.identity = identity
 
     def resign(self) -> None:
         """Put back what was current before: code of others runs next (E7)."""
-        swap = self._swap
-        if swap is not None:
+        if self.identity is not None:
+            swap = self._swap
+            assert swap is not None
             before, self._outside = self._outside, None
-            self._swap = self.identity = None
-            swap(before)
+            self.identity = None
+            swap(before)  #: compiled: swapped(swap, before)
 
     def defer(self, waker: Waker) -> None:
         """Wake ``waker`` after the host has looked for I/O (E2)."""
+        raise NotImplementedError
+
+    def wake_directly(self, waker: Waker) -> None:
+        """Wake, and run the turn at once: this is a callback of the host's."""
         raise NotImplementedError
 
     def enqueue(self, task: Task[Any]) -> None:

@@ -1,11 +1,12 @@
 cimport cython
 
-from rescind._core._native cimport get_executor, get_ident, set_executor
+from rescind._core._native cimport get_executor, get_ident, monotonic, set_executor
 from rescind._core.cell cimport Cell
 from rescind._core.engine cimport Engine
 from rescind._core.statistics cimport Counts
 from rescind._core.task cimport Task
 from rescind._core.timers cimport Timers
+from rescind._core.vigil cimport Vigil
 
 
 cdef class Executor(Engine):
@@ -22,7 +23,7 @@ cdef class Executor(Engine):
     cdef public list overruns
     cdef public object on_forget
     cdef public object on_cleanup
-    cdef public object vigil
+    cdef public Vigil vigil
     cdef public int _budget
     cdef public object _ready
     cdef public list _deferred
@@ -38,6 +39,7 @@ cdef class Executor(Engine):
     cpdef add_timer(self, double at, waker)
     @cython.locals(steps=cython.int, round_ends=cython.int, task=Task, began=cython.double, counts=Counts)
     cpdef turn(self)
+    cpdef wake_directly(self, waker)
     cpdef _collect(self)
     cpdef rouse(self)
     cpdef _arm(self)

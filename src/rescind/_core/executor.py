@@ -29,7 +29,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from threading import get_ident  #: compiled: pass
-from time import monotonic
+from time import monotonic  #: compiled: pass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .current import executors, local

@@ -37,6 +37,13 @@ __all__ = ["AsyncioFuture", "AsyncioHost", "adopt", "executor_maker"]
 #: Where waiters live that nothing but the hand-over looks at.
 _LOCKS: Final = frozenset({"asyncio.locks", "asyncio.queues"})
 
+#: asyncio's own classes, and what they are asked without looking for a method each time.
+_FUTURE: Final[Any] = asyncio.Future
+_TASK: Final[Any] = asyncio.Task
+_loop_of: Final[Callable[[object], object]] = _FUTURE.get_loop
+_is_done: Final[Callable[[object], bool]] = _FUTURE.done
+_call_at_end: Final[Callable[[object, object], object]] = _FUTURE.add_done_callback
+
 
 def executor_maker(host: object) -> Callable[..., Executor]:
     """Return what makes the executor on ``host``.
@@ -169,8 +176,9 @@ def adopt(yielded: object, loop: asyncio.AbstractEventLoop) -> Future[Any] | Non
     blocking: bool | None = getattr(yielded, "_asyncio_future_blocking", None)
     if blocking is None:
         return None
-    future = cast("asyncio.Future[Any]", yielded)
-    if future.get_loop() is not loop:
+    future: asyncio.Future[Any] = yielded  # type: ignore[assignment]
+    own = _loop_of(future) if _is_stock(future) else future.get_loop()
+    if own is not loop:
         task = asyncio.current_task(loop)
         return _Refusal(
             f"Task {task!r} got Future {future!r} attached to a different loop; between loops, "
@@ -178,7 +186,15 @@ def adopt(yielded: object, loop: asyncio.AbstractEventLoop) -> Future[Any] | Non
         )
     if not blocking:
         return _Refusal(f"yield was used instead of yield from, or await, with {future!r}")
-    return AsyncioFuture(future)
+    leaf = AsyncioFuture(future)  #: compiled: leaf = AsyncioFuture.__new__(AsyncioFuture)
+    #: compiled: leaf._taken = True; leaf.future = future
+    return leaf
+
+
+def _is_stock(future: object) -> bool:
+    """Is it of asyncio's own classes, of which we know what their methods are?"""
+    kind = type(future)
+    return kind is _FUTURE or kind is _TASK
 
 
 class _Refusal(Future[None]):
@@ -214,7 +230,7 @@ class AsyncioFuture(Future[None]):
     told by a callback itself, so libraries clean up in theirs before it goes on.
     """
 
-    __slots__ = ("_asked", "_cx", "_registered", "_taken", "_told", "future")
+    __slots__ = ("_asked", "_cx", "_identity", "_registered", "_taken", "_told", "future")
     _native = True
 
     def __init__(self, future: asyncio.Future[Any]) -> None:
@@ -222,30 +238,31 @@ class AsyncioFuture(Future[None]):
         self.future = future
         # Whom to wake; None when the leaf is not waited for any more.
         self._cx: Context | None = None
+        # Whose coroutine it is that awaits, as long as our callback is registered; or None.
+        self._identity: Identity | None = None
         self._registered = False
         self._asked = False
         # Was our callback called? Before that, those of others that come first were not, either.
         self._told = False
 
     def poll(self, cx: Context) -> Pending | None:
-        future = self.future
-        if future.done() and (self._told or not self._registered):
+        if self._told or (not self._registered and self._done()):
             self._leave()
             return None
         self._cx = cx
         if not self._registered:
-            self._register(future)
+            self._register()
         return PENDING
 
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[None] | Pending:
         future = self.future
-        if future.done() and (self._told or not self._registered):
+        if self._told or (not self._registered and self._done()):
             canceled = self._asked and future.cancelled()
             self._leave()
             return Canceled(request.reason) if canceled else Completed(None)
         self._cx = cx
         if not self._registered:
-            self._register(future)
+            self._register()
         if not self._asked and not future.done():
             self._asked = True
             nobody_to_tell = _waits_in_a_lock() and _has_one_callback(future)
@@ -261,34 +278,47 @@ class AsyncioFuture(Future[None]):
         if not future.done():
             future.cancel()
 
-    def _register(self, future: asyncio.Future[Any]) -> None:
+    def _done(self) -> bool:
+        future = self.future
+        return _is_done(future) if _is_stock(future) else future.done()
+
+    def _register(self) -> None:
+        future = self.future
         self._registered = True
         future._asyncio_future_blocking = False  # asyncio's handshake: the yield was understood
-        future.add_done_callback(self._on_done)
-        region = local.region
-        identity = region.identity if isinstance(region, CoroutineFuture) else None
-        if isinstance(identity, Identity):
-            identity.awaited = future
+        if _is_stock(future):
+            _call_at_end(future, self)
+        else:
+            future.add_done_callback(self)
+        region = local.region  #: compiled: region = get_region()
+        if isinstance(region, CoroutineFuture):
+            driver = cast("CoroutineFuture[object]", region)  #: compiled: driver = region
+            identity = driver.identity  #: compiled: identity = driver._identity
+            if isinstance(identity, Identity):
+                identity.awaited = future
+                self._identity = identity
 
     def _leave(self) -> None:
         self._cx = None
         if self._registered:
             self._registered = False
-            self.future.remove_done_callback(self._on_done)
-            region = local.region
-            identity = region.identity if isinstance(region, CoroutineFuture) else None
-            if isinstance(identity, Identity):
+            if not self._told:
+                self.future.remove_done_callback(self)
+            identity, self._identity = self._identity, None
+            if identity is not None:
                 identity.awaited = None
 
-    def _on_done(self, _future: asyncio.Future[Any]) -> None:
+    def __call__(self, _future: asyncio.Future[Any]) -> None:
+        """Note that the future is done: its callback."""
         self._told = True
         cx = self._cx
         if cx is None:
             return
-        if cx.executor is None:
+        executor = cx.executor
+        if executor is None:
             cx.waker.wake()
         else:
-            cx.executor.wake_directly(cx.waker)
+            executor.wake_directly(cx.waker)
 
     def blocked_by(self) -> tuple[object, ...]:
         return (self.future,) if isinstance(self.future, asyncio.Task) else ()

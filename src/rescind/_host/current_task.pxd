@@ -1,3 +1,0 @@
-cdef class Exchange:
-    cdef dict _current
-    cdef object _loop

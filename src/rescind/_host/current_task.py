@@ -119,6 +119,9 @@ class Exchange:
         return previous
 
 
+#: compiled: from rescind._core._native import Exchange
+
+
 def _swap_in_thread(function: _SwapFunction, loop: asyncio.AbstractEventLoop, identity: Any) -> Any:
     if asyncio._get_running_loop() is not loop:
         return None  # it is set of the running loop alone, and asked of it alone

@@ -1,0 +1,3 @@
+cdef class Vigil:
+    cdef public double slow
+    cdef public bint wants
