@@ -11,6 +11,7 @@ cdef int enter(object context) except -1
 cdef int leave(object context) except -1
 cdef object send(object coroutine, object value)
 cdef object take_returned()
+cdef object named(object kind, tuple values)
 cdef object ENDED
 cdef object swapped(object swap, object identity)
 

@@ -376,3 +376,45 @@ cdef class ThreadLocal:
 
 
 local = ThreadLocal()
+
+
+cdef extern from "Python.h":
+    ctypedef int (*Py_AuditHookFunction)(const char *, PyObject *, void *) except -1
+    int PySys_AddAuditHook(Py_AuditHookFunction hook, void *data) except -1
+    void *PyInterpreterState_Get() noexcept
+    void *PyInterpreterState_Main() noexcept
+    PyObject *PyType_GenericAlloc(PyTypeObject *type, Py_ssize_t size) except NULL
+    void PyTuple_SET_ITEM(PyObject *made, Py_ssize_t index, PyObject *value) noexcept
+
+
+cdef object _heard = None
+
+
+cdef int hear(const char *event, PyObject *args, void *data) except -1:
+    # What a run does most, reading a coroutine's frame, is an event too: no call of Python for it.
+    if event[0] != b"o" and event[0] != b"s":
+        return 0
+    if event[1] == b"s" or event[1] == b"o" or event[1] == b"u":
+        if PyInterpreterState_Get() == PyInterpreterState_Main() and _heard is not None:
+            _heard((<bytes>event).decode(), None)
+    return 0
+
+
+def add_audit_hook(heard):
+    """`sys.addaudithook`, for events of ``os``, of sockets and of subprocesses, without arguments."""
+    global _heard
+    _heard = heard
+    PySys_AddAuditHook(hear, NULL)
+
+
+cdef object named(object kind, tuple values):
+    """Return a named tuple, without a call of its `__new__`."""
+    cdef PyObject *made = PyType_GenericAlloc(<PyTypeObject *>kind, len(values))
+    cdef Py_ssize_t index = 0
+    for value in values:
+        Py_INCREF(value)
+        PyTuple_SET_ITEM(made, index, <PyObject *>value)
+        index += 1
+    whole = <object>made
+    Py_DECREF(whole)
+    return whole

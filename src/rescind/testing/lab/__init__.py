@@ -2,7 +2,7 @@
 
 from rescind.testing.lab.changes import Bounds, Changes
 from rescind.testing.lab.errors import Livelock
-from rescind.testing.lab.executor import Decision, Passed
+from rescind.testing.lab.events import Decision, Passed
 from rescind.testing.lab.exploration import Exploration
 from rescind.testing.lab.explore import explore, replay
 from rescind.testing.lab.injection import ROOT, Injection, Instant, Kind, Spot

@@ -36,14 +36,14 @@ class LabTimers(Timers):
 
     __slots__ = ()
 
-    def due(self, now: float) -> list[Timer]:
+    def due(self, now: float) -> list[Due]:
         """Take out what is due, in order of time, then of making."""
-        found: list[Timer] = []
+        found: list[Due] = []
         heap = self._heap
         while heap and heap[0][0] <= now:
             timer = heapq.heappop(heap)[2]
             if timer.waker is not None:
-                found.append(timer)
+                found.append(Due(timer))
         return found
 
     def set(self) -> list[Timer]:

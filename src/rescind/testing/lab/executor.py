@@ -24,18 +24,18 @@ from __future__ import annotations
 import contextvars
 from collections import Counter
 from collections.abc import Callable, Container, Hashable, Mapping, Sequence
-from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from threading import get_ident  #: compiled: pass
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from rescind._core.executor import Executor
 from rescind._core.grace import UNSET, Grace
-from rescind._core.outcome import Outcome
 from rescind._core.phase import Phase
 from rescind._core.poll import Future, Waker
 from rescind._core.task import Task
 from rescind._core.timers import Timer
 from rescind.testing.lab.due import TURN, Due, LabTimers
 from rescind.testing.lab.errors import Hang, Livelock, OutOfTime
+from rescind.testing.lab.events import Decision, Passed
 from rescind.testing.lab.host import LabHost
 from rescind.testing.lab.injection import ROOT, Instant, Kind, Spot
 from rescind.testing.lab.outside import Outside
@@ -49,7 +49,7 @@ from rescind.testing.lab.waits import culprits, who_waits
 if TYPE_CHECKING:
     from rescind.testing.lab.recorder import Recorder
 
-__all__ = ["Decision", "LabExecutor", "Passed", "SeenKinds", "Strike", "Strikes"]
+__all__ = ["LabExecutor", "SeenKinds", "Strike", "Strikes"]
 
 T = TypeVar("T")
 
@@ -66,49 +66,23 @@ Strikes = Mapping[str, Mapping[tuple[str, int, Instant], Sequence[Strike]]]
 _LAST = 200
 
 
-#: Makes a named tuple without its `__new__`, which takes as long as the rest of a point.
-_tuple: Any = cast("Any", tuple).__new__
+#: Makes a named tuple without its own `__new__`, which takes as long as the rest of a point.
+_named: Any = cast("Any", tuple).__new__  #: compiled: pass
 
 
-class Decision(NamedTuple):
-    """One choice that was made.
-
-    Attributes:
-        event: its number in the sequence of choices and points (X3).
-        offered: how many options there were.
-        taken: the index that was chosen.
-    """
-
-    event: int
-    offered: int
-    taken: int
+def _by_phase(instants: Mapping[Phase, Instant]) -> tuple[Instant | None, ...]:
+    return tuple(instants.get(phase) for phase in Phase)
 
 
-class Passed(NamedTuple):
-    """One point that the run came by.
-
-    Attributes:
-        event: its number in the sequence of choices and points (X3).
-        task: the path.
-        place: where; None before the first poll.
-        visit: for which time.
-        instant: when.
-    """
-
-    event: int
-    task: str
-    place: Place | None
-    visit: int
-    instant: Instant
-
-
-#: The instants that a task comes by before a step, and after it, by its phase.
-_BEFORE: Final = {
-    Phase.NEW: Instant.UNSTARTED,
-    Phase.READY: Instant.WOKEN,
-    Phase.CLEANING_READY: Instant.CLEANUP_WOKEN,
-}
-_AFTER: Final = {Phase.PARKED: Instant.PARKED, Phase.CLEANING: Instant.CLEANUP}
+#: The instants that a task comes by before a step, and after it, by the number of its phase.
+_BEFORE: Final = _by_phase(
+    {
+        Phase.NEW: Instant.UNSTARTED,
+        Phase.READY: Instant.WOKEN,
+        Phase.CLEANING_READY: Instant.CLEANUP_WOKEN,
+    }
+)
+_AFTER: Final = _by_phase({Phase.PARKED: Instant.PARKED, Phase.CLEANING: Instant.CLEANUP})
 
 
 class LabExecutor(Executor):
@@ -133,7 +107,7 @@ class LabExecutor(Executor):
         outermost: the path of the next task that is spawned by none.
     """
 
-    host: LabHost
+    host: LabHost  #: compiled: pass
 
     def __init__(
         self,
@@ -171,6 +145,9 @@ class LabExecutor(Executor):
         self.thread = get_ident()
 
     # -- Executor ---------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        return self.host.time
 
     @property
     def owner(self) -> Any:
@@ -222,11 +199,6 @@ class LabExecutor(Executor):
             return
         self._inbox.append(call)
 
-    def ended(self, task: LabTask[Any], outcome: Outcome[Any]) -> None:
-        """Note that a task has ended."""
-        if self.recorder is not None:
-            self.recorder.ended(task, outcome)
-
     # -- driving ----------------------------------------------------------------------------------
 
     def drive(self, until: Callable[[], bool]) -> None:
@@ -262,7 +234,7 @@ class LabExecutor(Executor):
         index = 0
         if count > 1:
             index = self._schedule.choose(options)
-            self.decisions.append(_tuple(Decision, (self._event, count, index)))
+            self.decisions.append(_named(Decision, (self._event, count, index)))
             self._event += 1
         if self.taken >= self._max_steps:
             raise self._livelock() if self._late is None else OutOfTime(self._late)
@@ -277,9 +249,9 @@ class LabExecutor(Executor):
 
     def _step(self, task: LabTask[Any]) -> None:
         recorder = self.recorder
-        instant = _BEFORE.get(task.phase)
+        instant = _BEFORE[task._phase]
         if instant is not None:
-            self._pass(task, task.place, task.visit, instant)
+            self._pass(task, instant)
         task.steps += 1
         self.current = task
         self.budget = self._budget
@@ -293,22 +265,25 @@ class LabExecutor(Executor):
             self._note_place(task)
         if recorder is not None:
             recorder.end(task)
-        instant = _AFTER.get(task.phase)
+        instant = _AFTER[task._phase]
         if instant is not None:
-            self._pass(task, task.place, task.visit, instant)
+            self._pass(task, instant)
         if self.outside:
             self._outside.refuse("work was given to a thread or a process")
 
     def _note_place(self, task: LabTask[Any]) -> None:
         place = place_of_park(task.future)
-        visit = task.visits.get(place, 0) + 1
-        task.visits[place] = task.visit = visit
+        visits = task.visits
+        if visits is None:
+            visits = task.visits = {}
+        visit = visits.get(place, 0) + 1
+        visits[place] = task.visit = visit
         task.place = place
 
-    def _pass(self, task: LabTask[Any], place: Place | None, visit: int, instant: Instant) -> None:
+    def _pass(self, task: LabTask[Any], instant: Instant) -> None:
         """Note a point, and strike if that was asked for."""
-        path = task.path
-        self.passed.append(_tuple(Passed, (self._event, path, place, visit, instant)))
+        path, place = task.path, task.place
+        self.passed.append(_named(Passed, (self._event, path, place, task.visit, instant)))
         self._event += 1
         kinds = self._kinds
         if kinds is not None:
@@ -316,7 +291,7 @@ class LabExecutor(Executor):
             if seen not in kinds:
                 kinds[seen] = kinds_at(task, instant)
         if path in self._concerned:
-            self.come_by(task, place, visit, instant)
+            self.come_by(task, place, task.visit, instant)
 
     def come_by(
         self, task: LabTask[Any], place: Place | None, visit: int, instant: Instant
@@ -342,7 +317,8 @@ class LabExecutor(Executor):
         return True
 
     def _find_due(self) -> None:
-        self._due = [Due(timer) for timer in self._timers.due(self.host.time)]
+        timers = self._timers
+        self._due = timers.due(self.host.time)
 
     def _fire(self, timer: Timer) -> None:
         waker: Waker | None = timer.waker

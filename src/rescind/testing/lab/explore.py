@@ -22,14 +22,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from rescind._core.outcome import Completed
 from rescind._lifetime import refuse_to_block
 from rescind.testing.lab import regressions as store
 from rescind.testing.lab.changes import Bounds, Changes, extended, spots_of
 from rescind.testing.lab.data import explore_data
 from rescind.testing.lab.exploration import Exploration
-from rescind.testing.lab.injection import ROOT, Injection, Spot, spawned
+from rescind.testing.lab.injection import ROOT, Injection, Instant, Spot, spawned
 from rescind.testing.lab.judge import Invariant
 from rescind.testing.lab.lab import Around, Lab
 from rescind.testing.lab.record import Failure, Run, cleaned
@@ -46,6 +47,8 @@ TOO_FEW: Final = "the budget was over before one change"
 #: One run in so many is random, from two changes on.
 _RANDOM_SHARE = 4
 _OUTCOMES_KEPT = 1000
+#: Values of which one is printed as it always is.
+_PLAIN: Final = (type(None), bool, int, str)
 #: How many are made for each example that is drawn.
 _RUNS_FOR_EACH = 300
 
@@ -173,6 +176,10 @@ class _Search:
         self._diverged = 0
         self._replayed = (0, 0)
         self._steps = 1
+        # The points that were seen, sorted.
+        self._seen: list[tuple[str, str, Instant]] = []
+        # How the last run ended.
+        self._ended: object = None
 
     def result(self) -> Exploration:
         """Search, and report."""
@@ -252,7 +259,7 @@ class _Search:
             schedule = RandomOrder(order)
         else:
             schedule = Pct(depth, order, steps=self._steps)
-        points = sorted(self._trial.kinds, key=str)
+        points = self._points()
         injections: list[Injection] = []
         for _ in range(chance.randint(0, bounds.injections) if points else 0):
             task, place, instant = chance.choice(points)
@@ -266,6 +273,13 @@ class _Search:
         self._note(run)
         return None if failure is None else (Changes.of(run, run.struck), failure)
 
+    def _points(self) -> list[tuple[str, str, Instant]]:
+        """Return the points that were seen, in an order that is the same in each exploration."""
+        kinds = self._trial.kinds
+        if len(self._seen) != len(kinds):
+            self._seen = sorted(kinds, key=str)
+        return self._seen
+
     def _run(self, changes: Changes) -> tuple[Run[Any], Failure | None]:
         run, failure = self._trial.run(changes)
         self._note(run)
@@ -274,9 +288,18 @@ class _Search:
         return run, failure
 
     def _note(self, run: Run[Any]) -> None:
-        self._canceled.update(one.spot for one in run.struck)
+        if run.struck:
+            self._canceled.update(one.spot for one in run.struck)
+        ended = run.outcome if run.error is None else run.error
+        # Most runs end in the same way, with None or a small number: that is not said each time.
+        same = self._ended
+        if type(ended) is Completed and type(same) is Completed:
+            value: object = cast("Completed[object]", ended).value
+            if value is cast("Completed[object]", same).value and type(value) in _PLAIN:
+                return
+        self._ended = ended
         if len(self._outcomes) < _OUTCOMES_KEPT:
-            self._outcomes[cleaned(repr(run.outcome if run.error is None else run.error))] = None
+            self._outcomes[cleaned(repr(ended))] = None
 
     def _over(self) -> bool:
         most = self._trial.bounds.runs

@@ -15,7 +15,7 @@ from rescind._core.frames import from_library
 from rescind._core.outcome import Completed, Error
 from rescind.testing.lab.errors import Hang, Livelock
 from rescind.testing.lab.injection import ROOT, Injection, Kind
-from rescind.testing.lab.record import Failure, FailureKind, Run, cleaned
+from rescind.testing.lab.record import NOTHING, Failure, FailureKind, Run, cleaned
 from rescind.testing.lab.task import sites_of
 
 __all__ = ["LEAKS", "Invariant", "judge"]
@@ -60,8 +60,10 @@ def judge(
         failure = _broken(invariant, run)
         if failure is not None:
             return failure
+    if run.leftovers is NOTHING or not isinstance(outcome, Completed):
+        return None
     left = run.leftovers.only(leaks)
-    if left and isinstance(outcome, Completed):
+    if left:
         return Failure(FailureKind.LEFTOVERS, " ".join(left.kinds), str(left))
     return None
 

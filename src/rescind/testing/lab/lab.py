@@ -31,7 +31,7 @@ from rescind.testing.lab.errors import Livelock, OutOfTime
 from rescind.testing.lab.executor import LabExecutor, SeenKinds, Strike
 from rescind.testing.lab.injection import Injection, Instant
 from rescind.testing.lab.outside import Outside, refused
-from rescind.testing.lab.record import Leftovers, Run
+from rescind.testing.lab.record import NOTHING, Leftovers, Run
 from rescind.testing.lab.recorder import Recorder
 from rescind.testing.lab.schedule import Fifo, Schedule
 from rescind.testing.lab.targets import strike
@@ -111,27 +111,38 @@ class Lab(Generic[T]):
         refuse_to_block("the lab")
         outside = Outside()
         with outside.shut():
-            return make_run(self, outside)
+            return make_run(self, self.schedule, self.injections, outside, trace=self.trace)
 
 
-def make_run(lab: Lab[T], outside: Outside, kinds: SeenKinds | None = None) -> Run[T]:
+def make_run(
+    lab: Lab[T],
+    schedule: Schedule,
+    injections: tuple[Injection, ...],
+    outside: Outside,
+    kinds: SeenKinds | None = None,
+    *,
+    trace: bool = False,
+) -> Run[T]:
     """Make a run of ``lab`` inside of ``outside.shut()``.
 
     Args:
-        lab: the program and all.
+        lab: the program and all; but the next two, and ``trace``, are instead of its own.
+        schedule: chooses what happens next.
+        injections: the cancellations.
         outside: what refuses the world outside.
         kinds: filled with the kinds of injection that there are at the points; None: not asked.
+        trace: write down every step.
     """
-    recorder = Recorder() if lab.trace else None
+    recorder = Recorder() if trace else None
     struck: list[Injection] = []
     strikes: dict[str, dict[tuple[str, int, Instant], list[Strike]]] = {}
-    for one in lab.injections:
+    for one in injections:
         spot = one.spot
         key = (spot.place, spot.visit, spot.instant)
         strikes.setdefault(spot.task, {}).setdefault(key, []).append(partial(_strike, one, struck))
     executor = LabExecutor(
         outside,
-        lab.schedule,
+        schedule,
         strikes,
         max_steps=lab.max_steps,
         grace=lab.grace,
@@ -142,23 +153,36 @@ def make_run(lab: Lab[T], outside: Outside, kinds: SeenKinds | None = None) -> R
         recorder.executor = executor
     outside.touched = None
     outside.unawaited.clear()
-    with inside_of(executor):
-        return _run(lab, executor, outside, struck)
+    collecting = _enter(executor)
+    try:
+        return _run(lab, executor, outside, injections, struck)
+    finally:
+        _leave(executor, collecting)
 
 
 @contextmanager
 def inside_of(executor: LabExecutor) -> Generator[None]:
     """During the block, be where the runtime's code runs, with the collector held off (X2)."""
-    collecting = gc.isenabled()
-    gc.disable()  # finalizers run where references end, not where the collector happens to
-    local.executor = executor
+    collecting = _enter(executor)
     try:
         yield
     finally:
-        executor.stopped = True  # nothing of it can run any more: no dump shows it
-        local.executor = None
-        if collecting:
-            gc.enable()
+        _leave(executor, collecting)
+
+
+def _enter(executor: LabExecutor) -> bool:
+    """Hold the collector off, and be where the executor's code runs; was the collector on?"""
+    collecting = gc.isenabled()
+    gc.disable()  # finalizers run where references end, not where the collector happens to
+    local.executor = executor
+    return collecting
+
+
+def _leave(executor: LabExecutor, collecting: bool) -> None:
+    executor.stopped = True  # nothing of it can run any more: no dump shows it
+    local.executor = None
+    if collecting:
+        gc.enable()
 
 
 def _bare(play: Callable[[], None]) -> None:
@@ -176,7 +200,13 @@ def _strike(injection: Injection, struck: list[Injection], task: LabTask[Any]) -
         recorder.struck(task)
 
 
-def _run(lab: Lab[T], executor: LabExecutor, outside: Outside, struck: list[Injection]) -> Run[T]:
+def _run(
+    lab: Lab[T],
+    executor: LabExecutor,
+    outside: Outside,
+    injections: tuple[Injection, ...],
+    struck: list[Injection],
+) -> Run[T]:
     error: BaseException | None = None
     misuse: UsageError | None = None
     main: list[Task[T]] = []
@@ -215,11 +245,13 @@ def _run(lab: Lab[T], executor: LabExecutor, outside: Outside, struck: list[Inje
     unseen = [(task.path, exc) for task in executor.made for exc in task.unseen()]
     names = {task.path: task.name for task in executor.made}
     executor.made.clear()
-    leftovers = Leftovers(
-        tuple(f"{task.path} {task.name!r}" for task in left) if error is None else (),
-        timers,
-        tuple(outside.unawaited),
-    )
+    leftovers = NOTHING
+    if left or timers or outside.unawaited:
+        leftovers = Leftovers(
+            tuple(f"{task.path} {task.name!r}" for task in left) if error is None else (),
+            timers,
+            tuple(outside.unawaited),
+        )
     return Run(
         outcome if error is None else None,
         error,
@@ -229,7 +261,7 @@ def _run(lab: Lab[T], executor: LabExecutor, outside: Outside, struck: list[Inje
         decisions,
         passed,
         tuple(struck),
-        tuple(one for one in lab.injections if one.spot not in executor.reached),
+        tuple([one for one in injections if one.spot not in executor.reached]),
         leftovers,
         tuple(unseen),
         names,

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 import threading
 import time
 import warnings
@@ -23,6 +22,7 @@ from threading import get_ident
 from typing import Any, Final, NoReturn
 
 from rescind._core.errors import UsageError
+from rescind.testing.lab.audit import listen
 
 __all__ = ["Outside", "instead", "refused"]
 
@@ -144,7 +144,7 @@ def _install() -> None:
     """Listen to audit events, from now on and for good: a hook cannot be taken back."""
     if not _installed:
         _installed.append(True)
-        sys.addaudithook(_audit)
+        listen(_audit)
 
 
 def _audit(event: str, _args: object) -> None:

@@ -12,8 +12,8 @@ function too: that is what tokens name, so that edits elsewhere in the file chan
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import CodeType, CoroutineType, GeneratorType
-from typing import Any, cast
+from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
+from typing import Any, Final, cast
 
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.frames import from_library, shortened
@@ -32,7 +32,7 @@ class Place:
         function: the qualified name of the function.
         offset: the line counted from that of the function's ``def``, which has 0.
         key: what it is called in tokens: stable under edits outside of the function.
-        code: of the function; None if there is no line.
+        code: of the function, as it was loaded last; None if there is no line.
     """
 
     __slots__ = ("code", "file", "function", "key", "line", "offset")
@@ -61,9 +61,15 @@ class Place:
 
 # Both grow with the program's code, not with its runs.
 _places: dict[tuple[str, int, str], Place] = {}
-_at: dict[tuple[CodeType, int], Place | None] = {}
+# By the id of a code object, which is kept: to hash one is to hash all that is in it.
+_at: dict[int, tuple[CodeType, dict[int, Place | None]]] = {}
+_KEPT: Final = 10_000
 # How to go on from a future of this type: by its children, its inner future, or not at all.
 _ways: dict[type[object], tuple[bool, bool]] = {}
+
+
+#: Stands for a place that was not looked for.
+_UNSEEN: Final = Place("", 0, "", 0, None)
 
 
 def way_of(future: Any) -> Iterator[Any]:
@@ -73,33 +79,41 @@ def way_of(future: Any) -> Iterator[Any]:
         yield current
         if isinstance(current, CoroutineFuture):
             current = cast("CoroutineFuture[object]", current).leaf
-            continue
-        kind = cast("type[object]", type(current))
-        ways = _ways.get(kind)
-        if ways is None:
-            ways = (hasattr(kind, "_children"), hasattr(kind, "inner"))  # slots
-            if hasattr(current, "__dict__"):
-                ways = (ways[0], ways[1] or hasattr(current, "inner"))
-            else:
-                _ways[kind] = ways
-        inner: Any = None
-        if ways[0]:
-            children = getattr(current, "_children", None)
-            inner = None if children is None else _first_alive(children.cells)
-        elif ways[1]:
-            inner = getattr(current, "inner", None)
-        current = inner
+        else:
+            current = _inside(current)
 
 
 def place_of_park(future: Any) -> Place:
     """Return where ``future`` is parked."""
     found: Place | None = None
+    current: Any = future
     last: Any = future
-    for current in way_of(future):
+    while current is not None:
         last = current
         if isinstance(current, CoroutineFuture):
-            found = _innermost(cast("CoroutineFuture[object]", current).coroutine) or found
+            driver = cast("CoroutineFuture[object]", current)  #: compiled: driver = current
+            coro: Any = driver.coroutine  #: compiled: coro = driver._coro
+            found = _innermost(coro, found)
+            current = driver.leaf  #: compiled: current = driver._leaf
+        else:
+            current = _inside(current)
     return found or _place("", 0, type(last).__name__.lower(), 0, None)
+
+
+def _inside(future: Any) -> Any:
+    """Return what a future that is no coroutine's goes on to; None: it is what is waited for."""
+    kind = cast("type[object]", type(future))  #: compiled: kind = type(future)
+    ways = _ways.get(kind)
+    if ways is None:
+        ways = (hasattr(kind, "_children"), hasattr(kind, "inner"))  # slots
+        if hasattr(future, "__dict__"):
+            ways = (ways[0], ways[1] or hasattr(future, "inner"))
+        else:
+            _ways[kind] = ways
+    if ways[0]:
+        children = getattr(future, "_children", None)
+        return None if children is None else _first_alive(children.cells)
+    return getattr(future, "inner", None) if ways[1] else None
 
 
 def _first_alive(cells: Any) -> Any:
@@ -109,26 +123,32 @@ def _first_alive(cells: Any) -> Any:
     return None
 
 
-def _innermost(coro: Any) -> Place | None:
-    """Return the innermost place of the program's own code in a suspended coroutine."""
-    found: Place | None = None
+def _innermost(coro: Any, outer: Place | None) -> Place | None:
+    """Return the innermost place of the program's own code in a parked coroutine, or ``outer``."""
+    found = outer
     current = coro
     while current is not None:
-        kind = cast("type[object]", type(current))
+        kind = cast("type[object]", type(current))  #: compiled: kind = type(current)
         if kind is CoroutineType:
             frame, current = current.cr_frame, current.cr_await
         elif kind is GeneratorType:
             frame, current = current.gi_frame, current.gi_yieldfrom
+        elif kind is AsyncGeneratorType:
+            frame, current = current.ag_frame, current.ag_await
         else:
-            frame = getattr(current, "ag_frame", None)
-            current = getattr(current, "ag_await", None)
+            break
         if frame is None:
             continue
-        key = (frame.f_code, frame.f_lasti)
-        try:
-            place = _at[key]
-        except KeyError:
-            place = _at[key] = _seen(frame)
+        code = frame.f_code
+        seen = _at.get(id(code))
+        if seen is None:
+            if len(_at) >= _KEPT:
+                _at.clear()  # of programs that were made by programs
+            seen = _at[id(code)] = (code, {})
+        lasti = frame.f_lasti
+        place = seen[1].get(lasti, _UNSEEN)
+        if place is _UNSEEN:
+            place = seen[1][lasti] = _seen(frame)
         found = place or found
     return found
 
@@ -149,4 +169,6 @@ def _place(file: str, line: int, function: str, offset: int, code: CodeType | No
     place = _places.get(key)
     if place is None:
         place = _places[key] = Place(file, line, function, offset, code)
+    elif place.code is not code:
+        place.code = code  # loaded anew: tokens are of what runs now
     return place

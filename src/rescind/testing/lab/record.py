@@ -9,14 +9,14 @@ import enum
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from rescind._core.outcome import Outcome
-from rescind.testing.lab.executor import Decision, Passed
+from rescind.testing.lab.events import Decision, Passed
 from rescind.testing.lab.injection import Injection
 from rescind.testing.lab.places import Place
 
-__all__ = ["Failure", "FailureKind", "Leftovers", "Run", "Step", "cleaned"]
+__all__ = ["NOTHING", "Failure", "FailureKind", "Leftovers", "Run", "Step", "cleaned"]
 
 T = TypeVar("T")
 
@@ -113,6 +113,10 @@ class Leftovers:
         if self.unawaited:
             words.append(f"never awaited: {', '.join(self.unawaited)}")
         return "; ".join(words) or "nothing"
+
+
+NOTHING: Final = Leftovers()
+"""What is left of a run that cleans up after itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class LabTask(Task[T]):
         steps: how many of its steps have begun.
         place: where it was parked last; None before its first park.
         visit: how often it has been parked there.
-        visits: how often it was parked at each place.
+        visits: how often it was parked at each place; made at the first park.
         lab: the executor.
     """
 
@@ -60,17 +60,19 @@ class LabTask(Task[T]):
         self.steps = 0
         self.place: Place | None = None
         self.visit = 0
-        self.visits: dict[Place, int] = {}
+        self.visits: dict[Place, int] | None = None
 
     def ask(self, request: CancelRequest) -> None:
         recorder = self.lab.recorder
         if recorder is not None and not self.done():
             recorder.asked(self, request)
-        super().ask(request)
+        super().ask(request)  #: compiled: Task.ask(self, request)
 
     def _ended(self, outcome: Outcome[T]) -> None:
-        self.lab.ended(self, outcome)
-        super()._ended(outcome)
+        recorder = self.lab.recorder
+        if recorder is not None:
+            recorder.ended(self, outcome)
+        super()._ended(outcome)  #: compiled: Task._ended(self, outcome)
 
     def unseen(self) -> tuple[BaseException, ...]:
         """Return the exception that it failed with if nobody ever saw it, and consider it seen.

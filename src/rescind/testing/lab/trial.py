@@ -56,6 +56,7 @@ class Trial:
         self.grace = grace
         self.around = around
         self.leaks = leaks
+        self._lab = Lab(main, max_steps=bounds.max_steps, grace=grace, around=around)
         self.kinds: dict[tuple[str, str, Instant], tuple[Kind, ...]] = {}
         self.runs = 0
         self.struck = 0
@@ -69,16 +70,7 @@ class Trial:
         self, schedule: Schedule, injections: tuple[Injection, ...], *, trace: bool = False
     ) -> tuple[Run[Any], Failure | None]:
         """Make a run in the order of ``schedule``."""
-        lab = Lab(
-            self.main,
-            schedule=schedule,
-            injections=injections,
-            max_steps=self.bounds.max_steps,
-            grace=self.grace,
-            trace=trace,
-            around=self.around,
-        )
-        run = make_run(lab, self.outside, self.kinds)
+        run = make_run(self._lab, schedule, injections, self.outside, self.kinds, trace=trace)
         self.runs += 1
         self.struck += len(run.struck)
         return run, judge(run, self.invariants, self.allowed, self.leaks)
