@@ -234,8 +234,8 @@ MUTANTS = (
         "what runs inside a timeout cannot read its deadline",
         "R21, P61",
         "combinators/timeout.py",
-        "cx.derive(deadline_at=self._at)",
-        "cx.derive()",
+        "inner_cx.deadline_at = at if outer_at is None or at < outer_at else outer_at",
+        "inner_cx.deadline_at = outer_at",
         ("explorations/test_deadlines.py::test_what_is_inside_can_read_the_deadline",),
     ),
     Mutant(

@@ -22,8 +22,8 @@ __all__ = [
     "keep_for_ever",
     "ours",
     "own_file",
+    "place_of",
     "shortened",
-    "site",
     "site_of",
     "strip",
 ]
@@ -91,7 +91,14 @@ def caller() -> str | None:
 
 def await_stack(awaitable: object) -> list[Site]:
     """Return where a suspended coroutine is, outermost frame first, without rescind's own."""
-    sites: list[Site] = []
+    return [
+        Site(frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_qualname)
+        for frame in _frames_of(awaitable)
+    ]
+
+
+def _frames_of(awaitable: object) -> list[FrameType]:
+    frames: list[FrameType] = []
     current: Any = awaitable
     while current is not None:
         frame: FrameType | None
@@ -105,10 +112,8 @@ def await_stack(awaitable: object) -> list[Site]:
         else:
             break
         if frame is not None and not ours(frame):
-            sites.append(
-                Site(frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_qualname)
-            )
-    return sites
+            frames.append(frame)
+    return frames
 
 
 def await_chain(coro: object) -> tuple[object, ...]:
@@ -125,6 +130,15 @@ def site(awaitable: object) -> Site | None:
     """Return the innermost place of a suspended coroutine, or None if it has no frame."""
     stack = await_stack(awaitable)
     return stack[-1] if stack else None
+
+
+def place_of(awaitable: object) -> str | None:
+    """Return ``file:line`` of the innermost place of a suspended coroutine, if it has a frame."""
+    frames = _frames_of(awaitable)
+    if not frames:
+        return None
+    frame = frames[-1]
+    return f"{frame.f_code.co_filename}:{frame.f_lineno or 0}"
 
 
 def strip(exc: BaseException) -> None:

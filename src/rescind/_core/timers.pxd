@@ -2,11 +2,12 @@ cimport cython
 
 
 cdef class Timer:
-    cdef public object _heap
+    cdef public Timers _heap
     cdef public double at
     cdef public bint fired
     cdef public object waker
 
+    @cython.locals(heap=Timers)
     cpdef cancel(self)
 
 
@@ -15,6 +16,7 @@ cdef class Timers:
     cdef public list _heap
     cdef public Py_ssize_t _made
 
+    @cython.locals(timer=Timer)
     cpdef add(self, double at, waker)
     @cython.locals(timer=Timer)
     cpdef next_at(self)

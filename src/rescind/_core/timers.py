@@ -75,7 +75,9 @@ class Timers:
 
     def add(self, at: float, waker: Waker) -> Timer:
         """Wake ``waker`` at host time ``at``, in seconds."""
-        timer = Timer(self, at, waker)
+        #: compiled: timer = Timer.__new__(Timer)
+        #: compiled: timer._heap = self; timer.at = at
+        timer = Timer(self, at, waker)  #: compiled: timer.waker = waker
         self._made += 1
         self._alive += 1
         heapq.heappush(self._heap, (at, self._made, timer))

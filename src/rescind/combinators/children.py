@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextvars import copy_context
 from typing import Any, Final, cast
 
 from rescind._core.cell import Cell
@@ -28,12 +29,14 @@ from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import local
 from rescind._core.ending import raise_all
 from rescind._core.errors import UsageError
-from rescind._core.frames import site
+from rescind._core.frames import place_of
 from rescind._core.grace import UNSET, Grace, Unset
+from rescind._core.hooks import hooks
 from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Error, Outcome
 from rescind._core.poll import Context, Future, polled_inside
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
+from rescind._core.watched import Watched
 
 __all__ = [
     "Child",
@@ -109,9 +112,22 @@ class Child(Cell[Any]):
         self._owner: Owner | None = owner
         self.index = index
         self.key = key
-        super().__init__(
-            future, cx.executor, parent=cx.cell, grace=owner.grace, deadline_at=cx.deadline_at
-        )
+        # -- Cell
+        self._phase = 0
+        self.future = future if future._native else Watched(future)
+        #: compiled: own = Context.__new__(Context)
+        own = Context(self)  #: compiled: own.waker = self
+        own.executor = cx.executor
+        own.cell = self
+        own.deadline_at = cx.deadline_at
+        self.cx = own
+        self.parent = cx.cell
+        self.request = self.ended = self.dependents = self._grace_timer = None
+        self.grace = owner.grace
+        self.context = copy_context()
+        self.started = self.absorbed = self.overran = self.lost = False
+        if hooks.spawned is not None:
+            hooks.spawned(self)
 
     @property
     def name(self) -> str:
@@ -123,12 +139,18 @@ class Child(Cell[Any]):
 
     def _enqueue(self) -> None:
         owner = self._owner
-        if owner is not None:
+        if isinstance(owner, Children):
+            among = owner
+            among.enqueue(self)
+        elif owner is not None:
             owner.enqueue(self)
 
     def _ended(self, outcome: Outcome[Any]) -> None:
         owner, self._owner = self._owner, None
-        if owner is not None:
+        if isinstance(owner, Children):
+            among = owner
+            among.note_end(self)
+        elif owner is not None:
             owner.note_end(self)
 
 
@@ -153,14 +175,14 @@ class Children(Owner):
         "grace",
     )
 
-    def __init__(self, *, grace: Grace = UNSET, biased: bool = False) -> None:
+    def __init__(self, grace: Grace = UNSET, biased: bool = False) -> None:
         self.grace = grace
         self.biased = biased
         self.cells: list[Child] = []
         # How many have not ended.
         self.alive = 0
         self._ready: deque[Child] = deque()
-        self._ended: deque[Child] = deque()
+        self._ended: list[Child] = []
         # Is a child being stepped now?
         self._stepping = False
         # How many entries of the ready queue belong to the round under way.
@@ -190,7 +212,10 @@ class Children(Owner):
         """Queue a woken child, and wake the parent."""
         self._ready.append(child)
         waker = self._waker
-        if waker is not None:
+        if isinstance(waker, Cell):
+            waiting = cast("Cell[object]", waker)  #: compiled: waiting = waker
+            waiting.wake()
+        elif waker is not None:
             waker.wake()
 
     def note_end(self, child: Child) -> None:
@@ -208,16 +233,12 @@ class Children(Owner):
 
     # -- driving ----------------------------------------------------------------------------------
 
-    def step(self, cx: Context) -> Iterable[Child]:
-        """Step the children that are woken now; yield each that has ended, once (B1, B2).
-
-        The caller may cancel children between two that are yielded.
-        """
+    def begin(self, cx: Context) -> None:
+        """Begin to step the children that are woken now; `advance` goes on."""
         if self._stepping:
             polled_inside(self)
         self._waker = cx.waker
         ready = self._ready
-        executor = cx.executor
         # One round: those queued now. A child woken meanwhile has its turn in the parent's next.
         # A round that the budget cut short goes on first, or a hot child, if biased, would be
         # before the others for ever.
@@ -227,28 +248,36 @@ class Children(Owner):
                 in_order = sorted(ready, key=_index)
                 ready.clear()
                 ready.extend(in_order)
-        while self._round and ready:
+
+    def advance(self, cx: Context) -> Child | None:
+        """Step children until one has ended, and return that, once (B1, B2); None: all had a turn.
+
+        The caller may cancel others in between.
+        """
+        ready = self._ready
+        executor = cx.executor
+        while not self._ended and self._round and ready:
             if executor is not None and executor.budget <= 0:
                 break
             self._round -= 1
             self._stepping = True
             try:
-                ready.popleft().step()
+                #: compiled: child = ready.popleft()
+                ready.popleft().step()  #: compiled: child.step()
             finally:
                 self._stepping = False
-            while self._ended:
-                yield self._ended.popleft()
-        while self._ended:
-            yield self._ended.popleft()
+        if self._ended:
+            return self._ended.pop(0)
         if ready:
             if executor is not None and executor.budget <= 0:
                 executor.defer(cx.waker)  # the host looks for I/O first
             else:
                 cx.waker.wake()
+        return None
 
     # -- canceling --------------------------------------------------------------------------------
 
-    def cancel(self, reason: CancelReason, cx: Context, *, wanted: bool) -> None:
+    def cancel(self, reason: CancelReason, cx: Context, wanted: bool) -> None:
         """Ask each child that has not ended to cancel; mark all before one is stepped (R13).
 
         With ``wanted``, somebody takes the value of one that completes all the same. Otherwise an
@@ -298,11 +327,12 @@ def cancel_children(
     """Ask each child that has not ended to cancel, with the grace ``given``, or else its own."""
     enclosing = enclosing_grace(cx.cell)
     executor = cx.executor
+    now = 0.0 if executor is None else executor.now()
     for child in children:
         if child.ended is not None:
             continue
         grace = child.effective_grace if isinstance(given, Unset) else given
-        at = None if grace is None or executor is None else executor.now() + grace
+        at = None if grace is None or executor is None else now + grace
         request = CancelRequest(reason, grace_at=at)
         request.shorten(enclosing)
         child.ask(request)
@@ -321,11 +351,10 @@ def enclosing_grace(cell: Cell[Any] | None) -> float | None:
 
 def place() -> str | None:
     """Return ``file:line`` of the await in which the running combinator is polled, if any."""
-    region = local.region
+    region = local.region  #: compiled: region = get_region()
     if not isinstance(region, CoroutineFuture):
         return None
-    found = site(cast("CoroutineFuture[object]", region).coroutine)
-    return None if found is None else str(found)
+    return place_of(cast("CoroutineFuture[object]", region).coroutine)
 
 
 def parent_reason(

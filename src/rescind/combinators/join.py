@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable
 from typing import Any, TypeVar, cast, overload
 
+from rescind._core.grace import UNSET
 from rescind._core.outcome import Canceled, Completed, Error, Outcome, also_of, attach
 from rescind._core.poll import Context, Future
 from rescind._core.reason import CancelKind
@@ -27,8 +28,8 @@ class JoinAll(Parallel[tuple[Any, ...]]):
     __slots__ = ("_failed",)
     _what = "join"
 
-    def __init__(self, futures: Iterable[Future[Any]], *, biased: bool) -> None:
-        super().__init__(futures, biased=biased)
+    def __init__(self, futures: Iterable[Future[Any]], biased: bool) -> None:
+        self._prepare(futures, biased, UNSET)
         # The first child that failed by itself.
         self._failed: Child | None = None
 
@@ -56,19 +57,20 @@ class JoinAll(Parallel[tuple[Any, ...]]):
         error = self._error()
         if error is not None:
             return Error(error, also_of(error))
-        if all(isinstance(child.ended, Completed) for child in self._children.cells):
-            return Completed(self._values())
-        return None
+        for child in self._children.cells:
+            if not isinstance(child.ended, Completed):
+                return None
+        return Completed(self._values())
 
     def _untold(self) -> tuple[BaseException, ...]:
         return self._failures()
 
     def _forget(self) -> None:
         self._failed = None
-        super()._forget()
+        super()._forget()  #: compiled: Parallel._forget(self)
 
     def _values(self) -> tuple[Any, ...]:
-        return tuple(cast("Completed[Any]", child.ended).value for child in self._children.cells)
+        return tuple([cast("Completed[Any]", child.ended).value for child in self._children.cells])
 
     def _error(self) -> BaseException | None:
         """Return what to raise: the first failure; a real error outranks a canceled child."""
@@ -96,7 +98,7 @@ class Outcomes(Parallel[tuple[Outcome[Any], ...]]):
     _what = "outcomes"
 
     def _result(self) -> tuple[Outcome[Any], ...]:
-        return tuple(cast("Outcome[Any]", child.ended) for child in self._children.cells)
+        return tuple([cast("Outcome[Any]", child.ended) for child in self._children.cells])
 
     def _despite(self) -> Outcome[tuple[Outcome[Any], ...]] | None:
         for child in self._children.cells:
@@ -169,7 +171,7 @@ def join(*futs: Awaitable[Any], biased: bool = False) -> Future[Any]:
 
     Source: futures-concurrency's ``try_join``.
     """
-    return JoinAll(futures_of(futs, "join"), biased=biased)
+    return JoinAll(futures_of(futs, "join"), biased)
 
 
 @overload

@@ -1,3 +1,5 @@
+cimport cython
+
 from rescind._core.poll cimport Context, Future
 from rescind.combinators.children cimport Child, Children
 
@@ -10,7 +12,12 @@ cdef class Parallel(Future):
     cdef public tuple _futures
     cdef public bint _given
 
+    cpdef _prepare(self, futures, bint biased, grace)
     cpdef _child_ended(self, Child child, Context cx)
     cpdef _result(self)
     cpdef _despite(self)
     cpdef _forget(self)
+    @cython.locals(children=Children)
+    cpdef poll(self, Context cx)
+    @cython.locals(child=Child)
+    cpdef _advance(self, Children children, Context cx)

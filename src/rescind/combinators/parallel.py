@@ -35,11 +35,14 @@ class Parallel(Future[T]):
     def __init__(
         self, futures: Iterable[Future[Any]], *, biased: bool = False, grace: Grace = UNSET
     ) -> None:
+        self._prepare(futures, biased, grace)
+
+    def _prepare(self, futures: Iterable[Future[Any]], biased: bool, grace: Grace) -> None:
         self._taken = False
         self._given = False
         # The futures before the first poll; None from then on.
         self._futures: tuple[Future[Any], ...] | None = tuple(futures)
-        self._children = Children(grace=checked_grace(grace), biased=biased)
+        self._children = Children(grace if grace is UNSET else checked_grace(grace), biased)
 
     # -- for subclasses ---------------------------------------------------------------------------
 
@@ -71,9 +74,7 @@ class Parallel(Future[T]):
             children.start(futures, cx)
         elif self._given:
             polled_after_end(self)
-        for child in children.step(cx):
-            self._child_ended(child, cx)
-            del child  # an exception's frames may refer back to this one
+        self._advance(children, cx)
         if children.alive:
             return PENDING
         self._given = True
@@ -88,9 +89,7 @@ class Parallel(Future[T]):
             return Canceled(request.reason)
         children = self._children
         children.forward(request)
-        for child in children.step(cx):
-            self._child_ended(child, cx)
-            del child
+        self._advance(children, cx)
         if children.alive:
             return PENDING
         self._given = True
@@ -98,6 +97,14 @@ class Parallel(Future[T]):
             return self._despite() or Canceled(request.reason, self._failures())
         finally:
             self._forget()
+
+    def _advance(self, children: Children, cx: Context) -> None:
+        children.begin(cx)
+        child = children.advance(cx)
+        while child is not None:
+            self._child_ended(child, cx)
+            child = None  # an exception's frames may refer back to this one
+            child = children.advance(cx)
 
     def drop(self) -> None:
         futures, self._futures = self._futures, None

@@ -1,5 +1,7 @@
+cimport cython
+
 from rescind._core.poll cimport Context
-from rescind.combinators.children cimport Child, Children
+from rescind.combinators.children cimport Child, Children, parent_reason
 from rescind.combinators.parallel cimport Parallel
 
 
@@ -8,6 +10,10 @@ cdef class Race(Parallel):
     cdef public Child _winner
 
     cpdef bint _wins(self, outcome)
+    @cython.locals(children=Children)
+    cpdef _cancel_losers(self, Child winner, Context cx)
+    @cython.locals(child=Child)
+    cpdef _keep_failures(self, outcome)
 
 
 cdef class RaceOk(Race):

@@ -33,12 +33,11 @@ class Race(Parallel[T]):
     def __init__(
         self,
         futures: Iterable[Future[T]],
-        *,
         biased: bool,
         grace: Grace,
         on_undelivered: Callable[[T], object] | None,
     ) -> None:
-        super().__init__(futures, biased=biased, grace=grace)
+        self._prepare(futures, biased, grace)
         self._winner: Child | None = None
         self._on_undelivered = on_undelivered
 
@@ -77,7 +76,7 @@ class Race(Parallel[T]):
         assert winner is not None and winner.ended is not None
         outcome: Outcome[T] = winner.ended
         self._keep_failures(outcome)
-        return outcome.unwrap()
+        return outcome.value if isinstance(outcome, Completed) else outcome.unwrap()
 
     def _despite(self) -> Outcome[T] | None:
         winner = self._winner
@@ -209,7 +208,7 @@ def race(
     """
     if not futs:
         raise UsageError("race() needs at least one future: a race of none would never end")
-    return Race(futures_of(futs, "race"), biased=biased, grace=grace, on_undelivered=on_undelivered)
+    return Race(futures_of(futs, "race"), biased, grace, on_undelivered)
 
 
 def race_ok(
@@ -240,6 +239,4 @@ def race_ok(
     """
     if not futs:
         raise UsageError("race_ok() needs at least one future: with none, none can succeed")
-    return RaceOk(
-        futures_of(futs, "race_ok"), biased=biased, grace=grace, on_undelivered=on_undelivered
-    )
+    return RaceOk(futures_of(futs, "race_ok"), biased, grace, on_undelivered)

@@ -1,9 +1,12 @@
+cimport cython
+
 from rescind._core.engine cimport Engine
 from rescind._core.poll cimport Context, Future
 from rescind._core.timers cimport Timer
 
 
 cdef object PENDING
+cdef double _NEVER
 
 
 cdef class Timeout(Future):
@@ -17,6 +20,7 @@ cdef class Timeout(Future):
     cdef public Timer _timer
     cdef public Future inner
 
+    @cython.locals(executor=Engine, inner_cx=Context, at=double)
     cdef Context _enter(self, Context cx)
     cdef _stop_timer(self)
     cdef _end(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable
 from dataclasses import replace
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 from rescind._core.deadline import Deadline
 from rescind._core.dropping import drop_overdue
@@ -16,7 +16,7 @@ from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending, polled_after_end
 from rescind._core.reason import CancelKind, CancelRequest
 from rescind._core.timers import Timer
-from rescind._core.watched import watched
+from rescind._core.watched import Watched
 from rescind.combinators.children import enclosing_grace, parent_reason
 
 __all__ = ["OnOverrun", "Timeout", "deadline", "timeout"]
@@ -24,6 +24,8 @@ __all__ = ["OnOverrun", "Timeout", "deadline", "timeout"]
 T = TypeVar("T")
 
 _log = logging.getLogger("rescind")
+
+_NEVER: Final = float("inf")
 
 OnOverrun = Literal["wait", "drop", "detach"]
 
@@ -46,11 +48,11 @@ class Timeout(Future[T]):
     _native = True
 
     def __init__(
-        self, inner: Future[T], seconds: float, *, grace: Grace, on_overrun: OnOverrun
+        self, inner: Future[T], seconds: float, grace: Grace, on_overrun: OnOverrun
     ) -> None:
         self._taken = False
         self._given = False
-        self.inner = watched(inner)
+        self.inner = inner if inner._native else Watched(inner)
         self._seconds = seconds
         self._grace = grace
         self._on_overrun: OnOverrun = on_overrun
@@ -111,11 +113,16 @@ class Timeout(Future[T]):
     def _enter(self, cx: Context) -> Context:
         inner_cx = self._cx
         if inner_cx is None:
-            executor = cx.runtime("timeout()")
-            self._at = executor.now() + self._seconds
-            if self._at != float("inf"):
-                self._timer = executor.add_timer(self._at, cx.waker)
-            inner_cx = self._cx = cx.derive(deadline_at=self._at)
+            executor = cx.executor or cx.runtime("timeout()")
+            self._at = at = executor.now() + self._seconds
+            if at != _NEVER:
+                self._timer = executor.add_timer(at, cx.waker)
+            #: compiled: inner_cx = Context.__new__(Context)
+            inner_cx = Context(cx.waker)  #: compiled: inner_cx.waker = cx.waker
+            inner_cx.executor, inner_cx.cell = executor, cx.cell
+            outer_at = cx.deadline_at
+            inner_cx.deadline_at = at if outer_at is None or at < outer_at else outer_at
+            self._cx = inner_cx
             return inner_cx
         if inner_cx.waker is not cx.waker:
             inner_cx.waker = cx.waker
@@ -280,13 +287,14 @@ def timeout(
     future = as_future(fut)
     try:
         seconds = checked_seconds(seconds, "timeout")
-        checked_grace(grace)
+        if grace is not UNSET:
+            checked_grace(grace)
         if on_overrun not in ("wait", "drop", "detach"):
             raise ValueError(f"on_overrun must be 'wait', 'drop' or 'detach': {on_overrun!r}")
     except (TypeError, ValueError):
         future.drop()
         raise
-    return Timeout(future, seconds, grace=grace, on_overrun=on_overrun)
+    return Timeout(future, seconds, grace, on_overrun)
 
 
 def deadline(seconds: float) -> Deadline:

@@ -120,8 +120,9 @@ class Guarded(Parallel[R]):
         super().drop()
 
     def _step(self, cx: Context) -> None:
-        for child in self._children.step(cx):
-            del child  # its outcome is read at the end
+        self._children.begin(cx)
+        while self._children.advance(cx) is not None:
+            pass  # its outcome is read at the end
 
     def _leave(self) -> None:
         waiter, self._waiter = self._waiter, None
