@@ -1,9 +1,10 @@
 """Build the package: as plain Python, or with its core compiled (docs/design/0057).
 
-Each module that has a ``.pxd`` beside it is compiled by Cython, from the same source, with two
+Each module that has a ``.pxd`` beside it is compiled by Cython, from the same source, with three
 changes made on a copy, line by line, so that places in tracebacks stay true:
 
 - classes that the ``.pxd`` declares lose the parameters of their bases (``[T]``, ``Generic``);
+- functions that the ``.pxd`` has from elsewhere (``cimport``) are not imported a second time;
 - a line that ends in ``#: compiled: CODE`` is ``CODE`` there.
 
 ``RESCIND_BUILD=pure`` builds without, ``RESCIND_BUILD=compiled`` fails where it cannot compile. By
@@ -36,6 +37,7 @@ FLAGS = [] if os.name == "nt" else ["-O2", "-g0"]
 _CLASS = re.compile(r"^class (\w+)\((.*)\):(.*)$")
 _DECLARED = re.compile(r"^cdef class (\w+)", re.MULTILINE)
 _DIRECTIVE = re.compile(r"^( *)(.*?) *#: compiled: (.*)$")
+_CIMPORT = re.compile(r"^from [\w.]+ cimport (.*)$", re.MULTILINE)
 
 
 def _without_parameters(bases: str) -> str:
@@ -49,11 +51,30 @@ def _without_parameters(bases: str) -> str:
     return ", ".join(name for name in names if name and name != "Generic")
 
 
+def _without_functions(line: str, known: set[str]) -> str:
+    """Take the functions that are known already out of a line of an import."""
+    found = re.match(r"( *(?:from [\w.]+ import )?)(.*)", line)
+    assert found is not None
+    head, names = found[1], found[2]
+    kept = [name for name in names.split(", ") if name.rstrip(",").split(" as ")[-1] not in known]
+    if kept or not head.strip():
+        return head + ", ".join(kept)
+    return "pass"
+
+
 def compiled_source(text: str, declarations: str) -> str:
     """Return the source that is compiled for a module with these declarations."""
     declared = set(_DECLARED.findall(declarations))
+    names = [name for some in _CIMPORT.findall(declarations) for name in some.split(", ")]
+    functions = {name for name in names if name.lstrip("_")[:1].islower()}
+    importing = False
     lines: list[str] = []
-    for line in text.splitlines():
+    for original in text.splitlines():
+        line = original
+        if importing or line.startswith("from "):
+            importing = line.endswith("(") or (importing and not line.startswith(")"))
+            if not line.endswith(("(", ")")) and "#: compiled: " not in line:
+                line = _without_functions(line, functions)
         found = _CLASS.match(line)
         if found is not None and found[1] in declared:
             bases = _without_parameters(found[2])

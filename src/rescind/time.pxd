@@ -1,5 +1,6 @@
 from rescind._core.poll cimport Context, Future
 from rescind._core.timers cimport Timer
+from rescind._host.ticks cimport Tick
 
 
 cdef object PENDING

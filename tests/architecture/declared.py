@@ -241,8 +241,13 @@ def _annotated(node: ast.ClassDef) -> set[str]:
 
 
 def _assigned(node: ast.ClassDef) -> dict[str, int]:
-    """Return the attributes of `self` that methods assign, with the first line of each."""
-    return {
+    """Return the attributes of `self` that methods assign, with the first line of each.
+
+    Those of a dataclass are its fields, which the method that assigns them is made from.
+    """
+    made = any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
+    fields = dict.fromkeys(_annotated(node), node.lineno) if made else {}
+    return fields | {
         found.attr: found.lineno
         for found in reversed(list(ast.walk(node)))
         if isinstance(found, ast.Attribute)

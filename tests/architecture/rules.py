@@ -30,6 +30,7 @@ LAYERS: dict[str, int] = {
     "_core.errors": 0,
     "_core.explanation": 0,
     "_core.form": 0,
+    "_core.fifo": 0,
     "_core.frames": 0,
     "_core.grace": 0,
     "_core.outcome": 0,

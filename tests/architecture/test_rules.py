@@ -228,6 +228,15 @@ BROKEN = [
         id="a declaration of no attribute",
     ),
     pytest.param(
+        declared.assigned_attributes_are_declared,
+        {
+            "time.py": "@dataclass(frozen=True)\nclass Sleep:\n    at: int\n    woken: bool\n",
+            "time.pxd": sleep("cdef readonly int at"),
+        },
+        "time.py:2: Sleep.woken is not declared in the .pxd",
+        id="a field that is not declared",
+    ),
+    pytest.param(
         declared.directives_are_compiled,
         {"time.py": '"""Doc."""\nx = 1  #: compiled: x = 2\n'},
         "time.py:2: this module is not compiled",

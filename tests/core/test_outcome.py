@@ -52,7 +52,7 @@ def test_outcomes_match_by_position() -> None:
 def test_outcomes_cannot_be_changed() -> None:
     """R15: frozen, for every joiner the same."""
     for outcome in (Completed(1), Error(ValueError()), Canceled(REASON)):
-        with pytest.raises(dataclasses.FrozenInstanceError):
+        with pytest.raises(AttributeError):
             setattr(outcome, dataclasses.fields(outcome)[0].name, None)
         assert not hasattr(outcome, "__dict__")
 

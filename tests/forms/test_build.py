@@ -66,6 +66,26 @@ def test_a_directive_replaces_its_line(line: str, compiled: str) -> None:
     assert build.compiled_source(f"{line}\n", DECLARED) == f"{compiled}\n"
 
 
+@pytest.mark.parametrize(
+    ("line", "compiled"),
+    [
+        ("from .poll import Future, take, woken", "from .poll import Future, woken"),
+        ("from .poll import take", "pass"),
+        (
+            "from .poll import (\n    Future,\n    take,\n)",
+            "from .poll import (\n    Future,\n    \n)",
+        ),
+        ("from contextvars import Context as take", "pass"),
+        ("take = 3", "take = 3"),
+        ("    from .poll import take", "    from .poll import take"),
+    ],
+)
+def test_what_is_cimported_is_not_imported(line: str, compiled: str) -> None:
+    """A function that the declarations have from C would be assigned to; a class may stay."""
+    declared = "from rescind._core.poll cimport Future, take\n"
+    assert build.compiled_source(f"{line}\n", declared) == f"{compiled}\n"
+
+
 def test_places_in_tracebacks_stay_true() -> None:
     """What is compiled of each module has its lines where they were, as deep as they were."""
     modules = [(path, path.with_suffix(".py")) for path in (ROOT / "src").rglob("*.pxd")]

@@ -13,6 +13,10 @@ cdef object send(object coroutine, object value)
 cdef object take_returned()
 cdef object named(object kind, tuple values)
 cdef object ENDED
+cdef bint native(object future) except -1
+cdef bint is_new(object coroutine) noexcept
+cdef object copy_context()
+cdef Parked parked_on(object future)
 cdef object swapped(object swap, object identity)
 
 
@@ -23,6 +27,17 @@ cdef class Exchange:
 
 cdef class Parked:
     cdef object future
-    cdef object elsewhere
     cdef object inner
     cdef int state
+
+
+cdef class Fifo:
+    cdef list _items
+    cdef Py_ssize_t _count
+    cdef Py_ssize_t _first
+    cdef Py_ssize_t _room
+
+    cpdef append(self, item)
+    cpdef popleft(self)
+    cdef int _put(self, Py_ssize_t place, object item) except -1
+    cdef int _grow(self) except -1

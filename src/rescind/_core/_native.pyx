@@ -13,17 +13,21 @@ from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 cimport cython
 
 from threading import local as _local
+from types import GenericAlias
 
 
 cdef extern from *:
     """
     #if defined(_MSC_VER)
-    static __declspec(thread) PyObject *rescind_region = NULL;
-    static __declspec(thread) PyObject *rescind_executor = NULL;
+    #define RESCIND_LOCAL __declspec(thread)
+    #elif defined(__linux__)
+    /* A fixed place: otherwise each access is a call. */
+    #define RESCIND_LOCAL __thread __attribute__((tls_model("initial-exec")))
     #else
-    static __thread PyObject *rescind_region = NULL;
-    static __thread PyObject *rescind_executor = NULL;
+    #define RESCIND_LOCAL __thread
     #endif
+    static RESCIND_LOCAL PyObject *rescind_region = NULL;
+    static RESCIND_LOCAL PyObject *rescind_executor = NULL;
     """
     PyObject *rescind_region
     PyObject *rescind_executor
@@ -40,6 +44,10 @@ cdef extern from "Python.h":
 
     PySendResult PyIter_Send(PyObject *iterator, PyObject *value, PyObject **result) except PYGEN_ERROR
     PyObject *PyErr_Occurred()
+    PyTypeObject *Py_TYPE(object o) noexcept
+    PyObject *PyList_GET_ITEM(object list, Py_ssize_t place) noexcept
+    void PyList_SET_ITEM(object list, Py_ssize_t place, object item) noexcept
+    object PyContext_CopyCurrent()
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
     unsigned long PyThread_get_thread_ident() noexcept
@@ -91,6 +99,22 @@ cdef extern from *:
     #endif
     """
     double rescind_monotonic() except -1
+
+
+cdef extern from *:
+    """
+    /* From 3.14 on it is not to be seen from outside, and the Python beside it asks. */
+    static CYTHON_INLINE int rescind_is_new(PyObject *coroutine) {
+    #if PY_VERSION_HEX < 0x030D0000
+        return PyCoro_CheckExact(coroutine) && ((PyCoroObject *)coroutine)->cr_frame_state == -2;
+    #elif PY_VERSION_HEX < 0x030E0000
+        return PyCoro_CheckExact(coroutine) && ((PyCoroObject *)coroutine)->cr_frame_state == -3;
+    #else
+        return 0;
+    #endif
+    }
+    """
+    bint rescind_is_new(PyObject *coroutine) noexcept
 
 
 ENDED = object()
@@ -171,10 +195,6 @@ cdef class Parked:
     traces, or drives it by hand.
     """
 
-    def __cinit__(self, future, elsewhere):
-        self.future = future
-        self.elsewhere = elsewhere
-
     def __await__(self):
         return self
 
@@ -203,7 +223,9 @@ cdef class Parked:
         future, self.future = self.future, None
         waited, self.state = self.state == 1, 2
         if waited and isinstance(exc, RuntimeError):
-            self.inner = self.elsewhere(future, exc)
+            from rescind._core.poll import elsewhere  # here alone is it needed
+
+            self.inner = elsewhere(future, exc)
             if self.inner is not None:
                 return next(self.inner)
         raise exc
@@ -237,6 +259,13 @@ cdef PySendResult send_parked(PyObject *iterator, PyObject *value, PyObject **re
 
 
 rescind_send_with(<PyTypeObject *>Parked, send_parked)
+
+
+cdef Parked parked_on(object future):
+    """Return what an await of a future is to the coroutine."""
+    cdef Parked parked = Parked.__new__(Parked)
+    parked.future = future
+    return parked
 
 
 cdef bint has_region() noexcept:
@@ -291,6 +320,79 @@ cdef object take_returned():
     global _returned
     returned, _returned = _returned, None
     return returned
+
+
+cdef PyTypeObject *_native_types[64]
+
+
+cdef bint native(object future) except -1:
+    """Is it one of rescind's own (`poll.Future._native`)? Remembered for a type, which is kept."""
+    cdef PyTypeObject *kind = Py_TYPE(future)
+    cdef size_t place = (<size_t>kind >> 6) & 63
+    if _native_types[place] is kind:
+        return True
+    if not future._native:
+        return False
+    Py_INCREF(<object>kind)
+    Py_XDECREF(<PyObject *>_native_types[place])
+    _native_types[place] = kind
+    return True
+
+
+cdef bint is_new(object coroutine) noexcept:
+    """Is it certainly a coroutine that nobody has begun to drive? Asking makes no frame object."""
+    return rescind_is_new(<PyObject *>coroutine)
+
+
+cdef object copy_context():
+    return PyContext_CopyCurrent()
+
+
+cdef class Fifo:
+    """A queue: what is used of a `collections.deque`, without calls through Python."""
+
+    __class_getitem__ = classmethod(GenericAlias)
+
+    def __cinit__(self):
+        self._items = [None] * 16  # a ring; its places are taken anew, never made anew
+        self._room = 16
+
+    def __len__(self):
+        return self._count
+
+    def __bool__(self):
+        return self._count > 0
+
+    cpdef append(self, item):
+        """Add one at the end."""
+        if self._count == self._room:
+            self._grow()
+        self._put((self._first + self._count) & (self._room - 1), item)
+        self._count += 1
+
+    cpdef popleft(self):
+        """Take the first out."""
+        if self._count == 0:
+            raise IndexError("pop from an empty queue")
+        item = <object>PyList_GET_ITEM(self._items, self._first)
+        self._put(self._first, None)
+        self._first = (self._first + 1) & (self._room - 1)
+        self._count -= 1
+        return item
+
+    cdef int _put(self, Py_ssize_t place, object item) except -1:
+        cdef PyObject *before = PyList_GET_ITEM(self._items, place)
+        Py_INCREF(item)
+        PyList_SET_ITEM(self._items, place, item)
+        Py_DECREF(<object>before)
+        return 0
+
+    cdef int _grow(self) except -1:
+        cdef Py_ssize_t first = self._first
+        self._items = self._items[first:] + self._items[:first] + [None] * self._room
+        self._first = 0
+        self._room *= 2
+        return 0
 
 
 cdef object get_executor():

@@ -1,9 +1,10 @@
 cimport cython
 
-from rescind._core._native cimport enter, get_ident, leave
+from rescind._core._native cimport copy_context, enter, get_ident, leave, native
 from rescind._core.coroutine cimport CoroutineFuture
 from rescind._core.hooks cimport Hooks
-from rescind._core.poll cimport Context, Future, Waker
+from rescind._core.outcome cimport Canceled, Completed, Error, completed
+from rescind._core.poll cimport Context, Future, Waker, new_context
 
 
 cdef object PENDING
@@ -39,9 +40,11 @@ cdef class Cell(Waker):
     cdef public object request
     cdef public bint started
 
+    cdef _set_up(self, Future future, executor, Cell parent, context, grace, deadline_at)
     cpdef _task_id(self)
     cpdef _enqueue(self)
     cpdef _ended(self, outcome)
+    @cython.locals(entry=cython.int)
     cpdef wake(self)
     @cython.locals(entry=cython.int, action=cython.int, future=Future)
     cpdef step(self)
@@ -54,3 +57,11 @@ cdef class Cell(Waker):
     @cython.locals(entry=cython.int)
     cdef _apply(self, event)
     cdef _finish(self, outcome)
+
+
+cdef inline wake_up(waker):
+    """Wake; what wakes is a cell nearly always, which needs no call through Python."""
+    if isinstance(waker, Cell):
+        (<Cell>waker).wake()
+    else:
+        waker.wake()

@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import contextvars  #: compiled: import contextvars; from types import GenericAlias
 import logging
-from threading import get_ident  #: compiled: pass
+from contextvars import copy_context
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from .coroutine import CoroutineFuture
@@ -31,9 +32,9 @@ from .errors import Abandoned, InternalError
 from .frames import strip
 from .grace import UNSET, Grace, Unset
 from .hooks import hooks
-from .outcome import Canceled, Completed, Error, Outcome, also_of, attach
+from .outcome import Canceled, Completed, Error, Outcome, also_of, attach, completed
 from .phase import NEXT, SHIFT, Action, Event, Phase, row
-from .poll import PENDING, Context, Future, Waker
+from .poll import PENDING, Future, Waker, new_context
 from .reason import CancelKind, CancelReason, CancelRequest
 from .watched import Watched
 
@@ -130,12 +131,24 @@ class Cell(Waker, Generic[T]):
         grace: Grace = UNSET,
         deadline_at: float | None = None,
     ) -> None:
+        self._set_up(future, executor, parent, context, grace, deadline_at)
+
+    def _set_up(  # noqa: PLR0917
+        self,
+        future: Future[T],
+        executor: Executor | None,
+        parent: Cell[Any] | None,
+        context: contextvars.Context | None,
+        grace: Grace,
+        deadline_at: float | None,
+    ) -> None:
         # Its phase, as a number (L1).
         self._phase = 0
+        own = future._native  #: compiled: own = native(future)
         # The future; None once the cell is DONE (L3).
-        self.future: Future[T] | None = future if future._native else Watched(future)
+        self.future: Future[T] | None = future if own else Watched(future)
         # What the future is polled with; its waker is the cell itself.
-        self.cx = Context(self, executor, self, deadline_at)
+        self.cx = new_context(self, executor, self, deadline_at)
         # The cell as a part of which this one is polled; None for a task.
         self.parent = parent
         # The request for its cancellation; None as long as there was none.
@@ -146,7 +159,7 @@ class Cell(Waker, Generic[T]):
         self.grace: Grace = grace
         # The context variables that it sees (L2); None once it is DONE.
         self.context: contextvars.Context | None = (
-            contextvars.copy_context() if context is None else context  # an empty one is false
+            copy_context() if context is None else context  # an empty one is false
         )
         # Was it polled at least once?
         self.started = False
@@ -225,7 +238,7 @@ class Cell(Waker, Generic[T]):
                 #: compiled: finally: leave(context)
                 value = context.run(future.poll, self.cx)  #: compiled: pass
                 if value is not PENDING:
-                    outcome = Completed(value)
+                    outcome = completed(value)
             else:
                 request = self.request
                 assert request is not None

@@ -1,8 +1,9 @@
 cimport cython
 
-from rescind._core._native cimport ENDED, get_region, send, set_region, take_returned
+from rescind._core._native cimport ENDED, get_region, native, send, set_region, take_returned
 from rescind._core.engine cimport Engine
-from rescind._core.poll cimport Context, Future
+from rescind._core.outcome cimport Canceled, Completed, Error, completed
+from rescind._core.poll cimport Context, Future, check_new
 from rescind._core.scope cimport ScopeStack
 
 
@@ -34,3 +35,12 @@ cdef class CoroutineFuture(ScopeStack):
     cdef _start(self, Context cx)
     cdef _release(self)
     cdef _close(self, list errors)
+
+
+cdef inline CoroutineFuture driving(coro):
+    """Return a future of a new coroutine, taken, without a call through Python."""
+    cdef CoroutineFuture driver = CoroutineFuture.__new__(CoroutineFuture)
+    driver._coro = coro
+    driver.scopes = []
+    driver._taken = True
+    return driver

@@ -89,7 +89,6 @@ class CoroutineFuture(ScopeStack, Generic[T]):
     _native = True
 
     def __init__(self, coro: Coroutine[Any, Any, T]) -> None:
-        # -- Future
         self._taken = False
         # -- ScopeStack
         self.outer = None
@@ -357,7 +356,8 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         """Return the leaf for what the coroutine yielded; raise `TypeError` if it is none."""
         if isinstance(yielded, Future):
             leaf = cast("Future[object]", yielded)  #: compiled: leaf = yielded
-            return leaf if leaf._native else Watched(leaf)
+            own = leaf._native  #: compiled: own = native(leaf)
+            return leaf if own else Watched(leaf)
         executor = cx.executor
         if executor is not None:
             adopted = executor.host.adopt(yielded)

@@ -5,7 +5,7 @@ cdef class Engine:
     cdef object __weakref__
     cdef dict __dict__
     cdef public object host
-    cdef public object thread
+    cdef public unsigned long thread
     cdef public object current
     cdef public int budget
     cdef public unsigned long long rounds
@@ -19,5 +19,6 @@ cdef class Engine:
 
     cpdef defer(self, waker)
     cpdef wake_directly(self, waker)
+    cpdef now(self)
     cpdef enqueue(self, task)
     cpdef forget(self, task, outcome)

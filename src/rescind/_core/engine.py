@@ -24,7 +24,7 @@ class Engine:
 
     Attributes:
         host: what it rides on.
-        thread: that runs it; None before the first run.
+        thread: that runs it; 0 before the first run.
         current: the task whose step is under way; None between steps.
         budget: leaf completions left in this step (E3).
         rounds: how often those who yielded were woken: the host had its turn in between (E2).
@@ -34,7 +34,7 @@ class Engine:
 
     def __init__(self, host: Host, budget: int) -> None:
         self.host = host
-        self.thread: int | None = None
+        self.thread = 0
         self.current: Task[Any] | None = None
         self.budget = budget
         self.rounds = 0
@@ -61,6 +61,10 @@ class Engine:
             before, self._outside = self._outside, None
             self.identity = None
             swap(before)  #: compiled: swapped(swap, before)
+
+    def now(self) -> float:
+        """Return the host's time, in seconds."""
+        raise NotImplementedError
 
     def defer(self, waker: Waker) -> None:
         """Wake ``waker`` after the host has looked for I/O (E2)."""

@@ -1,15 +1,18 @@
 cimport cython
 
-from rescind._core._native cimport get_executor, get_ident, monotonic, set_executor
+from rescind._core._native cimport Fifo, get_executor, get_ident, monotonic, set_executor
 from rescind._core.cell cimport Cell
+from rescind._core.cell cimport wake_up
 from rescind._core.engine cimport Engine
+from rescind._core.poll cimport Future
 from rescind._core.statistics cimport Counts
-from rescind._core.task cimport Task
+from rescind._core.task cimport Task, new_task
 from rescind._core.timers cimport Timers
 from rescind._core.vigil cimport Vigil
 
 
 cdef class Executor(Engine):
+    cdef public object _clock
     cdef public object grace
     cdef public object name
     cdef public dict tasks
@@ -25,7 +28,7 @@ cdef class Executor(Engine):
     cdef public object on_cleanup
     cdef public Vigil vigil
     cdef public int _budget
-    cdef public object _ready
+    cdef public Fifo _ready
     cdef public list _deferred
     cdef public object _inbox
     cdef public Timers _timers
@@ -36,8 +39,11 @@ cdef class Executor(Engine):
     cdef public Counts _counts
 
     cpdef now(self)
+    @cython.locals(task=Task)
+    cpdef spawn(self, Future future, name=*, grace=*, context=*, bint cleanup=*)
+    cpdef admit(self, Task task, bint cleanup=*)
     cpdef add_timer(self, double at, waker)
-    @cython.locals(steps=cython.int, round_ends=cython.int, task=Task, began=cython.double, counts=Counts)
+    @cython.locals(steps=cython.int, round_ends=cython.int, task=Task, began=cython.double, counts=Counts, ready=Fifo)
     cpdef turn(self)
     cpdef wake_directly(self, waker)
     cpdef _collect(self)

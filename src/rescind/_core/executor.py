@@ -28,21 +28,23 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from threading import get_ident  #: compiled: pass
-from time import monotonic  #: compiled: pass
+from functools import partial
+from threading import get_ident
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .current import executors, local
 from .engine import Engine
+from .fifo import fifo
 from .frames import keep_for_ever
-from .grace import UNSET, Grace
+from .grace import UNSET, Grace, checked_grace
 from .hooks import hooks
 from .outcome import Outcome
 from .poll import Future, Waker
 from .reason import CancelKind, CancelReason, CancelRequest
 from .resources import Resources
 from .statistics import Counts, RuntimeStatistics
-from .task import Task
+from .task import Task, new_task
 from .timers import Timer, Timers
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ class Executor(Engine):
         super().__init__(host, budget)
         self.grace = grace
         self.name = name
+        self._clock = host.now
         self.tasks: dict[int, Task[Any]] = {}
         self.abandoned: list[Abandoned] = []
         self.closed: CancelReason | None = None  # why; None while tasks may be spawned (E6)
@@ -100,7 +103,7 @@ class Executor(Engine):
         self.on_cleanup: Callable[[Task[Any]], None] | None = None
         self.vigil: Vigil | None = None  # who looks after it, and warns
         self._budget = budget
-        self._ready: deque[Task[Any]] = deque()
+        self._ready: fifo[Task[Any]] = fifo()
         self._deferred: list[Waker] = []
         self._inbox: deque[Callable[[], object]] = deque()
         self._timers = Timers()
@@ -114,8 +117,7 @@ class Executor(Engine):
     # -- for tasks and futures --------------------------------------------------------------------
 
     def now(self) -> float:
-        """Return the host's time, in seconds."""
-        return self.host.now()
+        return self._clock()
 
     def add_timer(self, at: float, waker: Waker) -> Timer:
         """Wake ``waker`` at host time ``at``."""
@@ -131,7 +133,6 @@ class Executor(Engine):
             self._arm()
 
     def enqueue(self, task: Task[Any]) -> None:
-        """Append a task to the ready queue."""
         self._ready.append(task)
         if not self._turning and self._soon is None:
             self._soon = self.host.call_soon(self._on_soon)
@@ -184,7 +185,6 @@ class Executor(Engine):
     def spawn(
         self,
         future: Future[T],
-        *,
         name: str | None = None,
         grace: Grace = UNSET,
         context: contextvars.Context | None = None,
@@ -195,13 +195,13 @@ class Executor(Engine):
         With ``cleanup`` it is a part of the cleanup that is under way, which a shutdown admits: it
         has until the end of the shutdown's grace. To be used on the executor's thread alone.
         """
-        task: Task[T] = Task(future, self, name=name, context=context, grace=grace)
+        task = new_task(future, self, name, context, checked_grace(grace))
         if get_ident() == self.thread and not self.stopped:
-            self.admit(task, cleanup=cleanup)
+            self.admit(task, cleanup)
             return task
         self._posted.add(task.id)
         if not self.stopped:
-            self.post(lambda: self._take_up(task))
+            self.post(partial(self._take_up, task))
         if self.stopped:  # perhaps only now: then nobody empties the inbox any more
             self._take_up(task)
         return task
@@ -214,7 +214,7 @@ class Executor(Engine):
             return
         self.admit(task)
 
-    def admit(self, task: Task[Any], *, cleanup: bool = False) -> None:
+    def admit(self, task: Task[Any], cleanup: bool = False) -> None:
         """Take a task up; once closed, end it, unless it is a part of a cleanup (E6)."""
         if task.ended is not None:
             return
@@ -298,7 +298,7 @@ class Executor(Engine):
             return
         self._turning = True
         try:
-            waker.wake()
+            waker.wake()  #: compiled: wake_up(waker)
         finally:
             self._turning = False
         self.turn()
@@ -313,7 +313,7 @@ class Executor(Engine):
         if self._deferred:
             self.rouse()
         at = self._timers.next_at()
-        if at is not None and at <= (now := self.host.now()):
+        if at is not None and at <= (now := self._clock()):
             self._timers.fire(now)
 
     def rouse(self) -> None:
@@ -321,7 +321,7 @@ class Executor(Engine):
         self.rounds += 1
         deferred, self._deferred = self._deferred, []
         for waker in deferred:
-            waker.wake()
+            waker.wake()  #: compiled: wake_up(waker)
 
     def drain(self) -> None:
         """Do what other threads asked for."""

@@ -52,6 +52,7 @@ def as_future(awaitable: Awaitable[T]) -> Future[T]:
 
     Source: Rust's ``IntoFuture``; ``asyncio.ensure_future``.
     """
+    #: compiled: if is_new(awaitable): return driving(awaitable)
     if isinstance(awaitable, Future):
         return take(awaitable, "used here")
     if isinstance(awaitable, CoroutineType):  # what `inspect.iscoroutine` looks at

@@ -1,1 +1,24 @@
-# Compiled, but for nothing that needs a declaration.
+cdef class Completed:
+    cdef readonly object value
+
+
+cdef class Error:
+    cdef readonly object exception
+    cdef readonly tuple also
+
+
+cdef class Canceled:
+    cdef readonly object reason
+    cdef readonly tuple also
+    cdef readonly bint dropped
+    cdef readonly bint abandoned
+
+
+cdef inline Completed completed(value):
+    """Make one without a call through Python."""
+    cdef Completed outcome = Completed.__new__(Completed)
+    outcome.value = value
+    return outcome
+
+
+cpdef also_of(exc)

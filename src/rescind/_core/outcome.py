@@ -16,19 +16,22 @@ from typing import TYPE_CHECKING, Generic, NoReturn, TypeAlias, TypeVar
 
 from .errors import TaskCanceled
 
+#: compiled: from types import GenericAlias
+
 if TYPE_CHECKING:
     from .reason import CancelReason
 
-__all__ = ["Canceled", "Completed", "Error", "Outcome", "also_of", "attach"]
+__all__ = ["Canceled", "Completed", "Error", "Outcome", "also_of", "attach", "completed"]
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)  #: compiled: @dataclass(frozen=True)
 class Completed(Generic[T_co]):
     """The future returned ``value``."""
 
+    #: compiled: __class_getitem__ = classmethod(GenericAlias)
     value: T_co
 
     def unwrap(self) -> T_co:
@@ -36,7 +39,7 @@ class Completed(Generic[T_co]):
         return self.value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)  #: compiled: @dataclass(frozen=True)
 class Error:
     """The future raised ``exception``; ``also`` are its other failures, in order."""
 
@@ -48,7 +51,7 @@ class Error:
         raise self.exception
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)  #: compiled: @dataclass(frozen=True)
 class Canceled:
     """The future was canceled for ``reason``.
 
@@ -82,6 +85,9 @@ class Canceled:
             attach(error, other, "while cleaning up")
         return error
 
+
+#: Makes one; in the compiled form without a call through Python.
+completed = Completed  #: compiled: pass
 
 Outcome: TypeAlias = Completed[T] | Error | Canceled
 

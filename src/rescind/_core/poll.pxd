@@ -1,4 +1,4 @@
-from rescind._core._native cimport Parked, has_region
+from rescind._core._native cimport has_region, is_new, parked_on
 from rescind._core.engine cimport Engine
 
 
@@ -28,3 +28,15 @@ cdef class Future:
     cpdef drop(self)
 
 
+cdef inline Context new_context(waker, Engine executor, cell, deadline_at):
+    """Make one without a call through Python."""
+    cdef Context cx = Context.__new__(Context)
+    cx.waker = waker
+    cx.executor = executor
+    cx.cell = cell
+    cx.deadline_at = deadline_at
+    return cx
+
+
+cpdef check_new(coro)
+cpdef Future take(Future future, what)

@@ -43,6 +43,7 @@ __all__ = [
     "NoopWaker",
     "Pending",
     "Waker",
+    "new_context",
     "polled_after_end",
     "take",
 ]
@@ -141,6 +142,10 @@ class Context:
         return self.executor
 
 
+#: Makes one; in the compiled form without a call through Python.
+new_context = Context  #: compiled: pass
+
+
 class Future(Generic[T_co]):
     """Something that can be polled until it has its output. Lazy: creating it does nothing.
 
@@ -185,7 +190,7 @@ class Future(Generic[T_co]):
     def __await__(self) -> Generator[Any, Any, T_co]:
         take(self, "awaited")
         if local.region is not None:  #: compiled: if has_region():
-            return park(self)  #: compiled: return Parked(self, elsewhere)
+            return park(self)  #: compiled: return parked_on(self)
         if foreign.drive is not None:
             return foreign.drive(self)
         raise UsageError(f"{self!r} was awaited where no runtime runs; use rescind.run(...)")
@@ -256,6 +261,7 @@ def polled_inside(future: object) -> NoReturn:
 
 def check_new(coro: object) -> None:
     """Refuse a native coroutine that somebody else has begun to drive (F2)."""
+    #: compiled: if is_new(coro): return
     if isinstance(coro, CoroutineType) and (
         coro.cr_frame is None or coro.cr_suspended or coro.cr_running
     ):
@@ -267,6 +273,7 @@ def check_new(coro: object) -> None:
 
 def take(future: F, what: str) -> F:
     """Mark ``future`` as owned (F2) and return it; raise `UsageError` if it already was."""
+    #: compiled: if not future._taken: future._taken = True; return future
     if future._taken:
         raise UsageError(
             f"{future!r} cannot be {what}: it was already awaited, spawned or given to a "

@@ -1,1 +1,21 @@
-# Compiled, but for nothing that needs a declaration.
+cdef class CancelReason:
+    cdef readonly object kind
+    cdef readonly object message
+    cdef readonly object by
+    cdef readonly object where
+    cdef readonly object at
+    cdef readonly CancelReason cause
+
+
+cdef class _Request:
+    cdef public tuple _reasons
+    cdef public object _target
+    cdef public bint accepted
+    cdef public object foreign
+    cdef public object grace_at
+
+    cpdef merge(self, _Request other)
+    cpdef shorten(self, grace_at)
+
+
+cpdef make_reason(reason, executor, kind=*)

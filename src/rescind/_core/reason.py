@@ -54,7 +54,7 @@ class CancelKind(enum.Enum):
     FOREIGN = "foreign"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)  #: compiled: @dataclass(frozen=True)
 class CancelReason:
     """Why: data, never a formatted string; picklable; ``str()`` prints the whole chain.
 
@@ -113,19 +113,8 @@ class Cancelable:
         raise NotImplementedError
 
 
-class CancelRequest(IntoFuture["Outcome[Any]"]):
-    """One request for cancellation: what ``task.cancel()`` returns, and what `poll_cancel` gets.
-
-    Awaiting it waits until the target has ended, cleanup included, and gives the target's
-    `Outcome`; it never raises for how the target ended.
-
-    Attributes:
-        accepted: False if the target had already ended, so that nothing was asked.
-        grace_at: host time, in seconds, after which the cleanup is dropped; None: never.
-        foreign: what to raise instead of `Cancellation`, if the host's world asked (R29).
-
-    Cancellation: safe. To stop waiting withdraws nothing: the request stands.
-    """
+class _Request:
+    """What there is to a `CancelRequest` without the way to its target's end."""
 
     __slots__ = ("_reasons", "_target", "accepted", "foreign", "grace_at")
 
@@ -153,7 +142,7 @@ class CancelRequest(IntoFuture["Outcome[Any]"]):
         """All reasons, in the order in which they came."""
         return self._reasons
 
-    def merge(self, other: CancelRequest) -> bool:
+    def merge(self, other: _Request) -> bool:
         """Take up a later request; return True if it moved ``grace_at`` earlier (Q1, Q2)."""
         self._reasons += other._reasons
         return self.shorten(other.grace_at)
@@ -164,6 +153,23 @@ class CancelRequest(IntoFuture["Outcome[Any]"]):
             return False
         self.grace_at = grace_at
         return True
+
+
+class CancelRequest(_Request, IntoFuture["Outcome[Any]"]):
+    """One request for cancellation: what ``task.cancel()`` returns, and what `poll_cancel` gets.
+
+    Awaiting it waits until the target has ended, cleanup included, and gives the target's
+    `Outcome`; it never raises for how the target ended.
+
+    Attributes:
+        accepted: False if the target had already ended, so that nothing was asked.
+        grace_at: host time, in seconds, after which the cleanup is dropped; None: never.
+        foreign: what to raise instead of `Cancellation`, if the host's world asked (R29).
+
+    Cancellation: safe. To stop waiting withdraws nothing: the request stands.
+    """
+
+    __slots__ = ()
 
     def settled(self) -> CancelRequest:
         """Return this request for its target to keep: without the way back to the target."""

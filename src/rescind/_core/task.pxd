@@ -1,11 +1,16 @@
-from rescind._core._native cimport get_ident
+cimport cython
+
+from rescind._core._native cimport Parked, get_ident, has_region, parked_on
 from rescind._core.cell cimport Cell
 from rescind._core.engine cimport Engine
+from rescind._core.outcome cimport Canceled, Completed, Error
 from rescind._core.poll cimport Context, Future
 from rescind._core.waitlist cimport Waiter, WaitList
 
 
 cdef object PENDING
+
+
 cdef class Task(Cell):
     cdef public bint _detached
     cdef public Engine _executor
@@ -17,18 +22,48 @@ cdef class Task(Cell):
     cdef public object created_at
     cdef public object id
 
+    cdef _begin(self, Future future, Engine executor, name, context, grace)
     cpdef outcome(self)
     cpdef joiners(self)
     cpdef unwrap(self)
     cdef _report_unseen(self)
 
 
-cdef class Join(Future):
+cdef class _Joining(Future):
     cdef public bint _given
     cdef public Task _task
     cdef public Waiter _waiter
 
+    @cython.locals(task=Task, executor=Engine)
+    cdef _look(self, Context cx)
 
-cdef class JoinValue(Future):
-    cdef public Join _join
-    cdef public Task _task
+
+cdef class Join(_Joining):
+    pass
+
+
+cdef class JoinValue(_Joining):
+    pass
+
+
+cdef bint _contains(Task task, Cell cell) except -1
+
+
+@cython.locals(task=Task)
+cdef Task new_task(Future future, Engine executor, name, context, grace)
+
+
+cdef inline Join joining(Task task):
+    cdef Join join = Join.__new__(Join)
+    join._task = task
+    return join
+
+
+cdef inline awaiting(Task task):
+    """Return what an await of the task is to the coroutine."""
+    cdef JoinValue value = JoinValue.__new__(JoinValue)
+    value._task = task
+    if has_region():
+        value._taken = True
+        return parked_on(value)
+    return (<object>value).__await__()

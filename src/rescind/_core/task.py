@@ -20,9 +20,9 @@ import contextvars
 import itertools
 import logging
 from collections.abc import Callable, Generator
-from threading import get_ident  #: compiled: pass
+from threading import get_ident
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .cell import Cell
 from .errors import TaskCanceled, UsageError
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .executor import Executor
     from .explanation import Explanation
 
-__all__ = ["Join", "Task"]
+__all__ = ["Join", "Task", "new_task"]
 
 T = TypeVar("T")
 
@@ -82,12 +82,22 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         context: contextvars.Context | None = None,
         grace: Grace = UNSET,
     ) -> None:
+        self._begin(future, executor, name, context, checked_grace(grace))
+
+    def _begin(
+        self,
+        future: Future[T],
+        executor: Executor,
+        name: str | None,
+        context: contextvars.Context | None,
+        grace: Grace,
+    ) -> None:
         # Before the cell is, which says that it was made: whoever is told of it asks for its name.
         self.id = next(_ids)
         self.created_at = executor.now()
         self._executor = executor
         self._name = name
-        super().__init__(future, executor, context=context, grace=checked_grace(grace))
+        self._set_up(future, executor, None, context, grace, None)
         # Who waits for the end; made when the first one comes.
         self._joiners: WaitList | None = None
         # Callbacks for the end; made when the first one comes.
@@ -184,14 +194,16 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
 
         Cancellation: safe. The task goes on (K2).
         """
-        return Join(self)
+        join: Join[T] = Join(self)  #: compiled: return joining(self)
+        return join
 
     def into_future(self) -> Future[T]:
         """Return a future of the value; see `Task`."""
         return JoinValue(self)
 
     def __await__(self) -> Generator[Any, Any, T]:
-        return JoinValue(self).__await__()
+        value: JoinValue[T] = JoinValue(self)  #: compiled: return awaiting(self)
+        return value.__await__()
 
     def on_end(self, callback: Callable[[Outcome[Any]], None]) -> None:
         """Call ``callback(outcome)`` at the end, on the runtime's thread; now if it has ended."""
@@ -263,39 +275,55 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
             pass  # its construction failed
 
 
-class Join(Future[Outcome[T]]):
-    """Waits for a task's outcome."""
+def new_task(
+    future: Future[T],
+    executor: Executor,
+    name: str | None,
+    context: contextvars.Context | None,
+    grace: Grace,
+) -> Task[T]:
+    """Make a task as its class does, in fewer calls; the grace is a legal one."""
+    task = cast("Task[T]", Task.__new__(Task))  #: compiled: task = Task.__new__(Task)
+    task._begin(future, executor, name, context, grace)
+    return task
+
+
+class _Joining(Future[T]):
+    """Waits for a task's end."""
 
     __slots__ = ("_given", "_taken", "_task", "_waiter")
     _native = True
 
-    def __init__(self, task: Task[T]) -> None:
+    def __init__(self, task: Task[Any]) -> None:
         self._taken = False
         self._task = task
         self._given = False
         self._waiter: Waiter | None = None
 
-    def poll(self, cx: Context) -> Outcome[T] | Pending:
+    def _look(self, cx: Context) -> Outcome[Any] | None:
+        """Return the outcome; None if the task has not ended: then it will wake ``cx.waker``."""
         task = self._task
-        if cx.executor is not None and cx.executor is not task.executor:
+        executor = cx.executor
+        if executor is not None and executor is not task._executor:
             raise UsageError(
                 f"{task!r} belongs to another runtime ({task.executor.name}) than the one that "
-                f"awaits it ({cx.executor.name}); wait for it with "
+                f"awaits it ({executor.name}); wait for it with "
                 "task.cancellation_handle().wait() in a thread"
             )
-        outcome = task.outcome()
+        outcome = task.ended
         if outcome is not None:
+            task._observed = True
             if self._given:
                 polled_after_end(self)
             self._given = True
             return outcome
-        if cx.cell is not None and _contains(task, cx.cell):
+        if _contains(task, cx.cell):
             raise UsageError(f"{task!r} waits for itself, so it could never end")
         if self._waiter is None:
             self._waiter = task.joiners().join(cx.waker)
         else:
             self._waiter.waker = cx.waker
-        return PENDING
+        return None
 
     def drop(self) -> None:
         waiter, self._waiter = self._waiter, None
@@ -309,30 +337,26 @@ class Join(Future[Outcome[T]]):
         return f"join of {self._task!r}"
 
 
-class JoinValue(Future[T], Generic[T]):
+class Join(_Joining[Outcome[T]]):
+    """Waits for a task's outcome."""
+
+    __slots__ = ()
+
+    def poll(self, cx: Context) -> Outcome[T] | Pending:
+        outcome = self._look(cx)
+        return PENDING if outcome is None else outcome
+
+
+class JoinValue(_Joining[T]):
     """Waits for a task's value."""
 
-    __slots__ = ("_join", "_taken", "_task")
-    _native = True
-
-    def __init__(self, task: Task[T]) -> None:
-        self._taken = False
-        self._task = task
-        self._join = Join(task)
+    __slots__ = ()
 
     def poll(self, cx: Context) -> T | Pending:
-        if self._join.poll(cx) is PENDING:
+        if self._look(cx) is None:
             return PENDING
-        return self._task.unwrap()
-
-    def drop(self) -> None:
-        self._join.drop()
-
-    def blocked_by(self) -> tuple[object, ...]:
-        return (self._task,)
-
-    def __repr__(self) -> str:
-        return repr(self._join)
+        value: T = self._task.unwrap()
+        return value
 
 
 def _contains(task: Task[Any], cell: Cell[Any] | None) -> bool:

@@ -1,5 +1,7 @@
 cimport cython
 
+from rescind._core.cell cimport wake_up
+
 
 cdef object _KEPT
 
@@ -35,3 +37,12 @@ cdef class WaitList:
     cpdef _link(self, Waiter waiter)
     @cython.locals(before=Waiter, after=Waiter)
     cpdef bint _unlink(self, Waiter waiter)
+
+
+cdef inline Waiter new_waiter(waker, wants, given):
+    """Make one without a call through Python."""
+    cdef Waiter waiter = Waiter.__new__(Waiter)
+    waiter.waker = waker
+    waiter.wants = wants
+    waiter.given = given
+    return waiter

@@ -96,7 +96,7 @@ class WaitList:
 
     def join(self, waker: Waker, wants: Any = None, given: Any = None) -> Waiter:
         """Append a new waiter and return it."""
-        waiter = Waiter(waker, wants, given)
+        waiter = Waiter(waker, wants, given)  #: compiled: waiter = new_waiter(waker, wants, given)
         self._link(waiter)
         return waiter
 
@@ -134,7 +134,7 @@ class WaitList:
             waiter.given = given
         waiter.woken = True
         try:
-            waiter.waker.wake()
+            waiter.waker.wake()  #: compiled: wake_up(waiter.waker)
         except Exception:
             _log.exception("%r failed to wake its future, which may hang (W5)", waiter.waker)
         return True

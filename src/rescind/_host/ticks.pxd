@@ -1,15 +1,16 @@
+cimport cython
+
 from rescind._core._native cimport get_region
 from rescind._core.coroutine cimport CoroutineFuture
 from rescind._core.engine cimport Engine
 from rescind._core.poll cimport Context, Future
 from rescind._host.identity cimport Identity
 
-cimport cython
-
 
 cdef object PENDING
 
 
+@cython.freelist(64)
 cdef class Tick(Future):
     cdef public bint _given
     cdef public unsigned long long _round

@@ -66,10 +66,8 @@ class Tick(Future[None]):
 
 def _is_canceled(region: Region | None, leaf: Tick) -> bool:
     """Would a cancellation, ours or asyncio's, be delivered at once if ``leaf`` were pending?"""
-    if isinstance(region, Foreseen):
-        return True
     if not isinstance(region, CoroutineFuture):
-        return False
+        return isinstance(region, Foreseen)
     driver = cast("CoroutineFuture[object]", region)  #: compiled: driver = region
     identity = driver.identity  #: compiled: identity = driver._identity
     if isinstance(identity, Identity) and identity._must_cancel:

@@ -36,12 +36,12 @@ class ProbedExecutor(Executor):
         self._probes = probes
         self._by_task: dict[int, Probe] = {}
 
-    def admit(self, task: Task[Any], *, cleanup: bool = False) -> None:
+    def admit(self, task: Task[Any], cleanup: bool = False) -> None:
         probe = self._probe_of(task.future)
         if probe is not None:
             self._by_task[task.id] = probe
             probe.wakes = True
-        super().admit(task, cleanup=cleanup)
+        super().admit(task, cleanup)
         if probe is not None:
             self._probes.made(probe, task)
 

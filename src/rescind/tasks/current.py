@@ -36,7 +36,9 @@ T = TypeVar("T")
 
 def here(what: str) -> Executor:
     """Return the executor of this thread; raise `UsageError` if ``what`` is used without one."""
-    executor = local.executor or executor_here()
+    executor = local.executor  #: compiled: executor = get_executor()
+    if executor is None:
+        executor = executor_here()
     if executor is None:
         raise UsageError(
             f"{what} needs a running runtime on this thread; use rescind.run(...), or "
@@ -112,7 +114,7 @@ def spawn(
     try:
         if owned:
             future = Owned(future, owned)
-        return executor.spawn(future, name=name, grace=grace)
+        return executor.spawn(future, name, grace)
     except (TypeError, ValueError):
         future.drop()
         raise

@@ -231,8 +231,8 @@ def _stack(future: Any) -> Iterator[Site]:
 def _running(cell: Cell[Any]) -> tuple[Site, ...]:
     """Where a cell is that is being polled, synchronous calls included: its thread is there."""
     executor = cell.cx.executor
-    thread = None if executor is None else executor.thread
-    frame = None if thread is None else sys._current_frames().get(thread)
+    thread = 0 if executor is None else executor.thread
+    frame = sys._current_frames().get(thread)
     begun = [getattr(driver.coroutine, "cr_frame", None) for driver in _drivers(cell.future)]
     sites: list[Site] = []
     while frame is not None and not _steps(frame):

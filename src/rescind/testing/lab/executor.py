@@ -163,7 +163,6 @@ class LabExecutor(Executor):
     def spawn(
         self,
         future: Future[T],
-        *,
         name: str | None = None,
         grace: Grace = UNSET,
         context: contextvars.Context | None = None,
@@ -184,7 +183,7 @@ class LabExecutor(Executor):
         self.made.append(task)
         if self.recorder is not None:
             self.recorder.spawned(task, parent)
-        self.admit(task, cleanup=cleanup)
+        self.admit(task, cleanup)
         return task
 
     def enqueue(self, task: Task[Any]) -> None:

@@ -13,7 +13,6 @@ all that the hosts have, and more.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import Any, Final, TypeAlias
 
 import rescind
 from rescind._core.executor import Executor
+from rescind._core.fifo import fifo
 from rescind._core.task import Task
 from rescind._host.manual import ManualHost
 from rescind.runtime import Runtime
@@ -62,7 +62,7 @@ class Strike:
     at: float | None = None
 
 
-class _Ready(deque[Task[Any]]):
+class _Ready(fifo[Task[Any]]):
     """The ready queue of an executor on a host, from which choices take the next task."""
 
     def __init__(self, choices: Iterable[int]) -> None:
@@ -72,10 +72,14 @@ class _Ready(deque[Task[Any]]):
     def popleft(self) -> Task[Any]:
         count = len(self)
         index = next(self._choices, 0) % count if count > 1 else 0
-        self.rotate(-index)
+        self._turn(index)
         task = super().popleft()
-        self.rotate(index)
+        self._turn(len(self) - index)
         return task
+
+    def _turn(self, times: int) -> None:
+        for _ in range(times):
+            self.append(super().popleft())
 
 
 class _TasksOnly:
