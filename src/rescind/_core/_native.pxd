@@ -11,6 +11,8 @@ cdef int enter(object context) except -1
 cdef int leave(object context) except -1
 cdef object send(object coroutine, object value)
 cdef object take_returned()
+cdef object frame_code(object frame)
+cdef int frame_lasti(object frame) noexcept
 cdef object named(object kind, tuple values)
 cdef object ENDED
 cdef bint native(object future) except -1

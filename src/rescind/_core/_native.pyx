@@ -509,6 +509,29 @@ def add_audit_hook(heard):
     PySys_AddAuditHook(hear, NULL)
 
 
+cdef extern from *:
+    """
+    static PyObject *rescind_frame_code(PyObject *frame) {
+        return (PyObject *)PyFrame_GetCode((PyFrameObject *)frame);
+    }
+    static int rescind_frame_lasti(PyObject *frame) {
+        return PyFrame_GetLasti((PyFrameObject *)frame);
+    }
+    """
+    object rescind_frame_code(object frame)
+    int rescind_frame_lasti(object frame) noexcept
+
+
+cdef object frame_code(object frame):
+    """Return ``f_code`` of what is a frame, without an audit event."""
+    return rescind_frame_code(frame)
+
+
+cdef int frame_lasti(object frame) noexcept:
+    """Return ``f_lasti`` of what is a frame."""
+    return rescind_frame_lasti(frame)
+
+
 cdef object named(object kind, tuple values):
     """Return a named tuple, without a call of its `__new__`."""
     cdef PyObject *made = PyType_GenericAlloc(<PyTypeObject *>kind, len(values))

@@ -1,5 +1,6 @@
 cimport cython
 
+from rescind._core._native cimport frame_code, frame_lasti
 from rescind._core.coroutine cimport CoroutineFuture
 
 

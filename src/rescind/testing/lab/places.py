@@ -139,13 +139,13 @@ def _innermost(coro: Any, outer: Place | None) -> Place | None:
             break
         if frame is None:
             continue
-        code = frame.f_code
+        code = frame.f_code  #: compiled: code = frame_code(frame)
         seen = _at.get(id(code))
         if seen is None:
             if len(_at) >= _KEPT:
                 _at.clear()  # of programs that were made by programs
             seen = _at[id(code)] = (code, {})
-        lasti = frame.f_lasti
+        lasti = frame.f_lasti  #: compiled: lasti = frame_lasti(frame)
         place = seen[1].get(lasti, _UNSEEN)
         if place is _UNSEEN:
             place = seen[1][lasti] = _seen(frame)

@@ -51,7 +51,8 @@ class LabTask(Task[T]):
         context: contextvars.Context | None,
         grace: Grace,
     ) -> None:
-        super().__init__(future, executor, name=name or path, context=context, grace=grace)
+        # Not by ``super()``, whose object takes as long, compiled, as the rest.
+        Task.__init__(self, future, executor, name=name or path, context=context, grace=grace)
         self.id = number + 1  # the same in each run; the world is closed, so it is unique in it
         self.lab = executor
         self.path = path
