@@ -1,4 +1,4 @@
-"""How many schedules the lab explores in a second: `python -m bench.schedules`; see docs/testing.md.
+"""Schedules that the lab explores in a second: `python -m bench.schedules`; see docs/testing.md.
 
 *What it is.* Short programs, explored over and over: of the first two every order, of the third
 cancellations too. A run is all of it: the runtime of its own that it has, the program, what it

@@ -51,10 +51,12 @@ class LabTask(Task[T]):
         context: contextvars.Context | None,
         grace: Grace,
     ) -> None:
-        # Not by ``super()``, whose object takes as long, compiled, as the rest.
-        Task.__init__(self, future, executor, name=name or path, context=context, grace=grace)
+        # Compiled, not by ``super()``, whose object takes as long as all the rest.
+        lab, name = executor, name or path
+        #: compiled: Task.__init__(self, future, lab, name=name, context=context, grace=grace)
+        super().__init__(future, lab, name=name, context=context, grace=grace)  #: compiled: pass
         self.id = number + 1  # the same in each run; the world is closed, so it is unique in it
-        self.lab = executor
+        self.lab = lab
         self.path = path
         self.number = number
         self.spawned = 0
