@@ -304,6 +304,59 @@ def test_future_that_refuses_to_be_canceled_is_waited_for_within_the_grace(
     assert (type(second), second.dropped) == (Canceled, True)
 
 
+class _Counting(asyncio.Future[str]):
+    """A future of somebody's own class, which answers itself."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.asked: list[str] = []
+
+    def done(self) -> bool:
+        self.asked.append("done")
+        return super().done()
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        self.asked.append("loop")
+        return super().get_loop()
+
+    def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+        self.asked.append("call")
+        super().add_done_callback(fn, context=context)
+
+
+def test_a_subclass_of_asyncio_s_future_is_asked_by_its_own_methods(real: HostFactory) -> None:
+    """What a library has made of a future is not bypassed."""
+
+    async def main() -> tuple[str, set[str]]:
+        future = _Counting(loop=asyncio.get_running_loop())
+        future.get_loop().call_soon(future.set_result, "value")
+        future.asked.clear()
+        return await future, set(future.asked)
+
+    with real() as runtime:
+        assert runtime.block_on(main()) == ("value", {"loop", "done", "call"})
+
+
+def test_a_future_written_in_python_is_awaited(real: HostFactory) -> None:
+    """There is a second one in Python, which loops and tests may use."""
+    in_python: Any = vars(asyncio.futures)["_PyFuture"]
+
+    async def main() -> tuple[str, str]:
+        loop = asyncio.get_running_loop()
+        future, failing = in_python(loop=loop), in_python(loop=loop)
+        loop.call_soon(future.set_result, "value")
+        loop.call_soon(failing.set_exception, OSError("no"))
+        value = await future
+        try:
+            await failing
+        except OSError as exc:
+            return value, str(exc)
+        raise AssertionError("it did not fail")
+
+    with real() as runtime:
+        assert runtime.block_on(main()) == ("value", "no")
+
+
 def test_drop_cancels_the_asyncio_future(real: HostFactory) -> None:
     """With `grace=0` too: a child task would go on for ever otherwise."""
 

@@ -36,7 +36,6 @@ cdef extern from *:
 cdef extern from "Python.h":
     PyObject *PyDict_GetItemWithError(object, object) except? NULL
     int PyDict_SetItem(object, object, object) except -1
-    int PyDict_DelItem(object, object) except -1
     ctypedef enum PySendResult:
         PYGEN_RETURN
         PYGEN_ERROR
@@ -427,12 +426,11 @@ cdef object swapped(object swap, object identity):
     if type(swap) is not Exchange:
         return swap(identity)
     cdef Exchange exchange = <Exchange>swap
+    if identity is None:
+        return exchange._current.pop(exchange._loop, None)
     cdef PyObject *found = PyDict_GetItemWithError(exchange._current, exchange._loop)
     previous = None if found is NULL else <object>found
-    if identity is not None:
-        PyDict_SetItem(exchange._current, exchange._loop, identity)
-    elif found is not NULL:
-        PyDict_DelItem(exchange._current, exchange._loop)
+    PyDict_SetItem(exchange._current, exchange._loop, identity)
     return previous
 
 

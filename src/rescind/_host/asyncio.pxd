@@ -1,6 +1,7 @@
 from rescind._core._native cimport get_region
 from rescind._core.coroutine cimport CoroutineFuture
 from rescind._core.poll cimport Context, Future
+from rescind._host._stock cimport call_at_end, is_awaited_on, is_done, understand
 from rescind._host.identity cimport Identity
 from rescind._host.ticks cimport Tick
 
@@ -8,11 +9,6 @@ cimport cython
 
 
 cdef object PENDING
-cdef object _FUTURE
-cdef object _TASK
-cdef object _loop_of
-cdef object _is_done
-cdef object _call_at_end
 
 
 cdef class AsyncioHost:
@@ -30,11 +26,7 @@ cdef class AsyncioHost:
     cpdef shielded(self, identity)
 
 
-@cython.locals(leaf=AsyncioFuture)
 cpdef adopt(yielded, loop)
-
-
-cdef bint _is_stock(future) noexcept
 
 
 cdef class AsyncioFuture(Future):
@@ -45,7 +37,14 @@ cdef class AsyncioFuture(Future):
     cdef public bint _told
     cdef public object future
 
-    cdef bint _done(self) except -1
-    @cython.locals(driver=CoroutineFuture)
+    @cython.locals(driver=CoroutineFuture, own=Identity)
     cdef _register(self)
     cdef _leave(self)
+
+
+cdef inline AsyncioFuture leaf_for(future):
+    """Return the leaf of a future, without a call through Python."""
+    cdef AsyncioFuture leaf = AsyncioFuture.__new__(AsyncioFuture)
+    leaf._taken = True
+    leaf.future = future
+    return leaf

@@ -37,13 +37,6 @@ __all__ = ["AsyncioFuture", "AsyncioHost", "adopt", "executor_maker"]
 #: Where waiters live that nothing but the hand-over looks at.
 _LOCKS: Final = frozenset({"asyncio.locks", "asyncio.queues"})
 
-#: asyncio's own classes, and what they are asked without looking for a method each time.
-_FUTURE: Final[Any] = asyncio.Future
-_TASK: Final[Any] = asyncio.Task
-_loop_of: Final[Callable[[object], object]] = _FUTURE.get_loop
-_is_done: Final[Callable[[object], bool]] = _FUTURE.done
-_call_at_end: Final[Callable[[object, object], object]] = _FUTURE.add_done_callback
-
 
 def executor_maker(host: object) -> Callable[..., Executor]:
     """Return what makes the executor on ``host``.
@@ -171,14 +164,14 @@ def _in_anyio_shield(identity: Identity) -> bool:
 
 def adopt(yielded: object, loop: asyncio.AbstractEventLoop) -> Future[Any] | None:
     """Return the leaf for what asyncio code yielded, or None if it is something else."""
+    #: compiled: if is_awaited_on(yielded, loop): return leaf_for(yielded)
     if yielded is None:
         return Tick()
     blocking: bool | None = getattr(yielded, "_asyncio_future_blocking", None)
     if blocking is None:
         return None
-    future: asyncio.Future[Any] = yielded  # type: ignore[assignment]
-    own = _loop_of(future) if _is_stock(future) else future.get_loop()
-    if own is not loop:
+    future = cast("asyncio.Future[Any]", yielded)
+    if future.get_loop() is not loop:
         task = asyncio.current_task(loop)
         return _Refusal(
             f"Task {task!r} got Future {future!r} attached to a different loop; between loops, "
@@ -186,15 +179,7 @@ def adopt(yielded: object, loop: asyncio.AbstractEventLoop) -> Future[Any] | Non
         )
     if not blocking:
         return _Refusal(f"yield was used instead of yield from, or await, with {future!r}")
-    leaf = AsyncioFuture(future)  #: compiled: leaf = AsyncioFuture.__new__(AsyncioFuture)
-    #: compiled: leaf._taken = True; leaf.future = future
-    return leaf
-
-
-def _is_stock(future: object) -> bool:
-    """Is it of asyncio's own classes, of which we know what their methods are?"""
-    kind = type(future)
-    return kind is _FUTURE or kind is _TASK
+    return AsyncioFuture(future)
 
 
 class _Refusal(Future[None]):
@@ -246,17 +231,19 @@ class AsyncioFuture(Future[None]):
         self._told = False
 
     def poll(self, cx: Context) -> Pending | None:
-        if self._told or (not self._registered and self._done()):
+        if self._told:
             self._leave()
             return None
-        self._cx = cx
         if not self._registered:
+            if self.future.done():  #: compiled: if is_done(self.future):
+                return None
             self._register()
+        self._cx = cx
         return PENDING
 
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[None] | Pending:
         future = self.future
-        if self._told or (not self._registered and self._done()):
+        if self._told or (not self._registered and future.done()):
             canceled = self._asked and future.cancelled()
             self._leave()
             return Canceled(request.reason) if canceled else Completed(None)
@@ -278,25 +265,19 @@ class AsyncioFuture(Future[None]):
         if not future.done():
             future.cancel()
 
-    def _done(self) -> bool:
-        future = self.future
-        return _is_done(future) if _is_stock(future) else future.done()
-
     def _register(self) -> None:
         future = self.future
         self._registered = True
-        future._asyncio_future_blocking = False  # asyncio's handshake: the yield was understood
-        if _is_stock(future):
-            _call_at_end(future, self)
-        else:
-            future.add_done_callback(self)
+        # asyncio's handshake: the yield was understood.
+        future._asyncio_future_blocking = False  #: compiled: understand(future)
+        future.add_done_callback(self)  #: compiled: call_at_end(future, self)
         region = local.region  #: compiled: region = get_region()
         if isinstance(region, CoroutineFuture):
             driver = cast("CoroutineFuture[object]", region)  #: compiled: driver = region
             identity = driver.identity  #: compiled: identity = driver._identity
             if isinstance(identity, Identity):
-                identity.awaited = future
-                self._identity = identity
+                self._identity = own = identity
+                own.awaited = future
 
     def _leave(self) -> None:
         self._cx = None
