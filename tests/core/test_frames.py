@@ -11,7 +11,7 @@ from rescind._core.frames import Site, await_stack, caller, site, site_of, strip
 from rescind._core.gate import Gate
 from rescind.lowlevel import CoroutineFuture
 from rescind.testing import context
-from tests.core.kit import Leaf
+from tests.core.kit import Leaf, interpreted
 
 
 @types.coroutine
@@ -65,6 +65,7 @@ def test_caller_through_rescind_is_who_called_it() -> None:
     assert (None, [line_of(main, 1)]) == (fut.poll(context()), found)
 
 
+@interpreted
 def test_caller_without_foreign_frames_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     """If every frame is rescind's own there is no place."""
     from rescind._core import frames

@@ -7,17 +7,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from .current import local
 from .errors import Cancellation, TimedOut, UsageError
+from .frames import caller_line
 from .grace import checked_seconds
 from .poll import Waker
-from .reason import CancelKind, CancelReason, CancelRequest, make_reason
+from .reason import CancelKind, CancelReason, CancelRequest
 from .scope import CancelScope
 
 if TYPE_CHECKING:
+    from .task import Task
     from .timers import Timer
 
 __all__ = ["Deadline"]
@@ -35,14 +37,15 @@ class Deadline(CancelScope, Waker):
         delivered: was that raised inside the block?
     """
 
-    __slots__ = ("_entered", "_seconds", "_timer")
+    __slots__ = ("_line", "_seconds", "_task", "_timer")
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self._seconds = checked_seconds(seconds, "the deadline")
         self._timer: Timer | None = None
-        # The reason without its words: the task and the line that entered the block (R14).
-        self._entered: CancelReason | None = None
+        # Who entered the block, and in which line: words are made of it when it expires (R14).
+        self._task: Task[Any] | None = None
+        self._line: tuple[str, int] | None = None
 
     async def __aenter__(self) -> Deadline:
         if self.stack is not None:
@@ -50,7 +53,8 @@ class Deadline(CancelScope, Waker):
         stack = self.enter("deadline()")
         self.reschedule(self._seconds)
         assert stack.cx is not None  # or it could not have been scheduled
-        self._entered = make_reason(None, stack.cx.runtime("deadline()"), CancelKind.DEADLINE)
+        self._task = None if local.executor is None else local.executor.current
+        self._line = caller_line()
         return self
 
     async def __aexit__(
@@ -62,6 +66,7 @@ class Deadline(CancelScope, Waker):
         if self._timer is not None:
             self._timer.cancel()
         self.leave()
+        self._task = None
         cancellation = self.caught(exc)
         if cancellation is not None:
             raise _timed_out(cancellation, self._seconds) from exc
@@ -93,10 +98,11 @@ class Deadline(CancelScope, Waker):
 
     def wake(self) -> None:
         """Expire: called by the timer."""
-        entered = self._entered
-        if entered is not None:
-            words = f"the deadline of {self._seconds:g} s has passed"
-            self.cancel(CancelRequest(replace(entered, message=words, at=self.at)))
+        task, line = self._task, self._line
+        words = f"the deadline of {self._seconds:g} s has passed"
+        by = None if task is None else f"task {task.id} {task.name!r}"
+        where = None if line is None else f"{line[0]}:{line[1]}"
+        self.cancel(CancelRequest(CancelReason(CancelKind.DEADLINE, words, by, where, self.at)))
 
 
 def _timed_out(exc: Cancellation, seconds: float) -> TimedOut:

@@ -56,6 +56,8 @@ def ended_by(exc: BaseException, request: CancelRequest | None) -> Outcome[Any]:
     An error that was raised while cleaning up after a delivered ``request`` is listed in
     ``Canceled.also`` (R15); one raised after the cancellation was absorbed is an `Error`.
     """
+    if type(exc) is Cancellation:  # as most are: the rest is looked for in groups only
+        return Canceled(exc.reason if request is None else request.reason, exc.also)
     cancellation, rest = split_cancellation(exc)
     if cancellation is not None:
         also = cancellation.also if rest is None else (*cancellation.also, rest)

@@ -1,1 +1,4 @@
-# Compiled, but for nothing that needs a declaration.
+cdef dict _KNOWN
+
+
+cpdef bint ours(frame) except -1

@@ -18,6 +18,7 @@ __all__ = [
     "await_chain",
     "await_stack",
     "caller",
+    "caller_line",
     "from_library",
     "keep_for_ever",
     "ours",
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 _PACKAGE = __name__.partition(".")[0]
+_INSIDE = f"{_PACKAGE}."
+_KNOWN: dict[int, dict[str, Any]] = {}
 _OWN = (
     os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), ""),
     os.path.join(_PACKAGE, ""),  # compiled code knows its files by names such as rescind/time.py
@@ -58,8 +61,14 @@ class Site:
 
 def ours(frame: FrameType) -> bool:
     """Is it a frame of rescind's own code?"""
-    name: str = frame.f_globals.get("__name__", "")
-    return name == _PACKAGE or name.startswith(_PACKAGE + ".")
+    names = frame.f_globals
+    if id(names) in _KNOWN:
+        return True
+    name: str = names.get("__name__", "")
+    own = name.startswith(_INSIDE) or name == _PACKAGE
+    if own:
+        _KNOWN[id(names)] = names  # kept, or something else might come to have its number
+    return own
 
 
 def own_file(file: str) -> bool:
@@ -83,10 +92,16 @@ def shortened(where: str) -> str:
 
 def caller() -> str | None:
     """Return ``file:line`` of the nearest frame on the stack that is not rescind's own."""
+    found = caller_line()
+    return None if found is None else f"{found[0]}:{found[1]}"
+
+
+def caller_line() -> tuple[str, int] | None:
+    """Return the file and the line of `caller`, of which words may be made later."""
     frame: FrameType | None = sys._getframe()  # compiled code has none of its own
     while frame is not None and ours(frame):
         frame = frame.f_back
-    return None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
 
 
 def await_stack(awaitable: object) -> list[Site]:

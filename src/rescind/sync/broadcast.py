@@ -29,10 +29,11 @@ class BroadcastSender(End, Generic[T]):
     Threads: any.
     """
 
+    #: compiled: __class_getitem__ = classmethod(__import__("types").GenericAlias)
     __slots__ = ("_core",)
 
     def __init__(self, core: BroadcastCore[T]) -> None:
-        super().__init__(core.section)
+        super().__init__(core.section)  #: compiled: End.__init__(self, core.section)
         self._core = core
 
     def send(self, value: T) -> int:
@@ -119,10 +120,11 @@ class BroadcastReceiver(End, Generic[T_co]):
     Threads: any; each value goes to one of those who wait for the same receiver.
     """
 
+    #: compiled: __class_getitem__ = classmethod(__import__("types").GenericAlias)
     __slots__ = ("_core", "_place")
 
     def __init__(self, core: BroadcastCore[Any], at: int) -> None:
-        super().__init__(core.section)
+        super().__init__(core.section)  #: compiled: End.__init__(self, core.section)
         self._core = core
         self._place = Place(at)
 
@@ -193,7 +195,8 @@ class BroadcastReceiver(End, Generic[T_co]):
         return _Next(self)
 
     def _take(self) -> T_co | Pending:
-        self._check_own()
+        if not self._open:
+            self._check_own()
         taken: T_co | Pending = self._core.take(self._place)
         return taken
 
@@ -214,7 +217,7 @@ class _Recv(Looking[T]):
     __slots__ = ("_receiver",)
 
     def __init__(self, receiver: BroadcastReceiver[T]) -> None:
-        super().__init__(receiver._section)
+        super().__init__(receiver._section)  #: compiled: self._section = receiver._section
         self._receiver = receiver
 
     def _attempt(self, cx: Context) -> T | Pending:
@@ -237,7 +240,7 @@ class _Next(_Recv[T]):
 
     def _attempt(self, cx: Context) -> T | Pending:
         try:
-            return super()._attempt(cx)
+            return super()._attempt(cx)  #: compiled: return _Recv._attempt(self, cx)
         except Closed:
             raise StopAsyncIteration from None
 

@@ -92,6 +92,7 @@ class _Slot(Generic[T]):
 class BroadcastCore(Generic[T]):
     """The state of one channel."""
 
+    #: compiled: __class_getitem__ = classmethod(__import__("types").GenericAlias)
     __slots__ = (
         "capacity",
         "first",
@@ -140,7 +141,7 @@ class BroadcastCore(Generic[T]):
             place.next = self.first
             values = "1 value" if missed == 1 else f"{missed} values"
             raise Lagged(f"a receiver of {self} was too slow and missed {values}", missed)
-        if place.next == self.end:
+        if place.next == self.first + len(self.slots):
             if not self.senders:
                 raise Closed(f"{self} is closed, and everything was received")
             return PENDING

@@ -1,4 +1,5 @@
 from rescind._core._native cimport get_region
+from rescind._core.coroutine cimport CoroutineFuture
 from rescind._core.region cimport Region
 
 cimport cython

@@ -20,6 +20,7 @@ from rescind._core.current import foreign, local
 from rescind._core.region import Region
 from rescind._core.task import Task
 from rescind._host.bridge import stock_task_here
+from rescind._host.driven import ForeignCell
 
 __all__ = ["Holder", "closing", "holder_here"]
 
@@ -92,7 +93,7 @@ def holder_here() -> Holder:
     branch: Any = cell
     if task is None:
         task = _stock_task(cell)
-    if branch is None or getattr(branch, "stock_task", None) is not None:
+    if branch is not task and (branch is None or isinstance(branch, ForeignCell)):
         branch = task
     return Holder(task, branch, _coroutine(region))
 

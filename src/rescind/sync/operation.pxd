@@ -29,7 +29,8 @@ cdef class Operation(Future):
 
 
 cdef class Looking(Operation):
-    pass
+    @cython.locals(waiter=Waiter)
+    cpdef _step(self, Context cx)
 
 
 cdef class Unwanted(Operation):
