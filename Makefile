@@ -16,6 +16,9 @@ STAMP := .venv/.installed
 SHORT_EXAMPLES := canceled_future state_machine parent tiny_runtime tasks producer_consumer worker_pool crawler supervisor cpu_job
 CODE := src tests examples corpus scripts bench
 
+# Some images set it, and then hundreds of processes compile again, each for itself, what they import.
+unexport PYTHONDONTWRITEBYTECODE
+
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -57,8 +60,8 @@ format: $(STAMP) ## format the code and repair what can be repaired without aski
 	$(BIN)/ruff format $(CODE)
 
 types: $(STAMP) ## check the types, with mypy and with pyright, both strict
-	$(BIN)/mypy
-	$(BIN)/pyright --pythonpath $(BIN)/python
+	@echo "$(BIN)/mypy, and beside it $(BIN)/pyright"; $(BIN)/mypy & mypy=$$!; status=0; \
+	$(BIN)/pyright --pythonpath $(BIN)/python || status=1; wait $$mypy || status=1; exit $$status
 
 architecture: $(STAMP) ## check that imports point down, and the other rules on the shape of the code
 	$(BIN)/python -m pytest -q tests/architecture
@@ -104,7 +107,8 @@ bench-smoke: compiled ## see that every benchmark works, at a tiny size, and cou
 	$(BIN)/python -m bench.instructions
 
 bench-budget: compiled ## count the instructions of an operation anew, for each Python, and write bench/budget.json
-	@for python in $(BIN)/python $(wildcard .venv-3.*/bin/python); do $$python -m bench.instructions --write || exit 1; done
+	@for python in $(BIN)/python $(wildcard .venv-3.*/bin/python); do \
+		sh scripts/compiled.sh $$python && $$python -m bench.instructions --write || exit 1; done
 
 bench-tokio: ## build the Rust program for the benchmarks; with INSTALL=1 get what it needs by apt, as root
 	@INSTALL=$(INSTALL) sh scripts/bench-tokio.sh

@@ -9,6 +9,7 @@ changes made on a copy, line by line, so that places in tracebacks stay true:
 
 ``RESCIND_BUILD=pure`` builds without, ``RESCIND_BUILD=compiled`` fails where it cannot compile. By
 default a wheel is compiled if it can be, and an editable installation is not: what is edited runs.
+``RESCIND_CFLAGS`` takes the place of ``-O2 -g0``.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SOURCE = ROOT / "src"
 COPY = Path("build") / "compiled-source"
 
 # No debug information: it is most of the size, and half of the time.
-FLAGS = [] if os.name == "nt" else ["-O2", "-g0"]
+FLAGS = [] if os.name == "nt" else os.environ.get("RESCIND_CFLAGS", "-O2 -g0").split()
 
 _CLASS = re.compile(r"^class (\w+)\((.*)\):(.*)$")
 _DECLARED = re.compile(r"^cdef class (\w+)", re.MULTILINE)

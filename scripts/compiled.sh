@@ -4,7 +4,7 @@
 #   compiled.sh PYTHON
 #
 # It is the wheel, unpacked, in build/compiled/VERSION; if nothing has changed since, it stays. Without a C compiler
-# nothing is built, and nothing printed.
+# nothing is built, and nothing printed. RESCIND_CFLAGS are the C compiler's options, where not those of a release.
 set -eu
 
 python=$1
@@ -16,7 +16,8 @@ fi
 
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 wheels=build/wheels/$version target=build/compiled/$version
-if [ -e "$target/.built" ] &&
+flags=${RESCIND_CFLAGS:-}
+if [ -e "$target/.built" ] && [ "$flags" = "$(cat "$target/.built")" ] &&
     [ -z "$(find src setup.py pyproject.toml MANIFEST.in "$0" -newer "$target/.built" ! -path '*/__pycache__*' \
         ! -path '*.egg-info*' -print)" ]; then
     echo "$PWD/$target"
@@ -24,6 +25,8 @@ if [ -e "$target/.built" ] &&
 fi
 # Neither Cython nor setuptools looks at what they were told to do: only at what they did it with.
 [ ! setup.py -nt "$target/.built" ] || rm -rf build/compiled-source build/temp.* build/lib.*
+[ "$flags" = "$(cat "$target/.built" 2>/dev/null)" ] || rm -rf build/temp.*"-${version%.*}${version#*.}" \
+    build/lib.*"-${version%.*}${version#*.}"
 # What setuptools keeps in between would come into the wheel, also when its source is gone.
 find build -path 'build/lib*' -name '*.py' -delete 2>/dev/null || true
 find build -path 'build/lib*' -name '*.so' 2>/dev/null | while read -r module; do
@@ -33,7 +36,7 @@ done
 rm -rf "$wheels"
 mkdir -p build
 started=build/started-$version
-: >"$started"
+printf '%s' "$flags" >"$started"
 echo "rescind: compiling the core for Python $version" >&2
 RESCIND_BUILD=compiled "$python" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$wheels" . >&2
 rm -rf "$target"

@@ -7,13 +7,12 @@ import os
 import time
 from typing import Any
 
-import pytest
-
 import rescind
 from rescind import Canceled, Runtime
 from rescind.blocking import open_process, run_process, spawn_blocking, spawn_process, thread_pool
 from rescind.testing import run_virtual
 from tests.blocking.kit import nothing_left
+from tests.models.kit import thorough
 
 FULL = 1000
 
@@ -68,24 +67,16 @@ async def _functions(count: int) -> None:
         await task.join()
 
 
-def test_thousand_commands_leave_nothing() -> None:
+def test_many_commands_leave_nothing() -> None:
     """In one runtime; each is reaped before the next starts."""
     with nothing_left(), Runtime() as runtime:
-        runtime.block_on(_commands(FULL))
+        runtime.block_on(_commands(FULL if thorough() else 200))
 
 
-def test_thirty_functions_in_processes_leave_nothing() -> None:
-    """The full number takes minutes on a busy machine: that is the next test."""
+def test_many_functions_in_processes_leave_nothing() -> None:
+    """Values, deaths and cancellations: with the thorough profile of hypothesis a thousand."""
     with nothing_left(), Runtime() as runtime:
-        runtime.block_on(_functions(30))
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_thousand_functions_in_processes_leave_nothing() -> None:
-    """Values, deaths and cancellations."""
-    with nothing_left(), Runtime() as runtime:
-        runtime.block_on(_functions(FULL))
+        runtime.block_on(_functions(FULL if thorough() else 60))
 
 
 def test_many_runtimes_leave_nothing() -> None:

@@ -16,6 +16,7 @@ from time import monotonic
 import pytest
 
 from rescind.check.sweep import Progress as Step
+from rescind.cli import main
 from rescind.cli.check import _progress
 from tests.check.programs import LIBRARY, rescind_check, write
 
@@ -141,6 +142,23 @@ def test_several_targets_are_checked_and_the_worst_decides(folder: Path) -> None
         (["cases.py::not_async"], "is not async"),
         (["cases.py::with_fixture"], "needs the arguments pool, other"),
         (["cases.py::nothing"], "has no 'nothing'"),
+    ],
+)
+def test_a_scenario_that_cannot_be_checked_gets_one_clear_line(
+    folder: Path, arguments: list[str], message: str
+) -> None:
+    """The code is 2, and no traceback is of ours."""
+    ended = rescind_check(folder, *arguments)
+
+    assert 2 == ended.code
+    assert message in ended.err
+    assert "Traceback" not in ended.err
+    assert "" == ended.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
         (["nowhere.py"], "there is no file"),
         (["nowhere:x"], "there is no module"),
         ([], "Missing argument"),
@@ -160,14 +178,24 @@ def test_several_targets_are_checked_and_the_worst_decides(folder: Path) -> None
         (["replay", "rc1-nonsense"], "this replay token cannot be read"),
     ],
 )
-def test_bad_input_gets_one_clear_line(folder: Path, arguments: list[str], message: str) -> None:
-    """The code is 2, and no traceback is of ours."""
-    ended = rescind_check(folder, *arguments)
+def test_bad_input_gets_one_clear_line(
+    folder: Path,
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The code is 2, and there is no traceback; nothing is imported or run for it."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    code = main(["check", *arguments])
 
-    assert 2 == ended.code
-    assert message in ended.err
-    assert "Traceback" not in ended.err
-    assert "" == ended.out
+    out, err = capsys.readouterr()
+    assert 2 == code
+    assert message in err
+    assert "Traceback" not in err
+    assert "" == out
+    assert "cases" not in sys.modules
 
 
 @pytest.mark.parametrize(
