@@ -23,7 +23,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help venv demo examples test check lint format types architecture suite coverage compiled dist dist-smoke test-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety bench bench-growth bench-report bench-smoke bench-budget bench-tokio mutants mutants-smoke screenshots clean distclean
+.PHONY: help venv demo examples test check lint format types architecture suite coverage compiled dist dist-smoke test-py prepare-py check-corpus check-corpus-smoke corpus-servers sweep-suites cancel-safety bench bench-growth bench-report bench-smoke bench-budget bench-tokio mutants mutants-smoke screenshots clean distclean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ coverage: $(STAMP) ## run the suite and report which branches it does not take
 
 test-py: $(STAMP) ## run the suite on each other supported Python that is installed
 	@WORKERS=$(WORKERS) sh scripts/test-pythons.sh $(PYTHONS)
+
+prepare-py: $(STAMP) ## make ready what test-py needs: environments, and the compiled core
+	@sh scripts/test-pythons.sh --prepare $(PYTHONS)
 
 check-corpus: $(STAMP) ## find real bugs of released libraries: make check-corpus ARGS="redis-command"
 	$(BIN)/python scripts/check_corpus.py $(ARGS)

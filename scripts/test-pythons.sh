@@ -3,6 +3,9 @@
 # not have; with the core compiled, if there is a C compiler (.venv runs it as plain Python). One that fails does not
 # keep the others from running.
 #
+# With --prepare no suite runs, and what it needs is made: environments, the compiled core, the tests as pytest rewrites
+# them.
+#
 # Two things run on .venv's Python and on the last one named alone. What explores orders exhaustively depends on the
 # primitives, and on the form of the core, but hardly on the version. What looks at the source, and at what pages,
 # examples and benchmarks print, is the same everywhere.
@@ -12,6 +15,11 @@ set -eu
 
 ours=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
+prepare=
+if [ "$1" = --prepare ]; then
+    prepare=yes
+    shift
+fi
 for last in "$@"; do :; done
 
 status=0
@@ -26,6 +34,10 @@ for version in "$@"; do
         sh scripts/venv.sh "$environment" "$python" test,ecosystem
     fi
     compiled=$(RESCIND_CFLAGS="-Og -g0" sh scripts/compiled.sh "$environment/bin/python") || exit 1
+    if [ -n "$prepare" ]; then
+        PYTHONPATH=$compiled "$environment/bin/python" -m pytest -q --collect-only >/dev/null || : # the suite will tell
+        continue
+    fi
     form=${compiled:+compiled}
     set -- "$environment/bin/python" "$environment/pytest-cache"
     if [ "$version" != "$last" ]; then
