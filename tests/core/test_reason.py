@@ -1,5 +1,6 @@
 """Why something was canceled: reasons as data, and requests that only ever become more urgent."""
 
+import copy
 import pickle
 from pathlib import Path
 
@@ -75,6 +76,46 @@ def test_place_below_the_current_directory_is_shown_relative(
 def test_reason_survives_pickling() -> None:
     """Reasons cross processes with their whole lineage."""
     assert LEAF == pickle.loads(pickle.dumps(LEAF))
+
+
+def _chain(links: int, root: str) -> CancelReason:
+    reason = CancelReason(message=root)
+    for number in range(links - 1):
+        reason = CancelReason(CancelKind.PARENT, by=f"task {number} 'x'", cause=reason)
+    return reason
+
+
+def test_a_chain_may_be_of_any_length() -> None:
+    """R14: it is compared, hashed, shown, copied and pickled as one of three links is."""
+    one, same, other = (_chain(20_000, root) for root in ("a", "a", "b"))
+    assert (True, False, False) == (one == same, one == other, one == _chain(19_999, "a"))
+    assert (hash(one), {one}) == (hash(same), {one, same})
+    assert repr(one) == repr(same)
+    assert 20_000 == repr(one).count("CancelReason(kind=")
+    assert 20_000 == len(str(one).splitlines())
+    assert one == pickle.loads(pickle.dumps(one))
+    assert one == copy.deepcopy(one)
+
+
+def test_repr_can_be_evaluated() -> None:
+    """It is what makes the reason anew, as that of a dataclass is."""
+    names = {"CancelReason": CancelReason}
+    text = repr(LEAF)
+    for kind in CancelKind:
+        text = text.replace(repr(kind), f"KINDS[{kind.name!r}]")
+    assert LEAF == eval(text, {**names, "KINDS": CancelKind})
+
+
+def test_reason_is_equal_to_nothing_else() -> None:
+    """Not to what has the same fields, nor if one field differs, of it or of a cause."""
+    fields = [getattr(LEAF, name) for name in CancelReason.__match_args__]
+    others = [CancelKind.SIGNAL, "other", "other", "other", 0.0, None]
+    assert LEAF == CancelReason(*fields)
+    assert LEAF != tuple(fields)
+    for index, value in enumerate(others):
+        changed = CancelReason(*fields[:index], value, *fields[index + 1 :])
+        assert LEAF != changed
+        assert CancelReason(cause=LEAF) != CancelReason(cause=changed)
 
 
 def test_kinds_are_the_public_ones() -> None:

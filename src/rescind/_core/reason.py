@@ -58,6 +58,9 @@ class CancelKind(enum.Enum):
 class CancelReason:
     """Why: data, never a formatted string; picklable; ``str()`` prints the whole chain.
 
+    A chain may be of any length, and so nothing here recurses along it, as the methods of a
+    dataclass would.
+
     Attributes:
         kind: what sort of event it was.
         message: the words of whoever asked, or None.
@@ -89,6 +92,47 @@ class CancelReason:
 
     def __str__(self) -> str:
         return "\n  because ".join(link.line() for link in self.chain())
+
+    def __repr__(self) -> str:
+        links = [
+            f"CancelReason(kind={kind!r}, message={message!r}, by={by!r}, where={where!r}, "
+            f"at={at!r}, cause="
+            for kind, message, by, where, at in map(_fields, self.chain())
+        ]
+        return f"{''.join(links)}None{')' * len(links)}"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, CancelReason):
+            return NotImplemented
+        mine: CancelReason | None = self
+        theirs: CancelReason | None = other
+        while mine is not theirs:
+            if mine is None or theirs is None or _fields(mine) != _fields(theirs):
+                return False
+            mine, theirs = mine.cause, theirs.cause
+        return True
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(_fields, self.chain())))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _chained, (tuple(map(_fields, self.chain())),)
+
+
+#: What a link holds apart from its cause.
+_Fields = tuple[CancelKind, str | None, str | None, str | None, float | None]
+
+
+def _fields(link: CancelReason) -> _Fields:
+    return (link.kind, link.message, link.by, link.where, link.at)
+
+
+def _chained(links: tuple[_Fields, ...]) -> CancelReason | None:
+    """Make a chain anew, from what its links hold, nearest first."""
+    reason: CancelReason | None = None
+    for kind, message, by, where, at in reversed(links):
+        reason = CancelReason(kind, message, by, where, at, reason)
+    return reason
 
 
 def reason_line(kind: str, message: str | None, by: str | None, where: str | None) -> str:
