@@ -21,7 +21,6 @@ def load() -> Any:
     return module
 
 
-pytest.importorskip("setuptools", reason="setuptools builds the package, and is not installed")
 build = load()
 
 DECLARED = """
