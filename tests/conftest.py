@@ -77,10 +77,12 @@ def _debug_loop() -> asyncio.AbstractEventLoop:
 
 @pytest.fixture(scope="module", autouse=True)
 def cheap_collections() -> None:
-    """Keep what is loaded out of later collections: many tests ask for one, and it is a lot."""
-    if not gc.get_freeze_count():  # a sweep of the checker's undoes it
-        gc.collect()
-        gc.freeze()
+    """Keep what is loaded out of later collections: many tests ask for one, and it is a lot.
+
+    Anew for each module: what was loaded since is a lot, too, and a sweep of the checker's undoes it.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(params=HOSTS)

@@ -1,7 +1,6 @@
 """Servers for the tests here: started when the first test asks, ended with the last."""
 
 import contextlib
-import gc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
@@ -23,13 +22,6 @@ def redis_port() -> Iterator[int]:
 def postgres_port() -> Iterator[int]:
     """Run a PostgreSQL cluster of the tests' own."""
     yield from _served(servers.postgres)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cheaper_collections() -> None:
-    """Keep what the libraries are out of them, too."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(params=SCENARIOS, ids=lambda scenario: scenario.name)
