@@ -79,7 +79,7 @@ def _debug_loop() -> asyncio.AbstractEventLoop:
 def cheap_collections() -> None:
     """Keep what is loaded out of later collections: many tests ask for one, and it is a lot.
 
-    Anew for each module: what was loaded since is a lot, too, and a sweep of the checker's undoes it.
+    For each module anew: what was loaded since is a lot, too; a sweep of the checker's undoes it.
     """
     gc.collect()
     gc.freeze()

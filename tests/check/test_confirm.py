@@ -169,6 +169,7 @@ async def hangs_in_cleanup() -> None:
 
 
 @pytest.mark.parametrize("budget", [0.2, 1.0])
+@pytest.mark.real_limits
 def test_a_budget_is_kept_to_though_findings_hang(budget: float) -> None:
     """Not for an hour each, as the scenario's own timeout would let them; nor until the limit."""
     options = Options(modes=(Mode.ASYNCIO,), budget=budget, cleanup=False)
@@ -186,6 +187,7 @@ def hang(until: float) -> Record:
 
 
 @pytest.mark.parametrize("left", [-1.0, 0.2])
+@pytest.mark.real_limits
 def test_a_run_can_be_cut_off(left: float) -> None:
     """Whatever it waits for; then it is worth nothing, and says so."""
     record = hang(monotonic() + left)

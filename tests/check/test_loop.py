@@ -193,6 +193,7 @@ def test_a_hang_is_proved_where_only_timers_go_on() -> None:
     assert run(main, limit=1.0) == "it goes on for ever, by timers alone"
 
 
+@pytest.mark.real_limits
 def test_a_hang_is_told_where_the_program_never_waits() -> None:
     """A loop of `sleep(0)` is ended by the limit."""
 
@@ -215,6 +216,7 @@ def test_a_hang_is_not_claimed_while_a_thread_works() -> None:
     assert run(main) == "it came"
 
 
+@pytest.mark.real_limits
 def test_a_thread_that_does_not_end_is_named_when_the_limit_is_over() -> None:
     """The message says what is still under way."""
     go = threading.Event()

@@ -193,6 +193,7 @@ def test_where_something_hung_the_other_runs_come_last() -> None:
     assert [plan.point for plan in planned] == [FIRST, *[SECOND] * 4, *[FIRST] * 3]
 
 
+@pytest.mark.real_limits
 def test_a_sweep_tries_other_places_before_it_hangs_there_again() -> None:
     """Where that takes time, which is when a connection is open."""
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import AsyncGenerator
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -472,3 +473,28 @@ def test_a_run_knows_its_parts() -> None:
     record = one.execute()
     assert record is one.record
     assert one.way is None
+
+
+# -- real time -------------------------------------------------------------------------------------
+
+
+def _through_a_pause(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make a run in whose middle the machine stands still for five seconds; return how it ends."""
+
+    async def scenario() -> None:
+        monkeypatch.setattr("rescind.check.loop.monotonic", lambda: monotonic() + 5.0)
+        for _ in range(3):
+            await asyncio.sleep(0.01)
+
+    return run(scenario, timeout=1.0).end.kind
+
+
+def test_a_machine_that_stands_still_hangs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In these tests, whose `patient` sees to that."""
+    assert _through_a_pause(monkeypatch) == "returned"
+
+
+@pytest.mark.real_limits
+def test_longer_than_its_limit_a_run_counts_as_hung(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In real time, which alone tells that something outside does not come."""
+    assert _through_a_pause(monkeypatch) == "hung"
