@@ -17,7 +17,6 @@ from rescind._core.errors import (
     UsageError,
     WouldBlock,
 )
-from rescind._core.executor import RuntimeStatistics
 from rescind._core.handle import CancellationHandle
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
@@ -25,9 +24,6 @@ from rescind._core.task import Task
 from rescind._host.to_asyncio import to_asyncio_future
 from rescind._lazy import lazily
 from rescind._version import __version__
-from rescind.combinators.join import join, outcomes
-from rescind.combinators.race import race, race_ok
-from rescind.combinators.shield import shield, shielded
 from rescind.combinators.timeout import deadline, timeout
 from rescind.tasks.current import (
     cancel_requested,
@@ -51,12 +47,16 @@ from rescind.time import (
 # What not every program needs is imported when it is asked for: a type checker sees where from.
 if TYPE_CHECKING:
     from rescind._core.explanation import Explanation
+    from rescind._core.statistics import RuntimeStatistics
     from rescind.combinators.abortable import AbortHandle, abortable
     from rescind.combinators.cleanup import bracket, catch_cancel, finalize, on_cancel
     from rescind.combinators.concurrently import Concurrently, Progress, concurrently
     from rescind.combinators.future_set import FutureSet, FutureSetStatistics
+    from rescind.combinators.join import join, outcomes
+    from rescind.combinators.race import race, race_ok
     from rescind.combinators.select import Select, select
     from rescind.combinators.shared import Shared, now_or_never, shared
+    from rescind.combinators.shield import shield, shielded
     from rescind.runtime import Runtime, ShutdownReport, Warnings, run
     from rescind.tasks.group import TaskGroup, task_group
     from rescind.tasks.group_children import GroupStatistics
@@ -71,6 +71,7 @@ else:
         __name__,
         {
             "rescind._core.explanation": ("Explanation",),
+            "rescind._core.statistics": ("RuntimeStatistics",),
             "rescind.combinators.abortable": (
                 "AbortHandle",
                 "abortable",
@@ -90,6 +91,14 @@ else:
                 "FutureSet",
                 "FutureSetStatistics",
             ),
+            "rescind.combinators.join": (
+                "join",
+                "outcomes",
+            ),
+            "rescind.combinators.race": (
+                "race",
+                "race_ok",
+            ),
             "rescind.combinators.select": (
                 "Select",
                 "select",
@@ -98,6 +107,10 @@ else:
                 "Shared",
                 "now_or_never",
                 "shared",
+            ),
+            "rescind.combinators.shield": (
+                "shield",
+                "shielded",
             ),
             "rescind.runtime": ("Runtime", "ShutdownReport", "Warnings", "run"),
             "rescind.tasks.group": (

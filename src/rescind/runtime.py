@@ -23,17 +23,13 @@ from typing import Any, TypeVar, cast
 
 from rescind._attach import Attachment
 from rescind._core.errors import UsageError
-from rescind._core.executor import (
-    DEFAULT_BUDGET,
-    DEFAULT_GRACE,
-    Executor,
-    RuntimeStatistics,
-)
+from rescind._core.executor import DEFAULT_BUDGET, DEFAULT_GRACE, Executor
 from rescind._core.grace import UNSET, Grace, checked_grace
 from rescind._core.hostport import Host
 from rescind._core.into import as_future
 from rescind._core.outcome import Canceled
 from rescind._core.reason import CancelKind, CancelReason, make_reason
+from rescind._core.statistics import RuntimeStatistics
 from rescind._core.task import Task
 from rescind._host.asyncio import AsyncioHost, executor_maker
 from rescind._host.choice import HostChoice, make_host

@@ -42,6 +42,7 @@ LAYERS: dict[str, int] = {
     "_core.overrun": 1,
     "_core.phase": 1,
     "_core.resources": 1,
+    "_core.counts": 1,
     "_core.statistics": 1,
     "_core.timers": 1,
     "_core.vigil": 1,

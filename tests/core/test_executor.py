@@ -12,7 +12,8 @@ import rescind
 from rescind import Canceled, CancelKind, CancelReason, Completed
 from rescind._core import executor as module
 from rescind._core.current import local
-from rescind._core.executor import Executor, RuntimeStatistics
+from rescind._core.executor import Executor
+from rescind._core.statistics import RuntimeStatistics
 from rescind.lowlevel import Context, ManualHost, as_future
 from rescind.testing import CountingWaker
 from tests.core.kit import Bench, Leaf

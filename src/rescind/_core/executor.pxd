@@ -5,7 +5,7 @@ from rescind._core.cell cimport Cell
 from rescind._core.cell cimport wake_up
 from rescind._core.engine cimport Engine
 from rescind._core.poll cimport Future
-from rescind._core.statistics cimport Counts
+from rescind._core.counts cimport Counts
 from rescind._core.task cimport Task, new_task
 from rescind._core.timers cimport Timers
 from rescind._core.vigil cimport Vigil

@@ -33,6 +33,7 @@ from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from .counts import Counts
 from .current import executors, local
 from .engine import Engine
 from .fifo import fifo
@@ -43,7 +44,6 @@ from .outcome import Outcome
 from .poll import Future, Waker
 from .reason import CancelKind, CancelReason, CancelRequest
 from .resources import Resources
-from .statistics import Counts, RuntimeStatistics
 from .task import Task, new_task
 from .timers import Timer, Timers
 
@@ -51,9 +51,10 @@ if TYPE_CHECKING:
     from .errors import Abandoned
     from .hostport import Host, Scheduled
     from .overrun import Overrun
+    from .statistics import RuntimeStatistics
     from .vigil import Vigil
 
-__all__ = ["Executor", "RuntimeStatistics"]
+__all__ = ["Executor"]
 
 T = TypeVar("T")
 
@@ -259,8 +260,7 @@ class Executor(Engine):
         counts = self._counts
         counts.turns += 1
         ready = self._ready
-        steps = 0
-        vigil = self.vigil
+        steps, vigil = 0, self.vigil
         began = 0.0 if vigil is None else monotonic()
         try:
             self._collect()

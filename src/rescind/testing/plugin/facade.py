@@ -12,9 +12,9 @@ from collections.abc import Awaitable
 from typing import Any, NoReturn, TypeVar
 
 from rescind._core.errors import UsageError
-from rescind._core.executor import RuntimeStatistics
 from rescind._core.grace import UNSET, Grace
 from rescind._core.into import as_future
+from rescind._core.statistics import RuntimeStatistics
 from rescind._core.task import Task
 from rescind.tasks.owned import Owned
 from rescind.testing.lab.executor import LabExecutor
