@@ -27,7 +27,7 @@ import logging
 from collections.abc import Callable
 from importlib import import_module
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from .current import local
 
@@ -54,6 +54,9 @@ class Observer:
     """
 
     __slots__ = ()
+
+    # Does it look after H3 itself, so that it is called without anything in between?
+    _steady: ClassVar[bool] = False
 
     def spawned(self, cell: Cell[Any]) -> None:
         """A cell was made; it was not polled yet, and a task may still have to be admitted."""
@@ -171,6 +174,8 @@ class Hooks:
         methods = tuple((one, getattr(one, event)) for one in observers)
         if len(methods) == 1:
             only, told = methods[0]
+            if only._steady:
+                return told
 
             if event in _OF_A_CELL:
 
@@ -178,7 +183,7 @@ class Hooks:
                     try:
                         told(cell)
                     except Exception:
-                        self._take_off(only, event)
+                        self.take_off(only, event)
 
                 return tell_of_cell
 
@@ -186,7 +191,7 @@ class Hooks:
                 try:
                     told(*what)
                 except Exception:
-                    self._take_off(only, event)
+                    self.take_off(only, event)
 
             return tell_one
 
@@ -195,11 +200,12 @@ class Hooks:
                 try:
                     method(*what)
                 except Exception:
-                    self._take_off(observer, event)
+                    self.take_off(observer, event)
 
         return tell
 
-    def _take_off(self, observer: Observer, event: str) -> None:
+    def take_off(self, observer: Observer, event: str) -> None:
+        """Tell it nothing more, since it raised what is being handled (H3)."""
         self.remove(observer)
         _log.exception("%r failed on %r, and is told nothing more", observer, event)
 

@@ -52,7 +52,9 @@ __all__ = [
     "Header",
     "Trace",
     "chain_of",
+    "encoded_line",
     "line_of",
+    "line_of_event",
     "write_events",
     "write_lines",
 ]
@@ -296,10 +298,15 @@ def write_lines(out: IO[str], values: Iterable[Any]) -> None:
 
 def write_events(out: IO[str], events: Iterable[Event]) -> None:
     """Write each as one line of JSON."""
-    out.writelines(map(_line, events))
+    out.writelines(map(line_of_event, events))
 
 
-def _line(event: Event) -> str:
+def encoded_line(value: object) -> bytes:
+    """Return one line of JSON, as it is written."""
+    return f"{_encode(value)}\n".encode("ascii")
+
+
+def line_of_event(event: Event) -> str:
     """Return the line of an event; those that come with every step are written out."""
     what = event[1]
     if what == "polled":
@@ -307,4 +314,6 @@ def _line(event: Event) -> str:
     if what == "woken":
         by = event[3]
         return f'[{event[0]},"woken",{event[2]},{"null" if by is None else by}]\n'
+    if what == "parked" and event[4] is None and not event[3]:
+        return f'[{event[0]},"parked",{event[2]},"",null]\n'
     return f"{_encode(event)}\n"

@@ -1,6 +1,6 @@
 """`Recorder`: writes down what happens, in memory or in a file, to be looked at later.
 
-*What it is.* An observer that turns each event into one short tuple. In memory the latest ones are
+*What it is.* An observer that puts each event into a ring. In memory the latest ones are
 kept; in a file all of them, written by a thread of its own, so that a slow disk holds nobody up.
 What is expensive to tell (what a task waits for, in words) is told only where a task really waits.
 
@@ -38,7 +38,8 @@ from rescind._core.reason import reason_line
 from rescind._core.task import Task
 from rescind._core.waiting import named
 from rescind.combinators.children import Child
-from rescind.trace.events import Event, Header, Trace
+from rescind.trace.events import Header, Trace
+from rescind.trace.ring import ring_of
 from rescind.trace.steps import Steps, near, short
 from rescind.trace.writer import TraceWriter
 
@@ -82,17 +83,15 @@ class Recorder(Observer):
 
     __slots__ = (
         "_clock",
-        "_dropped",
-        "_events",
         "_file",
         "_gone",
         "_groups",
         "_header",
         "_ids",
         "_lock",
-        "_mark",
         "_next",
         "_reasons",
+        "_ring",
         "_steps",
         "_writer",
         "limit",
@@ -111,10 +110,7 @@ class Recorder(Observer):
         self._file = file
         self._clock = clock
         self._lock = Lock()
-        self._events: deque[Event] = deque()
-        # With more than so many of them something has to be done about it (N3).
-        self._mark = limit
-        self._dropped = 0
+        self._ring = ring_of(limit, clock)
         self._ids: dict[Any, int] = {}  # by cell, as long as it lives (N2)
         self._gone: deque[tuple[weakref.ref[Any], int]] = deque(maxlen=_GONE)
         self._groups: dict[Any, int] = {}
@@ -130,16 +126,9 @@ class Recorder(Observer):
         """Listen from now on."""
         self._header = Header.now(self._clock())
         if self._file is not None:
-            self._writer = writer = TraceWriter(self._file, self._header, self.limit)
-            self._events, self._mark = writer.waiting, self.limit // 2
-        steps = self._steps = Steps(
-            self._clock,
-            self._ids,
-            self._number,
-            events=self._events,
-            mark=self._mark,
-            full=self._thin_out,
-        )
+            self._writer = TraceWriter(self._file, self._header, self.limit, self._clock)
+            self._ring = self._writer.ring
+        steps = self._steps = Steps(self._ids, self._number, self._ring)
         hooks.add(self)
         hooks.add(steps)
 
@@ -155,7 +144,6 @@ class Recorder(Observer):
             self._groups.clear()
         if writer is not None:
             writer.close()
-            self._dropped = writer.dropped
 
     def __enter__(self) -> Recorder:
         self.start()
@@ -173,12 +161,7 @@ class Recorder(Observer):
         """Return what was recorded, up to now: of a file, what it has by now."""
         if self._file is not None:
             return Trace.read(self._file)
-        while True:
-            try:
-                self._thin_out()
-                return Trace(self._header, tuple(self._events), self._dropped)
-            except RuntimeError:  # one more came meanwhile, on another thread
-                continue
+        return Trace(self._header, self._ring.events(), self._ring.dropped)
 
     # -- events -----------------------------------------------------------------------------------
 
@@ -231,19 +214,7 @@ class Recorder(Observer):
     # -- writing ----------------------------------------------------------------------------------
 
     def _note(self, *event: Any) -> None:
-        self._events.append((self._clock(), *event))
-        if len(self._events) > self._mark:
-            self._thin_out()
-
-    def _thin_out(self) -> None:
-        """Have what is in the queue written; in memory, let the oldest ones go (N3)."""
-        if self._writer is not None:
-            self._writer.crowded()
-            return
-        events = self._events
-        while len(events) > self.limit:
-            events.popleft()
-            self._dropped += 1
+        self._ring.append(event)
 
     def _actor(self) -> int | None:
         cell = actor()

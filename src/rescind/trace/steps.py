@@ -1,3 +1,4 @@
+# cython: binding=False
 """`Steps`: records when cells are woken, polled and parked: most of what there is to record.
 
 *What it is.* The part of a `Recorder` that is called with every step of every task, an observer of
@@ -11,20 +12,21 @@ proportion, than an interpreted one.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from rescind._core.cell import Cell
 from rescind._core.coroutine import CoroutineFuture
+from rescind._core.current import local
 from rescind._core.frames import shortened, site
-from rescind._core.hooks import Observer, actor
+from rescind._core.hooks import Observer, hooks
 from rescind._core.waiting import parts_of
 from rescind._host.ticks import Tick
 from rescind.time import Checkpoint
 
 if TYPE_CHECKING:
-    from rescind._core.cell import Cell
+    from rescind.trace.ring import Ring
 
 __all__ = ["Steps", "near", "short"]
 
@@ -37,57 +39,62 @@ class Steps(Observer):
     """Appends an event for each.
 
     Args:
-        clock: returns the time in nanoseconds.
         ids: the numbers of cells, of those that have one.
         number: returns the number of any cell.
-        events: what it appends to.
-        mark: when there are more than so many of them, it calls
-        full: without arguments.
+        ring: what it appends to.
     """
 
-    __slots__ = ("_append", "_clock", "_events", "_full", "_ids", "_mark", "_number")
+    _steady = True
+    __slots__ = ("_ids", "_number", "_ring")
 
-    def __init__(
-        self,
-        clock: Callable[[], int],
-        ids: dict[Any, int],
-        number: Callable[[Cell[Any]], int],
-        *,
-        events: deque[tuple[Any, ...]],
-        mark: int,
-        full: Callable[[], object],
-    ) -> None:
-        self._clock = clock
+    def __init__(self, ids: dict[Any, int], number: Callable[[Cell[Any]], int], ring: Ring) -> None:
         self._ids = ids
         self._number = number
-        self._events = events
-        self._append = events.append
-        self._mark = mark
-        self._full = full
-
-    # What is woken and polled parks or ends next: it is only there that it is looked how many
-    # events there are.
+        self._ring = ring
 
     def woken(self, cell: Cell[Any]) -> None:
-        number = self._ids.get(cell) or self._number(cell)
-        by = actor()
-        made_by = None if by is None else self._ids.get(by) or self._number(by)
-        self._append((self._clock(), "woken", number, made_by))
+        try:
+            number = self._ids.get(cell) or self._number(cell)
+            by = _maker(cell)
+            maker = 0 if by is None else self._ids.get(by) or self._number(by)
+            self._ring.woken(number, maker)
+        except Exception:
+            hooks.take_off(self, "woken")
 
     def polled(self, cell: Cell[Any]) -> None:
-        number = self._ids.get(cell) or self._number(cell)
-        self._append((self._clock(), "polled", number))
+        try:
+            self._ring.polled(self._ids.get(cell) or self._number(cell))
+        except Exception:
+            hooks.take_off(self, "polled")
 
     def parked(self, cell: Cell[Any]) -> None:
-        number = self._ids.get(cell) or self._number(cell)
-        future = cell.future
-        if isinstance(future, CoroutineFuture) and type(future.leaf) in _YIELDS:
-            self._append((self._clock(), "parked", number, "", None))
-        else:
-            what, place = _wait(future)
-            self._append((self._clock(), "parked", number, what, place))
-        if len(self._events) > self._mark:
-            self._full()
+        try:
+            number = self._ids.get(cell) or self._number(cell)
+            if _yields(cell):
+                self._ring.yielded(number)
+            else:
+                self._ring.parked(number, _wait(cell.future))
+        except Exception:
+            hooks.take_off(self, "parked")
+
+
+def _maker(cell: Cell[Any]) -> Cell[Any] | None:
+    """Return who wakes a cell: `actor()`, with less to look for on the cell's own thread."""
+    region = local.region  #: compiled: region = get_region()
+    while region is not None:
+        if region.cx is not None and region.cx.cell is not None:
+            return region.cx.cell
+        region = region.outer
+    executor = cell.cx.executor
+    return None if executor is None else executor.current
+
+
+def _yields(cell: Cell[Any]) -> bool:
+    """Does the cell only let others go first?"""
+    if not isinstance(cell.future, CoroutineFuture):
+        return False
+    driver = cast("CoroutineFuture[object]", cell.future)  #: compiled: driver = cell.future
+    return type(driver.leaf) in _YIELDS  #: compiled: return type(driver._leaf) in _YIELDS
 
 
 def _wait(future: Any) -> tuple[str, str | None]:

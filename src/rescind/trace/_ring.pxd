@@ -1,0 +1,44 @@
+# Events as flat numbers; see _ring.pyx.
+
+cimport cython
+
+
+cdef struct Item:
+    long long at
+    long long what
+    size_t more
+
+
+cdef class Batch:
+    cdef Item *items
+    cdef Py_ssize_t count
+
+    cdef list events(self)
+    cdef bytes lines(self, dict known)
+    cdef Py_ssize_t write(self, char *out) noexcept nogil
+
+
+@cython.final
+cdef class Ring:
+    cdef Item *_items
+    cdef Py_ssize_t _capacity
+    cdef Py_ssize_t _first
+    cdef Py_ssize_t _count
+    cdef Py_ssize_t _mark
+    cdef bint _called
+    cdef long long _told
+    cdef object _clock
+    cdef object _full
+    cdef dict _encoded
+    cdef readonly Py_ssize_t limit
+    cdef readonly long long dropped
+
+    cpdef woken(self, long long cell, long long by)
+    cpdef polled(self, long long cell)
+    cpdef yielded(self, long long cell)
+    cpdef parked(self, long long cell, tuple words)
+    cpdef append(self, tuple event)
+    cdef long long _now(self) except? -1
+    cdef int _put(self, long long at, long long what, size_t more) except -1
+    cdef int _grow(self) except -1
+    cdef Batch _taken(self, Py_ssize_t most, bint kept)
