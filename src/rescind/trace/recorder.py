@@ -193,7 +193,9 @@ class Recorder(Observer):
         self._note("ended", number, _how(outcome), _detail(outcome), cell.absorbed)
         # It still acts: it wakes those who wait for its end.
         self._gone.append((weakref.ref(cell), number))
-        self._ids.pop(cell, None)
+        steps = self._steps
+        if steps is not None:
+            steps.forget(cell)
 
     def group_opened(self, group: Any) -> None:
         self._note("group_opened", self._group(group), group.name, self._actor())

@@ -31,6 +31,8 @@ __all__ = ["Ring", "ring_of"]
 
 #: So many events are written at once.
 _BATCH: Final = 4096
+#: What is told of a wait that goes without saying.
+_YIELDS: Final = ("", None)
 
 
 class Ring:
@@ -75,15 +77,9 @@ class Ring:
         """A step of a cell begins."""
         self._events.append((self._clock(), "polled", cell))
 
-    def yielded(self, cell: int) -> None:
-        """A cell lets others go first."""
-        self._events.append((self._clock(), "parked", cell, "", None))
-        if len(self._events) > self._mark:
-            self._crowded()
-
-    def parked(self, cell: int, words: tuple[str, str | None]) -> None:
-        """A cell waits: for what, and where."""
-        self._events.append((self._clock(), "parked", cell, *words))
+    def parked(self, cell: int, words: tuple[str, str | None] | None) -> None:
+        """A cell waits: for what, and where; None: it lets others go first."""
+        self._events.append((self._clock(), "parked", cell, *(words or _YIELDS)))
         if len(self._events) > self._mark:
             self._crowded()
 

@@ -15,6 +15,10 @@ cdef class Steps(Observer):
     cdef FlatRing _ring
 
 
+    @cython.locals(known=cython.longlong)
+    cdef long long _number_of(self, Cell cell) except -1
+
+
 @cython.locals(region=Region, executor=Engine)
 cdef object _maker(Cell cell)
 @cython.locals(driver=CoroutineFuture)

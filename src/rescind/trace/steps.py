@@ -1,4 +1,4 @@
-# cython: binding=False
+# cython: binding=False, always_allow_keywords=False
 """`Steps`: records when cells are woken, polled and parked: most of what there is to record.
 
 *What it is.* The part of a `Recorder` that is called with every step of every task, an observer of
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Steps", "near", "short"]
 
-#: So short a wait that what is waited for goes without saying.
-_YIELDS: Final = frozenset({Tick, Checkpoint})
 _WIDTH: Final = 120
 
 
@@ -54,28 +52,41 @@ class Steps(Observer):
 
     def woken(self, cell: Cell[Any]) -> None:
         try:
-            number = self._ids.get(cell) or self._number(cell)
+            number = self._number_of(cell)
             by = _maker(cell)
-            maker = 0 if by is None else self._ids.get(by) or self._number(by)
-            self._ring.woken(number, maker)
+            maker = 0 if by is None else self._number_of(by)
+            self._ring.woken(number, maker)  #: compiled: self._ring.woken_in(cell, number, maker)
         except Exception:
             hooks.take_off(self, "woken")
 
     def polled(self, cell: Cell[Any]) -> None:
         try:
-            self._ring.polled(self._ids.get(cell) or self._number(cell))
+            number = self._number_of(cell)
+            self._ring.polled(number)  #: compiled: self._ring.polled_in(cell, number)
         except Exception:
             hooks.take_off(self, "polled")
 
     def parked(self, cell: Cell[Any]) -> None:
         try:
-            number = self._ids.get(cell) or self._number(cell)
-            if _yields(cell):
-                self._ring.yielded(number)
-            else:
-                self._ring.parked(number, _wait(cell.future))
+            number = self._number_of(cell)
+            words = None if _yields(cell) else _wait(cell.future)
+            self._ring.parked(number, words)  #: compiled: self._ring.parked_in(cell, number, words)
         except Exception:
             hooks.take_off(self, "parked")
+
+    def _number_of(self, cell: Cell[Any]) -> int:
+        #: compiled: known = self._ring.known(cell)
+        #: compiled: if known: return known
+        number = self._ids.get(cell)
+        if number is None:
+            return self._number(cell)
+        #: compiled: self._ring.know(cell, number)
+        return number
+
+    def forget(self, cell: Cell[Any]) -> None:
+        """Let go of a cell that has ended."""
+        self._ids.pop(cell, None)
+        #: compiled: self._ring.forget(cell)
 
 
 def _maker(cell: Cell[Any]) -> Cell[Any] | None:
@@ -90,11 +101,12 @@ def _maker(cell: Cell[Any]) -> Cell[Any] | None:
 
 
 def _yields(cell: Cell[Any]) -> bool:
-    """Does the cell only let others go first?"""
+    """Does it only let others go first, so that what it waits for goes without saying?"""
     if not isinstance(cell.future, CoroutineFuture):
         return False
     driver = cast("CoroutineFuture[object]", cell.future)  #: compiled: driver = cell.future
-    return type(driver.leaf) in _YIELDS  #: compiled: return type(driver._leaf) in _YIELDS
+    kind = type(driver.leaf)  #: compiled: kind = type(driver._leaf)
+    return kind is Tick or kind is Checkpoint
 
 
 def _wait(future: Any) -> tuple[str, str | None]:
@@ -107,7 +119,7 @@ def _wait(future: Any) -> tuple[str, str | None]:
             place = site(cast("CoroutineFuture[object]", part).coroutine)
             if place is not None:  # else it is one that another task runs, or nobody yet
                 break
-    what = "" if type(leaf) in _YIELDS else short(repr(leaf))
+    what = "" if type(leaf) in (Tick, Checkpoint) else short(repr(leaf))
     return what, None if place is None else f"{near(str(place))} in {place.function}"
 
 
