@@ -21,7 +21,6 @@ from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import local
 from rescind._core.frames import shortened, site
 from rescind._core.hooks import Observer, hooks
-from rescind._core.waiting import parts_of
 from rescind._host.ticks import Tick
 from rescind.time import Checkpoint
 
@@ -111,7 +110,7 @@ def _yields(cell: Cell[Any]) -> bool:
 
 def _wait(future: Any) -> tuple[str, str | None]:
     """Return what a parked future waits for, and where, as cheaply as it can be told."""
-    parts = parts_of(future)
+    parts = _parts(future)
     leaf: Any = parts[-1] if parts else None
     place = None
     for part in reversed(parts):
@@ -121,6 +120,22 @@ def _wait(future: Any) -> tuple[str, str | None]:
                 break
     what = "" if type(leaf) in (Tick, Checkpoint) else short(repr(leaf))
     return what, None if place is None else f"{near(str(place))} in {place.function}"
+
+
+def _parts(future: Any) -> list[Any]:
+    """`parts_of`, which is not compiled, for every wait that is recorded."""
+    parts: list[Any] = []
+    current: Any = future
+    while current is not None:
+        for part in parts:
+            if part is current:  # what is shared may wait for itself
+                return parts
+        parts.append(current)
+        if isinstance(current, CoroutineFuture):
+            current = cast("CoroutineFuture[object]", current).leaf
+        else:
+            current = getattr(current, "inner", None)
+    return parts
 
 
 @lru_cache(maxsize=4096)
