@@ -171,7 +171,9 @@ class Hooks:
 
     def _teller(self, event: str, observers: tuple[Observer, ...]) -> Callable[..., None]:
         """Return what calls this method of each of them (H3)."""
-        methods = tuple((one, getattr(one, event)) for one in observers)
+        methods: tuple[tuple[Observer, Callable[..., None]], ...] = tuple(
+            (one, getattr(one, event)) for one in observers
+        )
         if len(methods) == 1:
             only, told = methods[0]
             if only._steady:

@@ -31,7 +31,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.explanation import reason_data
-from rescind._core.frames import site
 from rescind._core.hooks import Observer, actor, hooks
 from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.reason import reason_line
@@ -40,7 +39,7 @@ from rescind._core.waiting import named
 from rescind.combinators.children import Child
 from rescind.trace.events import Header, Trace
 from rescind.trace.ring import ring_of
-from rescind.trace.steps import Steps, near, short
+from rescind.trace.steps import Steps, near, place_of, short
 from rescind.trace.writer import TraceWriter
 
 if TYPE_CHECKING:
@@ -177,8 +176,8 @@ class Recorder(Observer):
             return
         place = None
         if isinstance(stack, CoroutineFuture):
-            found = site(cast("CoroutineFuture[object]", stack).coroutine)
-            place = None if found is None else near(str(found))
+            found = place_of(cast("CoroutineFuture[object]", stack).coroutine)
+            place = None if found is None else found.rpartition(" in ")[0]
         reason = self._reason(request.reason)
         self._note("delivered", self._number(cell), reason, place, is_own(cell, request))
 

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from rescind._core.cell import Cell
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import local
-from rescind._core.frames import shortened, site
+from rescind._core.frames import ours, shortened
 from rescind._core.hooks import Observer, hooks
 from rescind._host.ticks import Tick
 from rescind.time import Checkpoint
@@ -27,9 +28,13 @@ from rescind.time import Checkpoint
 if TYPE_CHECKING:
     from rescind.trace.ring import Ring
 
-__all__ = ["Steps", "near", "short"]
+__all__ = ["Steps", "near", "place_of", "short"]
 
 _WIDTH: Final = 120
+#: Of so many places the words are kept.
+_PLACES: Final = 4096
+#: By the id of the code, which is kept so that it stays its own, and the instruction.
+_places: dict[tuple[int, int], tuple[CodeType, str | None]] = {}
 
 
 class Steps(Observer):
@@ -101,9 +106,10 @@ def _maker(cell: Cell[Any]) -> Cell[Any] | None:
 
 def _yields(cell: Cell[Any]) -> bool:
     """Does it only let others go first, so that what it waits for goes without saying?"""
-    if not isinstance(cell.future, CoroutineFuture):
+    future: Any = cell.future
+    if not isinstance(future, CoroutineFuture):
         return False
-    driver = cast("CoroutineFuture[object]", cell.future)  #: compiled: driver = cell.future
+    driver = cast("CoroutineFuture[object]", future)  #: compiled: driver = future
     kind = type(driver.leaf)  #: compiled: kind = type(driver._leaf)
     return kind is Tick or kind is Checkpoint
 
@@ -115,11 +121,11 @@ def _wait(future: Any) -> tuple[str, str | None]:
     place = None
     for part in reversed(parts):
         if isinstance(part, CoroutineFuture):
-            place = site(cast("CoroutineFuture[object]", part).coroutine)
+            place = place_of(cast("CoroutineFuture[object]", part).coroutine)
             if place is not None:  # else it is one that another task runs, or nobody yet
                 break
     what = "" if type(leaf) in (Tick, Checkpoint) else short(repr(leaf))
-    return what, None if place is None else f"{near(str(place))} in {place.function}"
+    return what, place
 
 
 def _parts(future: Any) -> list[Any]:
@@ -138,7 +144,41 @@ def _parts(future: Any) -> list[Any]:
     return parts
 
 
-@lru_cache(maxsize=4096)
+def place_of(awaitable: object) -> str | None:
+    """Return the innermost place of a suspended coroutine that is not rescind's own, in words."""
+    place: str | None = None
+    current: Any = awaitable
+    while current is not None:
+        frame: FrameType | None
+        if isinstance(current, CoroutineType):
+            frame, current = current.cr_frame, current.cr_await
+        elif isinstance(current, GeneratorType):
+            frame, current = current.gi_frame, cast("object", current.gi_yieldfrom)
+        elif isinstance(current, AsyncGeneratorType):
+            frame, current = current.ag_frame, current.ag_await
+        else:
+            break
+        if frame is not None:
+            place = _told(frame) or place
+    return place
+
+
+def _told(frame: FrameType) -> str | None:
+    """Return the place of a frame in words, None if it is rescind's own; once for each place."""
+    code = frame.f_code
+    key = id(code), frame.f_lasti
+    known = _places.get(key)
+    if known is None:
+        if len(_places) >= _PLACES:
+            _places.clear()
+        text: str | None = None
+        if not ours(frame):
+            text = f"{near(f'{code.co_filename}:{frame.f_lineno or 0}')} in {code.co_qualname}"
+        known = _places[key] = code, text
+    return known[1]
+
+
+@lru_cache(maxsize=_PLACES)
 def near(where: str) -> str:
     """Return `shortened`, which asks the system for the current directory, once for each place."""
     return shortened(where)

@@ -1,0 +1,1 @@
+# Compiled, but for nothing that needs a declaration.
