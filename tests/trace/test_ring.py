@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import rescind
+from rescind.lowlevel import PENDING, Context, Future
 from rescind.sync import Event as SyncEvent
 from rescind.trace import Recorder
 from rescind.trace.events import write_events
@@ -179,26 +180,103 @@ def _times(recorder: Recorder, what: str, name: str) -> list[int]:
     return [one[0] for one in events if one[1:3] == (what, number)]
 
 
-def test_a_wake_up_by_the_host_has_a_time_of_its_own() -> None:
-    """However long its callbacks took since the last turn."""
+def test_wake_ups_by_the_host_have_times_of_their_own() -> None:
+    """However long its callbacks took since the last turn, and each of them."""
     noted: list[int] = []
 
     async def main() -> None:
-        event = SyncEvent()
+        events = [SyncEvent(), SyncEvent()]
 
-        def happens() -> None:
+        def happens(event: SyncEvent) -> None:
             noted.append(time.monotonic_ns())
             event.set()
 
-        waiter = rescind.spawn(event.wait(), name="waiter")
+        waiters = [rescind.spawn(one.wait(), name=f"waiter {i}") for i, one in enumerate(events)]
         await rescind.yield_now()
-        asyncio.get_running_loop().call_soon(happens)
-        await waiter
+        for event in events:
+            asyncio.get_running_loop().call_soon(happens, event)
+        for waiter in waiters:
+            await waiter
 
     with Recorder() as recorder:
         rescind.run(main)
-    (woken,) = _times(recorder, "woken", "waiter")[-1:]
-    assert woken >= noted[0]
+    for number in range(2):
+        assert _times(recorder, "woken", f"waiter {number}")[-1] >= noted[number]
+
+
+class _Busy(Future[int]):
+    """Is polled again and again, in several turns, and ends after a callback of the host."""
+
+    def __init__(self) -> None:
+        self.polls = 0
+        self.noted: int | None = None
+
+    def poll(self, cx: Context) -> Any:
+        if self.polls == 0:
+            asyncio.get_running_loop().call_soon(self._note)
+        self.polls += 1
+        if self.noted is not None:
+            return self.polls
+        cx.waker.wake()
+        return PENDING
+
+    def _note(self) -> None:
+        self.noted = time.monotonic_ns()
+
+
+def test_the_first_poll_of_a_turn_has_a_time_of_its_own() -> None:
+    """Though the same task was parked just before, at the end of the last turn."""
+    busy = _Busy()
+    with Recorder() as recorder:
+        rescind.run(busy)
+    events = recorder.trace().events
+    polls = [event[0] for event in events if event[1] == "polled"]
+    assert busy.noted is not None
+    assert polls[-1] >= busy.noted
+
+
+def test_a_poll_by_a_foreign_driver_has_a_time_of_its_own() -> None:
+    """Though it was woken in a turn, and nothing was recorded since: callbacks may have run."""
+    noted: list[int] = []
+
+    def note() -> None:
+        noted.append(time.monotonic_ns())
+
+    async def foreign() -> None:
+        await rescind.yield_now()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(foreign())
+        # This runs before the turn that wakes it; what it schedules, after that turn.
+        loop.call_soon(loop.call_soon, note)
+        await rescind.yield_now()
+        await task
+
+    with Recorder() as recorder:
+        rescind.run(main)
+    events = recorder.trace().events
+    (number,) = (one[2] for one in events if one[1] == "spawned" and one[3] == "foreign")
+    polls = [one[0] for one in events if one[1:3] == ("polled", number)]
+    assert len(noted) == 1
+    assert polls[-1] >= noted[0]
+
+
+def test_a_task_in_the_place_of_one_that_has_ended_is_another_one() -> None:
+    """Its events are its own, though it may have the other one's address."""
+
+    async def main() -> None:
+        for _ in range(200):
+            await rescind.spawn(rescind.yield_now())
+
+    with Recorder() as recorder:
+        rescind.run(main)
+    seen: dict[int, list[str]] = {}
+    for event in recorder.trace().events:
+        if event[1] in ("spawned", "woken", "polled", "parked", "ended"):
+            seen.setdefault(event[2], []).append(event[1])
+    words = ["spawned", "polled", "parked", "woken", "polled", "ended"]
+    assert sum(events == words for events in seen.values()) >= 200
 
 
 def test_polls_follow_each_other_in_time() -> None:
