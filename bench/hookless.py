@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.counted import YARDSTICK
+from bench.counted import QUIET, YARDSTICK
 from bench.instructions import FORMS, Counts, Unable, counted
 from bench.peers import ROOT, Peer, Place
 
-__all__ = ["Cost", "costs", "main", "without_hooks"]
+__all__ = ["Copy", "Cost", "costs", "main", "without_hooks"]
 
 #: What a build needs of the repository.
 _NEEDED: Final = ("src", "scripts", "setup.py", "pyproject.toml", "MANIFEST.in", "README.md")
@@ -53,7 +53,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class _Copy(Place):
+class Copy(Place):
     """A place where the package is found in a copy of the repository.
 
     Args:
@@ -95,7 +95,7 @@ def _built(tree: Path) -> Path:
 
 def _counted(peer: Peer, tree: Path) -> Counts:
     compiled = _built(tree) if peer.form == "compiled" else tree
-    return counted(peer, _Copy(sys.executable, compiled, source=tree / "src"))
+    return counted(peer, Copy(sys.executable, compiled, source=tree / "src"), QUIET)
 
 
 def main() -> int:

@@ -127,8 +127,13 @@ def refs_of(logs: Path) -> dict[int, int]:
     return refs
 
 
-def counted(peer: Peer, place: Place) -> Counts:
+def counted(peer: Peer, place: Place, *arguments: str) -> Counts:
     """Count.
+
+    Args:
+        peer: what is counted.
+        place: where that is.
+        arguments: more of them for `bench.counted`.
 
     Raises:
         Unable: without valgrind, or without this form of rescind.
@@ -147,7 +152,7 @@ def counted(peer: Peer, place: Place) -> Counts:
             "--cache-sim=no",
             "--cachegrind-out-file=/dev/null",
             f"--log-file={logs}/%p.log",
-            *[place.python, "-m", "bench.counted", peer.name],
+            *[place.python, "-m", "bench.counted", peer.name, *arguments],
         ]
         done = subprocess.run(
             command,

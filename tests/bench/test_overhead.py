@@ -1,8 +1,12 @@
 """What looking on costs: every way takes part in every round, and what happens is counted."""
 
+from pathlib import Path
+
 import pytest
 
-from bench import overhead
+from bench import hookless, instructions, overhead
+from bench.counted import YARDSTICK
+from bench.peers import ROOT, Peer, Place
 from rescind.lowlevel import hooks
 
 
@@ -34,3 +38,60 @@ def test_the_tables_are_printed(
     assert lines[0].startswith("rescind ")
     assert [line.split()[0] for line in lines[2::2]] == ["switch", "spawn_join"]
     assert all("hooks while nobody listens: " in line for line in lines[3::2])
+
+
+def test_a_core_without_hooks_differs_in_nothing_else() -> None:
+    """Each hook of the core is one line, which is never true in the copy."""
+    text = (ROOT / "src" / "rescind" / "_core" / "cell.py").read_text(encoding="utf-8")
+    bare = hookless.without_hooks(text)
+    lines = zip(text.splitlines(), bare.splitlines(), strict=True)
+    changed = [(old.strip(), new.strip()) for old, new in lines if old != new]
+    assert {new for _, new in changed} == {"if False:"}
+    for event in ("spawned", "woken", "polled", "parked", "requested", "ended"):
+        assert (f"if hooks.{event} is not None:", "if False:") in changed
+    assert "hooks." not in "".join(line for line in bare.splitlines() if line.strip()[:2] == "if")
+    compile(bare, "cell.py", "exec")
+
+
+def test_what_hooks_cost_is_the_difference(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Counted in a copy, with its hooks and then without, in both forms, without warnings."""
+    seen: list[tuple[str, bool]] = []
+
+    def counted(peer: Peer, place: Place, *arguments: str) -> dict[str, int]:
+        assert arguments == ("quiet",)
+        path = place.environment(peer)["PYTHONPATH"].split(":")
+        assert path[1:] == [str(ROOT)]
+        assert not Path(path[0]).is_relative_to(ROOT)
+        assert isinstance(place, hookless.Copy)
+        cell = (place.source / "rescind" / "_core" / "cell.py").read_text(encoding="utf-8")
+        hooked = "hooks.polled is not None" in cell
+        seen.append((peer.form, hooked))
+        return {YARDSTICK: 100, "switch": 1000 if hooked else 990}
+
+    monkeypatch.setattr(hookless, "counted", counted)
+    monkeypatch.setattr(hookless, "_built", lambda tree: tree / "src")
+    assert overhead.main(["--off"]) == 0
+    assert seen == [
+        ("compiled", True),
+        ("compiled", False),
+        ("interpreted", True),
+        ("interpreted", False),
+    ]
+    out = capsys.readouterr().out
+    assert out.count("switch                 1,000 instructions,    10 for hooks: 1.00%") == 2
+
+
+def test_where_it_cannot_be_counted_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the command fails."""
+
+    def counted(*_what: object) -> dict[str, int]:
+        raise instructions.Unable("valgrind is not installed")
+
+    monkeypatch.setattr(hookless, "counted", counted)
+    monkeypatch.setattr(hookless, "_built", lambda tree: tree / "src")
+    assert overhead.main(["--off"]) == 1
+    assert "it cannot be counted: valgrind is not installed" in capsys.readouterr().out

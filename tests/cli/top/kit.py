@@ -54,7 +54,7 @@ def drive(
 
 
 def _lost(app: TopApp) -> bool:
-    return app.head.status[0].startswith("LOST")
+    return app.head.lost is not None
 
 
 def screen(app: TopApp) -> list[str]:

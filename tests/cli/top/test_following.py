@@ -251,7 +251,7 @@ def test_the_screen_follows_a_program_that_starts_again() -> None:
             lines = await until("live, every 0.1 s")
             assert "pid " in lines[0]
             await until("0 tasks")
-        await until("LOST: the program has ended; trying again")
+        await until(": the program has ended; trying again")
         assert app.head.about["pid"]
         app.head.about["pid"] = 1
         with rescind.serve_top():

@@ -107,6 +107,51 @@ def test_it_says_who_is_stuck() -> None:
     drive(use)
 
 
+def test_of_a_program_that_is_lost_the_last_answer_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long it was up by then, and how long ago that was; when it is back, it is up again."""
+    now = [1754.0]
+    monkeypatch.setattr(head, "time", SimpleNamespace(time=lambda: now[0]))
+
+    async def use(app: TopApp, pilot: Pilot[Any]) -> None:
+        async def first_line() -> str:
+            await pilot.pause()
+            return screen(app)[0]
+
+        app.attached(ABOUT)
+        app.pictured("tasks", picture([], runtimes=[runtime()]))
+        assert "up 12:34 " in await first_line()
+        now[0] += 0.5
+        app.lost("the program has ended", final=False)
+        line = await first_line()
+        assert "up 12:34 " in line
+        assert " LOST: the program has ended; trying again " in line
+        now[0] += 7
+        app.lost("the program has ended", final=False)
+        line = await first_line()
+        assert "up 12:34 " in line
+        assert " LOST 7s ago: the program has ended; trying again " in line
+        now[0] += 600
+        app.lost("the token is wrong", final=True)
+        assert " LOST 10m ago: the token is wrong " in await first_line()
+        app.attached(ABOUT)
+        line = await first_line()
+        assert "up 22:41 " in line
+        assert "LOST" not in line
+
+    drive(use, (110, 24))
+
+
+def test_that_no_program_was_found_yet_is_said() -> None:
+    """Without a time at which it would have answered."""
+
+    async def use(app: TopApp, pilot: Pilot[Any]) -> None:
+        app.lost("the program has ended", final=False)
+        await pilot.pause()
+        assert " LOST: the program has ended; trying again " in screen(app)[0]
+
+    drive(use)
+
+
 def test_paused_it_says_so() -> None:
     """And how often it looks, if it does."""
 

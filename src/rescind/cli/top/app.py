@@ -136,12 +136,14 @@ class TopApp(App[str]):
                 "another process has taken its place", title="connected again", markup=False
             )
         self.head.about = about
+        self.head.note_answer()
         self.head.rates.forget_last()
         self._tell_state()
 
     def pictured(self, view: str, picture: dict[str, Any]) -> None:
         """Show a picture."""
         self.head.picture = picture
+        self.head.note_answer()
         self.head.rates.note(picture)
         self._tell_state()
         if view == self.follower.asking.view:
@@ -156,7 +158,7 @@ class TopApp(App[str]):
     def lost(self, why: str, *, final: bool) -> None:
         """Say that there is no connection."""
         again = "" if final else "; trying again"
-        self.head.status = (f"LOST: {why}{again}", "bold reverse red")
+        self.head.lost = f"{why}{again}"
         self.head.rates.forget_last()
         self.head.draw()
 

@@ -38,7 +38,16 @@ class Head(Static):
         self.rates = Rates()
         #: What the connection does, in words, and the style that repeats it.
         self.status: tuple[str, str] = ("connecting", "dim")
+        #: Why there is no connection; None: there is one, or was none yet.
+        self.lost: str | None = None
+        #: When the program has answered last, in seconds since 1970; None: never.
+        self.answered_at: float | None = None
         self.filter = ""
+
+    def note_answer(self) -> None:
+        """The program has answered, now."""
+        self.lost = None
+        self.answered_at = time.time()
 
     def draw(self) -> None:
         """Show what is known now."""
@@ -55,11 +64,12 @@ class Head(Static):
 
     def _who(self, width: int) -> Text:
         about = self.about
-        words, style = self.status
-        right = Text(f" {words} ", style=style)
+        # Of a program that is lost it is not known how long it went on.
+        now = time.time() if self.lost is None else self.answered_at or time.time()
+        right = self._link_state()
         left = Text("rescind top", style="bold")
         if about:
-            up = uptime(time.time() - about["since"])
+            up = uptime(now - about["since"])
             program = printable(about["program"])
             room = width - right.cell_len - left.cell_len - _GAP
             versions = f" · Python {about['python']} · rescind {about['rescind']}"
@@ -76,6 +86,15 @@ class Head(Static):
         left.truncate(max(0, width - right.cell_len - 1), overflow="ellipsis")
         left.append(" " * max(1, width - left.cell_len - right.cell_len))
         return left.append_text(right)
+
+    def _link_state(self) -> Text:
+        """How it stands with the connection."""
+        if self.lost is None:
+            words, style = self.status
+            return Text(f" {words} ", style=style)
+        ago = 0.0 if self.answered_at is None else time.time() - self.answered_at
+        since = f" {age(int(ago)).replace('.0s', 's')} ago" if ago >= 1 else ""
+        return Text(f" LOST{since}: {self.lost} ", style="bold reverse red")
 
     def _counts(self) -> Text:
         assert self.picture is not None
