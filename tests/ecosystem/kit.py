@@ -27,7 +27,7 @@ from typing import Any, Final, Literal
 import rescind
 from rescind.sync import Event
 
-__all__ = ["WAYS", "Point", "Scenario", "cancel_at_every_yield"]
+__all__ = ["WAYS", "Point", "Scenario", "cancel_at_every_yield", "note_reports"]
 
 Loop = Literal["asyncio", "uvloop"]
 
@@ -285,7 +285,7 @@ def _run(
     cancel, ours = WAYS[way]
 
     async def main() -> None:
-        _note_errors_of_the_loop(point.problems)
+        note_reports(point.problems)
         async with contextlib.AsyncExitStack() as stack:
             resource = await stack.enter_async_context(scenario.resource(port))
             await _once(scenario, resource, cancel, trigger, point)
@@ -335,9 +335,18 @@ def _factory(loop: Loop) -> Callable[[], asyncio.AbstractEventLoop]:
     return asyncio.new_event_loop
 
 
-def _note_errors_of_the_loop(problems: list[str]) -> None:
+def note_reports(reported: list[str]) -> None:
+    """Have the running loop note here what it reports to nobody in particular.
+
+    But for one thing: grpc has one thread for all loops of a process. What that has for a loop that
+    is closed by now, of an earlier run, it hands to the one that runs, where it fails.
+    """
+
     def note(_loop: object, context: dict[str, Any]) -> None:
-        problems.append(f"reported: {context.get('message')} {context.get('exception')!r}")
+        said, exc = context["message"], context.get("exception")
+        if "PollerCompletionQueue" in said and str(exc) == "Event loop is closed":
+            return
+        reported.append(f"reported: {said} {exc!r}")
 
     asyncio.get_running_loop().set_exception_handler(note)
 

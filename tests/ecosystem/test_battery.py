@@ -15,6 +15,7 @@ import pytest
 
 import rescind
 from tests.ecosystem.battery import BATTERY, Use
+from tests.ecosystem.kit import note_reports
 
 PATIENCE = 60.0
 #: How long what a use has left may take to end by itself, in seconds.
@@ -75,9 +76,7 @@ def _run(
     reported: list[str] = []
 
     async def watched() -> Any:
-        asyncio.get_running_loop().set_exception_handler(
-            lambda _, context: reported.append(f"{context['message']} {context.get('exception')!r}")
-        )
+        note_reports(reported)
         before = asyncio.all_tasks()
         async with asyncio.timeout(PATIENCE):
             result = await main()

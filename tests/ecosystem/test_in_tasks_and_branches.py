@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import rescind
-from tests.ecosystem.kit import Loop, Scenario
+from tests.ecosystem.kit import Loop, Scenario, note_reports
 
 LOOPS: list[Loop] = ["asyncio", "uvloop"]
 #: So many branches at a time.
@@ -30,9 +30,7 @@ def _run(loop: Loop, main: Callable[[], Any]) -> Any:
     reported: list[str] = []
 
     async def watched() -> Any:
-        asyncio.get_running_loop().set_exception_handler(
-            lambda _, context: reported.append(f"{context['message']} {context.get('exception')!r}")
-        )
+        note_reports(reported)
         async with asyncio.timeout(20):
             return await main()
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.ecosystem import servers
-from tests.ecosystem.kit import WAYS, Scenario, cancel_at_every_yield
+from tests.ecosystem.kit import WAYS, Scenario, cancel_at_every_yield, note_reports
 
 
 @contextlib.asynccontextmanager
@@ -165,3 +165,27 @@ except servers.NotHereError as exc:
     assert (done.stderr, done.returncode) == ("", 0)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(done.stdout)))
+
+
+def test_what_grpc_has_for_a_closed_loop_is_no_fault_of_the_next() -> None:
+    """Anything else that a loop reports is, also of grpc's, also of closed loops."""
+    late = {
+        "message": "Exception in callback PollerCompletionQueue._handle_events(<uvloop.Loop>)",
+        "exception": RuntimeError("Event loop is closed"),
+    }
+    reported: list[str] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        note_reports(reported)
+        loop.call_exception_handler(late)
+        loop.call_exception_handler({**late, "message": "in ours"})
+        loop.call_exception_handler({**late, "exception": RuntimeError("other")})
+        loop.call_exception_handler({"message": "no exception"})
+
+    asyncio.run(main())
+    assert [
+        "reported: in ours RuntimeError('Event loop is closed')",
+        f"reported: {late['message']} RuntimeError('other')",
+        "reported: no exception None",
+    ] == reported

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import rescind
-from tests.ecosystem.kit import Loop
+from tests.ecosystem.kit import Loop, note_reports
 
 __all__ = ["DRIVERS", "Served", "Web"]
 
@@ -86,11 +86,7 @@ class Web:
         return result
 
     async def _watched(self, main: Callable[[], Awaitable[Any]]) -> Any:
-        asyncio.get_running_loop().set_exception_handler(
-            lambda _, context: self.reported.append(
-                f"{context['message']} {context.get('exception')!r}"
-            )
-        )
+        note_reports(self.reported)
         async with asyncio.timeout(PATIENCE):
             result = await main()
         for _ in range(3):
