@@ -1,3 +1,6 @@
+cimport cython
+
+from rescind._core._native cimport get_executor, get_region
 from rescind._core.hooks cimport Hooks
 from rescind._core.poll cimport Context, Future
 from rescind._core.region cimport Region
@@ -39,3 +42,7 @@ cdef class CancelScope:
 
 cdef class Company:
     cdef public int base
+
+
+@cython.locals(outer=Region, cx=Context, stack=ScopeStack)
+cdef bint _quiet(Region region) except -1

@@ -308,7 +308,9 @@ def pending_request(leaf: Future[Any] | None = None) -> CancelRequest | None:
     It looks outwards from the innermost region: through the coroutines and shields being
     polled, and through the cells they belong to, until something holds cancellation back.
     """
-    region = local.region
+    region = local.region  #: compiled: region = get_region()
+    if _quiet(region):
+        return None
     while region is not None:
         if isinstance(region, ScopeStack):
             if region.aside is not None:
@@ -333,6 +335,28 @@ def pending_request(leaf: Future[Any] | None = None) -> CancelRequest | None:
         # What the coroutine outside awaits may be a gate, which lets in what is due there (C1).
         leaf = region.leaf if isinstance(region, ScopeStack) else None
     return _pending_of_task()
+
+
+def _quiet(region: Region | None) -> bool:
+    """Is nothing requested from here outwards? Then nobody has to be asked who may hold it back."""
+    while region is not None:
+        if isinstance(region, ScopeStack):
+            stack = region
+            if stack.attention:
+                return False
+        elif region.request is not None:
+            return False
+        outer, cx = region.outer, region.cx
+        cell = None if cx is None else cx.cell
+        limit = None if outer is None or outer.cx is None else outer.cx.cell
+        while cell is not None and cell is not limit:
+            if cell.request is not None:
+                return False
+            cell = cell.parent
+        region = outer
+    executor = local.executor  #: compiled: executor = get_executor()
+    task = None if executor is None else executor.current
+    return task is None or task.request is None
 
 
 def _pending_of_task() -> CancelRequest | None:
