@@ -15,11 +15,12 @@ from rescind._host.manual import ManualHost
 class Notes(Vigil):
     """Writes down what it is told."""
 
-    def __init__(self, slow: float, *, wants: bool = False) -> None:
+    def __init__(self, slow: float, *, wants: bool = False, ends: bool = True) -> None:
         self.slow = slow
         self.wants = wants
+        self.ends = ends
         self.turns: list[tuple[float, int, str | None]] = []
-        self.ends: list[tuple[str, Outcome[Any]]] = []
+        self.ended_ones: list[tuple[str, Outcome[Any]]] = []
         self.unawaited_ones: list[str] = []
 
     def turned(self, executor: Executor, seconds: float, steps: int) -> None:
@@ -27,7 +28,7 @@ class Notes(Vigil):
         self.turns.append((seconds, steps, None if last is None else last.name))
 
     def ended(self, task: Task[Any], outcome: Outcome[Any]) -> None:
-        self.ends.append((task.name, outcome))
+        self.ended_ones.append((task.name, outcome))
 
     def unawaited(self, future: Any) -> None:
         self.unawaited_ones.append(repr(future))
@@ -99,6 +100,10 @@ def test_the_end_of_a_task_that_was_asked_to_cancel_is_told_and_no_other() -> No
 
     vigil = Notes(1000)
     _run(main, vigil)
-    assert [name for name, _ in vigil.ends] == ["canceled", "absorbs"]
-    assert isinstance(vigil.ends[0][1], Canceled)
-    assert vigil.ends[1][1] == Completed("anyway")
+    assert [name for name, _ in vigil.ended_ones] == ["canceled", "absorbs"]
+    assert isinstance(vigil.ended_ones[0][1], Canceled)
+    assert vigil.ended_ones[1][1] == Completed("anyway")
+
+    vigil = Notes(1000, ends=False)
+    _run(main, vigil)
+    assert [name for name, _ in vigil.ended_ones] == ["absorbs"]

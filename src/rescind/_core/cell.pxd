@@ -2,6 +2,8 @@ cimport cython
 
 from rescind._core._native cimport copy_context, enter, get_ident, leave, native
 from rescind._core.coroutine cimport CoroutineFuture
+from rescind._core.ending cimport ended_by
+from rescind._core.frames cimport strip
 from rescind._core.hooks cimport Hooks
 from rescind._core.outcome cimport Canceled, Completed, Error, completed
 from rescind._core.poll cimport Context, Future, Waker, new_context

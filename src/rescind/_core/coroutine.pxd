@@ -1,13 +1,16 @@
 cimport cython
 
 from rescind._core._native cimport ENDED, get_region, native, send, set_region, take_returned
+from rescind._core.ending cimport ended_by
 from rescind._core.engine cimport Engine
+from rescind._core.frames cimport strip
 from rescind._core.outcome cimport Canceled, Completed, Error, completed
 from rescind._core.poll cimport Context, Future, check_new
 from rescind._core.scope cimport ScopeStack
 
 
 cdef object PENDING
+cdef object _RAISED
 cdef int _NEW
 cdef int _PARKED
 cdef int _RUNNING
@@ -22,6 +25,7 @@ cdef class CoroutineFuture(ScopeStack):
     cdef public object _host
     cdef public object _identity
     cdef public Future _leaf
+    cdef object _raised
     cdef public int _state
     cdef public object _swap
 

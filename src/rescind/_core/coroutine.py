@@ -40,9 +40,9 @@ from .closing import close
 from .current import local
 from .ending import ended_by, raise_all
 from .errors import Cancellation, UsageError
-from .frames import strip
-from .outcome import Canceled, Completed, Error, Outcome, attach
-from .poll import PENDING, Context, Future, Pending, check_new, polled_after_end, polled_inside
+from .frames import name_of, strip
+from .outcome import Canceled, Completed, Error, Outcome, attach, completed
+from .poll import PENDING, Context, Future, Pending, adopted, check_new, never_again
 from .reason import CancelKind, CancelReason, CancelRequest
 from .scope import ScopeStack
 from .watched import Watched
@@ -59,6 +59,8 @@ _PARKED: Final = 1
 _RUNNING: Final = 2
 _ENDED: Final = 3
 
+#: `_step` returns it for an exception, which is in ``_raised``.
+_RAISED: Final[Any] = object()
 _NO_CANCELLATION: Final = (KeyboardInterrupt, SystemExit)
 
 _log = logging.getLogger("rescind")
@@ -82,6 +84,7 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         "_host",
         "_identity",
         "_leaf",
+        "_raised",
         "_state",
         "_swap",
         "_taken",
@@ -90,7 +93,6 @@ class CoroutineFuture(ScopeStack, Generic[T]):
 
     def __init__(self, coro: Coroutine[Any, Any, T]) -> None:
         self._taken = False
-        # -- ScopeStack
         self.outer = None
         self.cx = None
         self.request = None
@@ -110,6 +112,8 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         # The request with which the leaf is being canceled; None if it is polled normally.
         self._canceling: CancelRequest | None = None
         self._state = _NEW
+        # What the coroutine has raised; None once whoever polls has it.
+        self._raised: BaseException | None = None
         # The identity under which it runs (D6) and the host that gave it; None on hosts without.
         self._identity: Any = None
         self._swap: Swap | None = None
@@ -138,14 +142,19 @@ class CoroutineFuture(ScopeStack, Generic[T]):
             self._identity.set_name(name)
 
     def __repr__(self) -> str:
-        return f"<coroutine {_name_of(self._coro)}>"
+        return f"<coroutine {name_of(self._coro)}>"
 
     # -- Future -----------------------------------------------------------------------------------
 
     def poll(self, cx: Context) -> T | Pending:
         if self.request is not None:
             raise UsageError(f"{self!r} was polled after poll_cancel had begun (R4)")
-        return self._step(cx)
+        value: T | Pending = self._step(cx)
+        if value is _RAISED:
+            error, self._raised = self._raised, None
+            assert error is not None
+            raise error
+        return value
 
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
         if self._state == _NEW:
@@ -157,13 +166,20 @@ class CoroutineFuture(ScopeStack, Generic[T]):
             self.request = request
             self.attention = True
         try:
-            value = self._step(cx)
+            value: Any = self._step(cx)
         except _NO_CANCELLATION:
             raise
         except BaseException as exc:
             strip(exc)
             return ended_by(exc, self.request)
-        return PENDING if value is PENDING else Completed(value)
+        if value is not _RAISED:
+            return PENDING if value is PENDING else completed(value)
+        error, self._raised = self._raised, None
+        assert error is not None
+        if isinstance(error, _NO_CANCELLATION):
+            raise error
+        strip(error)
+        return ended_by(error, self.request)
 
     def drop(self) -> None:
         if self._state == _ENDED:
@@ -202,7 +218,7 @@ class CoroutineFuture(ScopeStack, Generic[T]):
 
     # -- driving ----------------------------------------------------------------------------------
 
-    def _step(self, cx: Context) -> T | Pending:
+    def _step(self, cx: Context) -> Any:
         """Enter the region and the identity, and drive (D6)."""
         if self._state != _PARKED:
             self._start(cx)
@@ -246,7 +262,7 @@ class CoroutineFuture(ScopeStack, Generic[T]):
                 attach(exc, other, "while it was dropped")
             raise
 
-    def _drive(self, cx: Context) -> T | Pending:
+    def _drive(self, cx: Context) -> Any:
         """Poll the leaf, resume the coroutine, and so on, until a park or the end."""
         executor = cx.executor
         identity = self._identity
@@ -308,11 +324,11 @@ class CoroutineFuture(ScopeStack, Generic[T]):
                         del thrown  # its traceback refers to this frame
             except StopIteration as stop:
                 self._state = _ENDED
-                returned: T = stop.value
-                return returned
-            except BaseException:
+                return stop.value
+            except BaseException as exc:
                 self._state = _ENDED
-                raise
+                self._raised = exc  # as a value: to raise it once more in each caller costs
+                return _RAISED
             value = None
             try:
                 self._leaf = leaf = self._adopt(yielded, cx)
@@ -358,26 +374,13 @@ class CoroutineFuture(ScopeStack, Generic[T]):
             leaf = cast("Future[object]", yielded)  #: compiled: leaf = yielded
             own = leaf._native  #: compiled: own = native(leaf)
             return leaf if own else Watched(leaf)
-        executor = cx.executor
-        if executor is not None:
-            adopted = executor.host.adopt(yielded)
-            if adopted is not None:
-                return adopted
-            where = f"on the host {executor.host.name!r}"
-        else:
-            where = "when it is polled by hand"
-        raise TypeError(
-            f"{self!r} awaited something that yielded {yielded!r}, which rescind cannot wait for "
-            f"{where}; await a rescind future, or run on an asyncio host for asyncio's awaitables"
-        )
+        return adopted(self, yielded, cx.executor)
 
     # -- beginning and end ------------------------------------------------------------------------
 
     def _start(self, cx: Context) -> None:
-        if self._state == _RUNNING:
-            polled_inside(self)
-        if self._state == _ENDED:
-            polled_after_end(self)
+        if self._state != _NEW:
+            never_again(self, running=self._state == _RUNNING)
         self._state = _ENDED  # a coroutine that another future drives is not ours to close
         check_new(self._coro)
         self._state = _NEW
@@ -386,7 +389,7 @@ class CoroutineFuture(ScopeStack, Generic[T]):
             cell = cx.cell
             root = cell is not None and cell.parent is None and cell.future is self
             name = cell.name if cell is not None and cell.future is self else None
-            self._identity = host.identify(self, cell, name or _name_of(self._coro), root)
+            self._identity = host.identify(self, cell, name or name_of(self._coro), root)
             self._swap = host.swap
             self._host = host
 
@@ -414,7 +417,3 @@ class CoroutineFuture(ScopeStack, Generic[T]):
                 swap(previous)
             local.region = outer
             self.outer = None
-
-
-def _name_of(coro: object) -> str:
-    return str(getattr(coro, "__qualname__", None) or type(coro).__qualname__)

@@ -1,1 +1,4 @@
-# Compiled, but for nothing that needs a declaration.
+from rescind._core.outcome cimport Canceled, Error, also_of
+
+
+cpdef ended_by(exc, request)

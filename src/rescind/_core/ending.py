@@ -50,6 +50,12 @@ def _contexts(exc: BaseException) -> Cancellation | None:
     return None
 
 
+def _together(also: tuple[BaseException, ...], exc: BaseException) -> tuple[BaseException, ...]:
+    """Return what failed, in order, each once."""
+    own = [one for one in (exc, *also_of(exc)) if not any(one is other for other in also)]
+    return (*also, *own)
+
+
 def ended_by(exc: BaseException, request: CancelRequest | None) -> Outcome[Any]:
     """Return the outcome of a future that raised ``exc``.
 
@@ -69,9 +75,7 @@ def ended_by(exc: BaseException, request: CancelRequest | None) -> Outcome[Any]:
     if request is not None:
         cancellation = _contexts(exc)
         if cancellation is not None:
-            also = cancellation.also
-            own = [one for one in (exc, *also_of(exc)) if not any(one is other for other in also)]
-            return Canceled(request.reason, (*also, *own))
+            return Canceled(request.reason, _together(cancellation.also, exc))
     return Error(exc, also_of(exc))
 
 

@@ -139,11 +139,11 @@ class Executor(Engine):
             self._soon = self.host.call_soon(self._on_soon)
 
     def forget(self, task: Task[Any], outcome: Outcome[Any]) -> None:
-        """Note that a task has ended."""
         self.tasks.pop(task.id, None)
         self._counts.note(outcome, task.absorbed)
-        if task.request is not None and self.vigil is not None:
-            self.vigil.ended(task, outcome)
+        vigil = self.vigil
+        if vigil is not None and task.request is not None and (vigil.ends or task.absorbed):
+            vigil.ended(task, outcome)
         if self.on_forget is not None:
             self.on_forget(task, outcome)
 

@@ -21,6 +21,7 @@ __all__ = [
     "caller_line",
     "from_library",
     "keep_for_ever",
+    "name_of",
     "ours",
     "own_file",
     "place_of",
@@ -154,6 +155,11 @@ def place_of(awaitable: object) -> str | None:
         return None
     frame = frames[-1]
     return f"{frame.f_code.co_filename}:{frame.f_lineno or 0}"
+
+
+def name_of(coro: object) -> str:
+    """Return the name of what is driven like a coroutine."""
+    return str(getattr(coro, "__qualname__", None) or type(coro).__qualname__)
 
 
 def strip(exc: BaseException) -> None:

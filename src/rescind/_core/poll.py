@@ -259,6 +259,28 @@ def polled_inside(future: object) -> NoReturn:
     )
 
 
+def never_again(future: Future[Any], *, running: bool) -> NoReturn:
+    """Refuse to begin what has begun: it runs, or it has ended (R1)."""
+    if running:
+        polled_inside(future)
+    polled_after_end(future)
+
+
+def adopted(driver: Future[Any], yielded: object, executor: Executor | None) -> Future[Any]:
+    """Return the leaf for what is no future of ours; raise `TypeError` if it cannot be one."""
+    if executor is not None:
+        leaf = executor.host.adopt(yielded)
+        if leaf is not None:
+            return leaf
+        where = f"on the host {executor.host.name!r}"
+    else:
+        where = "when it is polled by hand"
+    raise TypeError(
+        f"{driver!r} awaited something that yielded {yielded!r}, which rescind cannot wait for "
+        f"{where}; await a rescind future, or run on an asyncio host for asyncio's awaitables"
+    )
+
+
 def check_new(coro: object) -> None:
     """Refuse a native coroutine that somebody else has begun to drive (F2)."""
     #: compiled: if is_new(coro): return

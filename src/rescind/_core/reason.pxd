@@ -1,3 +1,9 @@
+cimport cython
+
+from rescind._core.engine cimport Engine
+from rescind._core.frames cimport caller
+
+
 cdef class CancelReason:
     cdef readonly object kind
     cdef readonly object message
@@ -18,4 +24,7 @@ cdef class _Request:
     cpdef shorten(self, grace_at)
 
 
+@cython.locals(request=_Request)
+cpdef _Request new_request(CancelReason reason, grace_at, target, bint accepted)
+@cython.locals(asking=Engine, executor=Engine)
 cpdef make_reason(reason, executor, kind=*)

@@ -5,6 +5,7 @@ from rescind._core.cell cimport Cell
 from rescind._core.engine cimport Engine
 from rescind._core.outcome cimport Canceled, Completed, Error
 from rescind._core.poll cimport Context, Future
+from rescind._core.reason cimport CancelReason, make_reason, new_request
 from rescind._core.waitlist cimport Waiter, WaitList
 
 
@@ -21,6 +22,7 @@ cdef class Task(Cell):
     cdef public object _tb
     cdef public object created_at
     cdef public object id
+    cdef public object raised_at
 
     cdef _begin(self, Future future, Engine executor, name, context, grace)
     cpdef outcome(self)

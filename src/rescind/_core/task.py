@@ -20,6 +20,7 @@ import contextvars
 import itertools
 import logging
 from collections.abc import Callable, Generator
+from functools import partial
 from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -31,7 +32,7 @@ from .handle import CancellationHandle
 from .hooks import explaining
 from .outcome import Canceled, Completed, Error, Outcome
 from .poll import PENDING, Context, Future, IntoFuture, Pending, polled_after_end
-from .reason import Cancelable, CancelReason, CancelRequest, make_reason
+from .reason import Cancelable, CancelReason, CancelRequest, make_reason, new_request
 from .waitlist import Waiter, WaitList
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         "_tb",
         "created_at",
         "id",
+        "raised_at",
     )
 
     def __init__(
@@ -105,6 +107,8 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         # Was the outcome seen by anybody (K3)?
         self._observed = False
         self._detached = False
+        # Where its cancellation was raised, for what is said of it later; None: nobody noted it.
+        self.raised_at: object = None
         # The traceback of an Error as it was at the end: each joiner raises with it anew.
         self._tb: TracebackType | None = None
 
@@ -171,12 +175,12 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
             grace = self.effective_grace if self.request is None else None
         grace_at = None if grace is None else executor.now() + grace
         accepted = self.ended is None
-        request = CancelRequest(full, grace_at=grace_at, target=self, accepted=accepted)
+        request = new_request(full, grace_at, self, accepted)
         if accepted:
             if get_ident() == executor.thread:
                 self.ask(request)
             else:
-                executor.post(lambda: self.ask(request))
+                executor.post(partial(self.ask, request))
         return request
 
     def cancellation_handle(self) -> CancellationHandle:

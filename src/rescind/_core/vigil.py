@@ -28,10 +28,13 @@ class Vigil:
     Attributes:
         slow: of a turn that takes longer than this many seconds it is told.
         wants: is it to be told of the next turn, however short?
+        ends: is it to be told of the end of every task that had been asked to cancel? If not, of
+            those alone that swallowed that.
     """
 
-    __slots__ = ("slow", "wants")
+    __slots__ = ("ends", "slow", "wants")
 
+    ends: bool
     slow: float
     wants: bool
 
@@ -40,7 +43,7 @@ class Vigil:
         raise NotImplementedError
 
     def ended(self, task: Task[Any], outcome: Outcome[Any]) -> None:
-        """A task has ended that had been asked to cancel."""
+        """A task has ended that had been asked to cancel; see ``ends``."""
         raise NotImplementedError
 
     def unawaited(self, future: Future[Any]) -> None:

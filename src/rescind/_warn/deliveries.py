@@ -1,7 +1,7 @@
 """`Deliveries`: notes where cancellations are raised, for what is said of them later.
 
-*What it is.* For each task where its own cancellation was raised, in case it is swallowed; and what
-else is being cleaned up in tasks that were not canceled themselves: branches that lost a race,
+*What it is.* With each task where its own cancellation was raised, in case it is swallowed; and
+what else is being cleaned up in tasks that were not canceled themselves: branches that lost a race,
 work whose timeout has passed, the block of a deadline.
 
 *Invariants.*
@@ -19,7 +19,7 @@ from rescind._core.coroutine import CoroutineFuture
 from rescind._core.hooks import Observer
 from rescind._core.scope import CancelScope
 from rescind._core.task import Task
-from rescind._warn.places import Mark, mark
+from rescind._warn.places import mark
 
 if TYPE_CHECKING:
     from rescind._core.cell import Cell
@@ -81,7 +81,6 @@ class Deliveries(Observer):
         parts: note those of parts of a task, too.
 
     Attributes:
-        places: where a task's own cancellation was raised, by its id, as long as it lives.
         parts: what else is being cleaned up.
     """
 
@@ -89,7 +88,6 @@ class Deliveries(Observer):
         self._executor = weakref.ref(executor)  # D1
         self._wants_parts = parts
         self._many = _MANY
-        self.places: dict[int, Mark] = {}
         self.parts: list[Part] = []
 
     def delivered(self, stack: ScopeStack, request: CancelRequest) -> None:
@@ -99,7 +97,7 @@ class Deliveries(Observer):
         cell = cx.cell
         task = cast("Task[object]", cell) if isinstance(cell, Task) else None
         if task is not None and request is stack.request:
-            self.places[task.id] = mark(getattr(stack, "coroutine", None))
+            task.raised_at = mark(getattr(stack, "coroutine", None))
         asked = None if task is None else task.request
         own = asked is not None and asked.reason is request.reason
         if not own and self._wants_parts and cell is not None and cx.executor is not None:

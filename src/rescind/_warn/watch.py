@@ -79,9 +79,6 @@ class Watch(Vigil):
         executor: of the runtime.
         loop: that it rides on.
         warnings: of what to warn.
-
-    Attributes:
-        on_end: told of each end of a task that had been asked to cancel; None: nobody wants to be.
     """
 
     def __init__(
@@ -90,7 +87,8 @@ class Watch(Vigil):
         self.slow = _NEVER if warnings.slow_poll is None else warnings.slow_poll
         self._looks_around = any((warnings.slow_cleanup, warnings.shield_held, warnings.hangs))
         self.wants = self._looks_around
-        self.on_end: Callable[[Task[Any], Outcome[Any]], object] | None = None
+        self.ends = False  # till somebody was told of, or somebody else wants to be
+        self._on_end: Callable[[Task[Any], Outcome[Any]], object] | None = None
         self._executor = executor
         self._loop = loop
         self._warnings = warnings
@@ -114,6 +112,11 @@ class Watch(Vigil):
         self._executor.vigil = self
         if self._deliveries is not None:
             hooks.add(self._deliveries)
+
+    def tell_of_ends(self, told: Callable[[Task[Any], Outcome[Any]], object]) -> None:
+        """Call ``told`` with each task that ends after it had been asked to cancel."""
+        self._on_end = told
+        self.ends = True
 
     def stop(self) -> None:
         """Look no more, and tell what was only counted."""
@@ -150,16 +153,13 @@ class Watch(Vigil):
 
     def ended(self, task: Task[Any], outcome: Outcome[Any]) -> None:
         try:
-            place: Mark = ()
-            if self._deliveries is not None:
-                place = self._deliveries.places.pop(task.id, ())
             if self._told:
                 self._told.discard((task.id, False))
                 self._told.discard((task.id, True))
             if task.absorbed and self._warnings.absorbed:
-                self._absorbed(task, outcome, place)
-            if self.on_end is not None:
-                self.on_end(task, outcome)
+                self._absorbed(task, outcome, cast("Mark", task.raised_at or ()))
+            if self._on_end is not None:
+                self._on_end(task, outcome)
         except Exception:
             self._failed()
 
@@ -251,6 +251,7 @@ class Watch(Vigil):
                 waiting = True
                 continue
             self._told.add((task.id, shielded))
+            self.ends = True
             kind = _SHIELDS if shielded else _CLEANUPS
             if looks > 0 and self._lines.free(kind):
                 looks -= 1

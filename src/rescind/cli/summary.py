@@ -64,7 +64,7 @@ class Tally:
             watch = Watch(executor, host.loop, Warnings.none())
             watch.start()
         if isinstance(watch, Watch):
-            watch.on_end = self.add
+            watch.tell_of_ends(self.add)
 
     def add(self, task: Task[Any], outcome: Outcome[Any]) -> None:
         """Note the end of a task that had been asked to cancel."""

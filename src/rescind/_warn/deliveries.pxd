@@ -1,0 +1,28 @@
+cimport cython
+
+from rescind._core.cell cimport Cell
+from rescind._core.coroutine cimport CoroutineFuture
+from rescind._core.engine cimport Engine
+from rescind._core.hooks cimport Observer
+from rescind._core.poll cimport Context
+from rescind._core.scope cimport ScopeStack
+from rescind._core.task cimport Task
+from rescind._warn.places cimport mark
+
+
+cdef class Part:
+    cdef object _cell
+    cdef object _stack
+    cdef public object request
+    cdef public double since
+
+
+cdef class Deliveries(Observer):
+    cdef object _executor
+    cdef bint _wants_parts
+    cdef public int _many
+    cdef public list parts
+    cdef object __weakref__
+
+    @cython.locals(cx=Context, cell=Cell, task=Task, coroutine=CoroutineFuture)
+    cpdef delivered(self, stack, request)
