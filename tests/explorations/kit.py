@@ -3,6 +3,7 @@
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+import rescind
 from rescind import Completed
 from rescind.testing import Bounds, Exploration, Run, explore
 from rescind.testing.lab.judge import Invariant
@@ -25,6 +26,17 @@ def holds(
     return explore(
         main, bounds=bounds, budget=PLENTY, invariants=[main_completes, *invariants], **options
     ).check()
+
+
+async def hangs(ended_at: list[float]) -> None:
+    """Never end, nor does the cleanup; note when that is dropped."""
+    try:
+        await rescind.never()
+    finally:
+        try:
+            await rescind.never()
+        finally:
+            ended_at.append(rescind.now())
 
 
 def main_completes(run: Run[Any]) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 import rescind
 from rescind.testing import run_virtual
-from tests.explorations.kit import holds
+from tests.explorations.kit import hangs, holds
 
 
 def test_a_place_in_a_group_is_given_back() -> None:
@@ -89,18 +89,9 @@ def test_a_child_of_a_group_ends_within_its_parents_grace() -> None:
     async def main() -> None:
         ended_at: list[float] = []
 
-        async def hangs() -> None:
-            try:
-                await rescind.never()
-            finally:
-                try:
-                    await rescind.never()
-                finally:
-                    ended_at.append(rescind.now())
-
         async def parent() -> None:
             async with rescind.task_group(grace=9) as g:
-                g.spawn(hangs())
+                g.spawn(hangs(ended_at))
                 await rescind.never()
 
         for again in (False, True):

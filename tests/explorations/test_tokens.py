@@ -7,7 +7,7 @@ import pytest
 import rescind
 from rescind.sync import Event
 from rescind.testing import run_virtual
-from tests.explorations.kit import holds
+from tests.explorations.kit import hangs, holds
 
 
 def test_a_guard_ends_with_its_token_and_leaves_nothing_there() -> None:
@@ -194,19 +194,10 @@ def test_the_joined_has_no_more_time_than_its_joiner() -> None:
     async def main() -> None:
         ended_at: list[float] = []
 
-        async def hangs() -> None:
-            try:
-                await rescind.never()
-            finally:
-                try:
-                    await rescind.never()
-                finally:
-                    ended_at.append(rescind.now())
-
         async def joins() -> None:
             await rescind.join_or_cancel(task)
 
-        task = rescind.spawn(hangs())
+        task = rescind.spawn(hangs(ended_at))
         joiner = rescind.spawn(joins())
         await rescind.sleep(1)
         joiner.cancel("stop", grace=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,3 +90,31 @@ def kinds(task: Task[Any]) -> list[str]:
 def spawn_all(g: TaskGroup, *futs: Awaitable[Any]) -> list[Task[Any]]:
     """Spawn each, named ``a``, ``b`` and so on."""
     return [g.spawn(fut, name="abcdefghij"[index]) for index, fut in enumerate(futs)]
+
+
+async def run_group(
+    world: Any, group: TaskGroup, children: Sequence[Any], body: Any, *, daemon: bool
+) -> None:
+    """Run a group of a generated program: the world knows how to run each part of it.
+
+    Args:
+        world: has ``groups``, those that are open; ``run``; and ``left_alive``, the names of
+            children that had not ended when their group had.
+        group: is opened here.
+        children: what each task runs.
+        body: what the block runs.
+        daemon: is the first of the children one?
+    """
+    tasks: list[Task[Any]] = []
+    try:
+        async with group:
+            world.groups.append(group)
+            tasks += [
+                group.spawn(world.run(child), daemon=daemon and index == 0)
+                for index, child in enumerate(children)
+            ]
+            await world.run(body)
+    finally:
+        if group in world.groups:
+            world.groups.remove(group)
+        world.left_alive += [task.name for task in tasks if not task.done()]

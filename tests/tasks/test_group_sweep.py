@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rescind
-from rescind import Canceled, Completed, Error, Outcome, Runtime, Task, TaskGroup, task_group
+from rescind import Canceled, Completed, Error, Outcome, Runtime, TaskGroup, task_group
 from rescind.lowlevel import ManualHost
-from tests.tasks.group_kit import Boom, CleanupBoom, World, settle
+from tests.tasks.group_kit import Boom, CleanupBoom, World, run_group, settle
 
 POLICIES = ("fail_fast", "collect", "supervise")
 
@@ -194,20 +194,8 @@ class Programs:
     async def _group(
         self, policy: Any, limit: int | None, children: tuple[Tree, ...], body: Tree, daemon: bool
     ) -> None:
-        g = task_group(policy=policy, limit=limit)
-        tasks: list[Task[Any]] = []
-        try:
-            async with g:
-                self.groups.append(g)
-                tasks += [
-                    g.spawn(self.run(child), daemon=daemon and index == 0)
-                    for index, child in enumerate(children)
-                ]
-                await self.run(body)
-        finally:
-            if g in self.groups:
-                self.groups.remove(g)
-            self.left_alive += [task.name for task in tasks if not task.done()]
+        group = task_group(policy=policy, limit=limit)
+        await run_group(self, group, children, body, daemon=daemon)
 
 
 def _found(error: BaseException, found: set[int]) -> None:

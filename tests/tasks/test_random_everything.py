@@ -31,6 +31,7 @@ from rescind import (
 from rescind.blocking import spawn_blocking
 from rescind.lowlevel import ManualHost
 from rescind.sync import Mutex, Semaphore, channel
+from tests.tasks.group_kit import run_group
 
 #: A tree: the word for what it is, and then its own parameters and children.
 Tree = tuple[Any, ...]
@@ -288,20 +289,8 @@ class World:
     async def _group(
         self, policy: Any, limit: int | None, children: tuple[Tree, ...], body: Tree, daemon: bool
     ) -> None:
-        g = task_group(policy=policy, limit=limit)
-        tasks: list[Task[Any]] = []
-        try:
-            async with g:
-                self.groups.append(g)
-                tasks += [
-                    g.spawn(self.run(child), daemon=daemon and index == 0)
-                    for index, child in enumerate(children)
-                ]
-                await self.run(body)
-        finally:
-            if g in self.groups:
-                self.groups.remove(g)
-            self.left_alive += [task.name for task in tasks if not task.done()]
+        group = task_group(policy=policy, limit=limit)
+        await run_group(self, group, children, body, daemon=daemon)
 
 
 class Log(logging.Handler):
