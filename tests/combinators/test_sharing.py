@@ -499,3 +499,46 @@ def test_now_or_never_keeps_what_it_had_to_abandon() -> None:
         return "nothing", 0
 
     assert rescind.Completed(("Abandoned", 1)) == run_virtual(main)
+
+
+def test_shared_future_that_waits_for_a_task_which_awaits_it_is_named_as_a_deadlock() -> None:
+    """It is not refused, since somebody may cancel either; nobody does."""
+
+    async def work() -> None:
+        await rescind.spawn(again(), name="again").join()
+
+    async def again() -> None:
+        await both
+
+    async def main() -> None:
+        await both
+
+    both = shared(work)
+    with pytest.raises(rescind.Deadlock) as caught:
+        run_virtual(main)
+    (again_waits, work_waits) = str(caught.value).splitlines()[-2:]
+    assert again_waits.split()[:2] == ["again", "shared(<coroutine"]
+    assert "child 0: " in work_waits
+    assert " join of <Task " in work_waits
+    assert "'again' parked>" in work_waits
+
+
+def test_shared_future_that_waits_for_a_task_which_awaits_it_goes_on_if_that_is_canceled() -> None:
+    """Why it is not refused: the task's end is what the future waits for."""
+    tasks: list[rescind.Task[None]] = []
+
+    async def work() -> rescind.Outcome[None]:
+        tasks.append(rescind.spawn(again()))
+        return await tasks[0].join()
+
+    async def again() -> None:
+        await both
+
+    async def main() -> None:
+        user = rescind.spawn(both.into_future())
+        await rescind.sleep(1)
+        tasks[0].cancel("one of them")
+        assert isinstance(await user, Canceled)
+
+    both = shared(work)
+    run_virtual(main).unwrap()

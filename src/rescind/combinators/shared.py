@@ -229,9 +229,9 @@ def shared(fut: Awaitable[T] | Callable[[], Awaitable[T]]) -> Shared[T]:
 
     Nothing runs before the first await. When every subscriber has been canceled, ``fut`` is.
 
-    To await it in ``fut`` itself could never end, and is refused. A task that it has spawned, and waits
-    for, may await this all the same: somebody may cancel either, or ``fut`` may give up waiting.
-    If nobody can, that is a hang, and is warned of as one.
+    To await it in ``fut`` itself could never end, and is refused. A task that ``fut`` has spawned,
+    and waits for, may await it all the same: somebody may cancel either, or ``fut`` may give up
+    waiting. If nobody does, that is a hang: on the virtual clock a `Deadlock`, which names them.
 
     Args:
         fut: a coroutine, a future, or anything that can be awaited; or a function that returns one:
