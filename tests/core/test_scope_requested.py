@@ -6,6 +6,8 @@ import pytest
 
 import rescind
 from rescind import Canceled, CancelReason, Completed
+from rescind._core.deadline import Deadline
+from rescind._core.scope import pending_request
 from tests.core.kit import Bench
 
 
@@ -117,3 +119,23 @@ def test_self_cancel_that_is_no_part_of_a_coroutine_cancels_too(place: str) -> N
 def test_cancel_requested_outside_everything_is_none() -> None:
     """No task, no request."""
     assert rescind.cancel_requested() is None
+
+
+def test_deadline_that_has_expired_is_due_in_a_branch_too() -> None:
+    """It is requested of a stretch of the coroutine around, and of no task or branch."""
+    seen: list[str | None] = []
+
+    async def branch(scope: Deadline) -> None:
+        assert pending_request() is None
+        scope.wake()
+        due = pending_request()
+        seen.append(None if due is None else due.reason.message)
+
+    async def main() -> None:
+        async with rescind.deadline(60) as scope:
+            await rescind.race(branch(scope))
+
+    with Bench() as bench:
+        task = bench.spawn(main())
+        bench.idle()
+        assert (["the deadline of 60 s has passed"], Completed(None)) == (seen, task.outcome())

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -162,6 +163,44 @@ def test_what_another_thread_puts_off_just_after_an_empty_step_happens_once() ->
     with section:
         pass
     assert ["its own"] == done
+
+
+def test_threads_that_want_it_at_once_have_it_one_after_another() -> None:
+    """Each as often as it wants, also once more inside; nobody is left waiting."""
+    section, total = Section(), 0
+
+    def count() -> None:
+        nonlocal total
+        for _ in range(300):
+            with section, section:
+                seen = total
+                time.sleep(0)  # others run, and want it too
+                total = seen + 1
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert (1200, [False] * 4) == (total, [thread.is_alive() for thread in threads])
+
+
+def test_lock_that_is_not_held_cannot_be_let_go() -> None:
+    """Neither by one who has let it go already, nor by another thread."""
+    lock = Lock()
+    lock.acquire()
+    failed: list[str] = []
+
+    def let_go() -> None:
+        try:
+            lock.release()
+        except RuntimeError:
+            failed.append("refused")
+
+    in_thread(let_go)
+    lock.release()
+    let_go()
+    assert ["refused", "refused"] == failed
 
 
 def test_finalizers_of_two_channels_in_two_threads_wait_for_nobody() -> None:

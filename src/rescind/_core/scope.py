@@ -344,8 +344,6 @@ def _quiet(region: Region | None) -> bool:
             stack = region
             if stack.attention:
                 return False
-        elif region.request is not None:
-            return False
         outer, cx = region.outer, region.cx
         cell = None if cx is None else cx.cell
         limit = None if outer is None or outer.cx is None else outer.cx.cell
