@@ -1,5 +1,6 @@
 """Exploring: what is found, shrunk, shown and replayed; and what a pass means."""
 
+import gc
 import itertools
 import re
 from collections.abc import Callable, Coroutine
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 import rescind
+from rescind._core.current import local
 from rescind.sync import Semaphore
 from rescind.testing import (
     BadToken,
@@ -607,3 +609,49 @@ def test_reaching_outside_is_a_misuse_and_no_finding() -> None:
 
     with pytest.raises(rescind.UsageError, match="the lab has no world outside"):
         search(main)
+
+
+def test_the_collector_looks_between_some_runs_and_never_in_one() -> None:
+    """What each run leaves in circles goes during the search; afterwards the collector is on."""
+    alive: set[int] = set()
+    numbers = itertools.count()
+    most = 0
+    collecting: list[bool] = []
+
+    class Circle:
+        def __init__(self) -> None:
+            self.number = next(numbers)
+            self.me = self
+            alive.add(self.number)
+
+        def __del__(self) -> None:
+            collecting.append(local.executor is not None)
+            alive.discard(self.number)
+
+    async def main() -> None:
+        nonlocal most
+        for _ in range(300):
+            Circle()
+        most = max(most, len(alive))
+        await rescind.spawn(rescind.ready(1))
+        await rescind.spawn(rescind.ready(2))
+
+    async def pairs() -> None:
+        await rescind.join(rescind.spawn(main()), rescind.spawn(main()))
+
+    report = explore(pairs, budget=PLENTY, bounds=Bounds(injections=0, runs=100))
+
+    assert report.runs >= 50
+    assert 2 * most < next(numbers)
+    assert not any(collecting)
+    assert gc.isenabled()
+
+
+def test_the_collector_stays_off_if_it_was() -> None:
+    """Who has turned it off gets it back so."""
+    gc.disable()
+    try:
+        explore(three(), budget=PLENTY, bounds=Bounds(injections=0, runs=40))
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -3,13 +3,16 @@
 import base64
 import json
 import zlib
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rescind.testing import BadToken, Changes, Injection, Instant, Kind, Spot
-from rescind.testing.lab.token import Token, decode, encode
+import rescind
+from rescind.testing import BadToken, Changes, Injection, Instant, Kind, Lab, Spot
+from rescind.testing.lab.token import Token, decode, encode, fingerprint
 
 _counts = st.integers(0, 10**6)
 _texts = st.text(max_size=30)
@@ -77,3 +80,24 @@ def test_what_is_packed_but_no_token_is_refused(data: object) -> None:
     """Each part is looked at before anything is run."""
     with pytest.raises(BadToken, match=r"cannot be read \(\w+\); copy the whole of it"):
         decode(_packed(data))
+
+
+def test_a_function_that_is_loaded_anew_has_another_fingerprint(tmp_path: Path) -> None:
+    """A file that is edited and loaded in the same process: the line is the same, not the token."""
+    file = tmp_path / "program.py"
+
+    def load(words: str) -> Any:
+        file.write_text(f"async def work(rescind):\n    await rescind.sleep(1); {words}\n")
+        names: dict[str, Any] = {}
+        exec(compile(file.read_text(), str(file), "exec"), names)
+        return names["work"]
+
+    prints: list[str] = []
+    for words in ("return 'as it was'", "return 'mended now'"):
+        work = load(words)
+
+        async def main(work: Any = work) -> None:
+            await work(rescind)
+
+        prints.append(fingerprint(main, Lab(main).run()))
+    assert prints[0] != prints[1]

@@ -4,10 +4,11 @@ from rescind.testing.lab.changes import Bounds, Changes
 from rescind.testing.lab.errors import Livelock
 from rescind.testing.lab.events import Decision, Passed
 from rescind.testing.lab.exploration import Exploration
-from rescind.testing.lab.explore import explore, replay
+from rescind.testing.lab.explore import explore
 from rescind.testing.lab.injection import ROOT, Injection, Instant, Kind, Spot
 from rescind.testing.lab.lab import Lab
 from rescind.testing.lab.record import Failure, FailureKind, Leftovers, Run, Step
+from rescind.testing.lab.replay import replay
 from rescind.testing.lab.schedule import (
     Choice,
     Deviate,

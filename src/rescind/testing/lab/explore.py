@@ -1,4 +1,4 @@
-"""`explore` and `replay`: every order and every cancellation, few changes first.
+"""`explore`: every order and every cancellation, few changes first.
 
 *What it is.* A search over runs. The plain run is made twice, and must be the same twice. Then
 every run with one change of it, then every run with two, and so on. Beside these, from two changes
@@ -15,6 +15,7 @@ compared and no order is left out as equivalent, since a program's state is out 
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 from collections import deque
@@ -32,14 +33,14 @@ from rescind.testing.lab.data import explore_data
 from rescind.testing.lab.exploration import Exploration
 from rescind.testing.lab.injection import ROOT, Injection, Instant, Spot, spawned
 from rescind.testing.lab.judge import Invariant
-from rescind.testing.lab.lab import Around, Lab
+from rescind.testing.lab.lab import Lab
 from rescind.testing.lab.record import Failure, Run, cleaned
-from rescind.testing.lab.schedule import Deviate, Fifo, Pct, RandomOrder, Schedule
+from rescind.testing.lab.schedule import Fifo, Pct, RandomOrder, Schedule
 from rescind.testing.lab.shrink import shrunk
-from rescind.testing.lab.token import BadToken, Token, decode, encode, fingerprint, name_of
+from rescind.testing.lab.token import Token, encode, fingerprint, name_of
 from rescind.testing.lab.trial import Main, Trial
 
-__all__ = ["TOO_FEW", "explore", "replay", "replayed", "search"]
+__all__ = ["TOO_FEW", "explore", "search"]
 
 #: Why an exploration is unresolved in which not every run with one change was made.
 TOO_FEW: Final = "the budget was over before one change"
@@ -47,6 +48,8 @@ TOO_FEW: Final = "the budget was over before one change"
 #: One run in so many is random, from two changes on.
 _RANDOM_SHARE = 4
 _OUTCOMES_KEPT = 1000
+#: After so many runs the collector may look.
+_UNCOLLECTED = 16
 #: Values of which one is printed as it always is.
 _PLAIN: Final = (type(None), bool, int, str)
 #: How many are made for each example that is drawn.
@@ -146,8 +149,13 @@ def search(
     trial: Trial, *, seed: int, budget: float, regressions: str | os.PathLike[str] | None
 ) -> Exploration:
     """Explore a program that is prepared; see `explore`."""
-    with trial.outside.shut():
-        return _Search(trial, seed, budget, regressions).result()
+    collecting = gc.isenabled()
+    try:
+        with trial.outside.shut():
+            return _Search(trial, seed, budget, regressions).result()
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class _Search:
@@ -180,6 +188,8 @@ class _Search:
         self._seen: list[tuple[str, str, Instant]] = []
         # How the last run ended.
         self._ended: object = None
+        # Is the collector on, outside of runs?
+        self._collecting = gc.isenabled()
 
     def result(self) -> Exploration:
         """Search, and report."""
@@ -288,6 +298,11 @@ class _Search:
         return run, failure
 
     def _note(self, run: Run[Any]) -> None:
+        if self._collecting:  # between runs alone, and not after each: that takes as long as a step
+            if self._trial.runs % _UNCOLLECTED:
+                gc.disable()
+            else:
+                gc.enable()
         if run.struck:
             self._canceled.update(one.spot for one in run.struck)
         ended = run.outcome if run.error is None else run.error
@@ -367,52 +382,3 @@ def _difference(first: Run[Any], second: Run[Any]) -> str:
             places = f"{one[0]} is at {one[1]!r}, then {other[0]} at {other[1]!r}"
             return f"{words}: at point {number} {places}"
     return f"{words} in how long they are, or how they end"
-
-
-def replay(
-    main: Main,
-    token: str,
-    *,
-    changed: bool = False,
-) -> Run[Any]:
-    """Make the run again that a token names, recorded.
-
-    Args:
-        main: the program that was explored.
-        token: from the report.
-        changed: make it also if the program is not the one that the token was made of.
-
-    Returns:
-        The run; `rescind.testing.timeline` shows it.
-
-    Raises:
-        BadToken: it cannot be read, belongs to another program, or this one has changed since.
-    """
-    run, said = replayed(main, token)
-    if not changed and fingerprint(main, run) != said.print:
-        raise BadToken(
-            f"the program {said.name!r} has changed since this token was made, so that it may mean "
-            "another run; explore it again, or replay with changed=True"
-        )
-    return run
-
-
-def replayed(main: Main, token: str, around: Around | None = None) -> tuple[Run[Any], Token]:
-    """Make the run again that a token names, recorded; whether main has changed is not looked at.
-
-    Raises:
-        BadToken: it cannot be read, or belongs to another program.
-    """
-    said = decode(token)
-    name = name_of(main)
-    if said.name != name:
-        raise BadToken(f"this token is of the program {said.name!r}, not of {name!r}")
-    lab = Lab(
-        main,
-        schedule=Deviate(said.changes.choices),
-        injections=said.changes.injections,
-        max_steps=said.max_steps,
-        grace=said.grace,
-        around=around,
-    )
-    return lab.run(), said

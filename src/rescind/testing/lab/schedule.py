@@ -81,7 +81,7 @@ class Pct:
             raise ValueError(f"depth must be at least 1, not {depth}")
         self._random = random.Random(seed)
         count = min(depth - 1, max(steps, 1))
-        self._changes = set(self._random.sample(range(max(steps, 1)), count))
+        self._changes = set(self._random.sample(range(max(steps, 1)), count)) if count else set()
         self._priorities: dict[str, float] = {}
         self._chosen = 0
         self._lowest = 0.0
@@ -92,12 +92,22 @@ class Pct:
         for option in options:
             if option.path not in priorities:
                 priorities[option.path] = self._random.random()
-        best = max(range(len(options)), key=lambda index: priorities[options[index].path])
+        best = self._highest(options)
         if self._chosen in self._changes:
             self._lowest -= 1.0
             priorities[options[best].path] = self._lowest
-            best = max(range(len(options)), key=lambda index: priorities[options[index].path])
+            best = self._highest(options)
         self._chosen += 1
+        return best
+
+    def _highest(self, options: Sequence[Choice]) -> int:
+        """Return the index of the first option that no other is above."""
+        priorities = self._priorities
+        best, highest = 0, priorities[options[0].path]
+        for index, option in enumerate(options):
+            priority = priorities[option.path]
+            if priority > highest:
+                best, highest = index, priority
         return best
 
 

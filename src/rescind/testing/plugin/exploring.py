@@ -24,8 +24,9 @@ from rescind.testing.lab import BadToken, Bounds, Changes, Failure, Lab, Run, ti
 from rescind.testing.lab.errors import Hang, Livelock, OutOfTime
 from rescind.testing.lab.executor import LabExecutor
 from rescind.testing.lab.exploration import Exploration
-from rescind.testing.lab.explore import TOO_FEW, replayed, search
+from rescind.testing.lab.explore import TOO_FEW, search
 from rescind.testing.lab.judge import judge
+from rescind.testing.lab.replay import replayed
 from rescind.testing.lab.timeline import LEGEND
 from rescind.testing.lab.token import fingerprint
 from rescind.testing.lab.trial import Trial
