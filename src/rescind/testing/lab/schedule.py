@@ -81,7 +81,9 @@ class Pct:
             raise ValueError(f"depth must be at least 1, not {depth}")
         self._random = random.Random(seed)
         count = min(depth - 1, max(steps, 1))
-        self._changes = set(self._random.sample(range(max(steps, 1)), count)) if count else set()
+        self._changes: set[int] = set()
+        if count:
+            self._changes.update(self._random.sample(range(max(steps, 1)), count))
         self._priorities: dict[str, float] = {}
         self._chosen = 0
         self._lowest = 0.0
