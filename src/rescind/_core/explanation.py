@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any, Final, cast
 
 from .frames import Site, from_library, shortened
-from .reason import CancelReason
+from .reason import CancelReason, printable
 
 __all__ = [
     "Blocker",
@@ -142,7 +142,7 @@ class Explanation:
         return plain
 
     def __str__(self) -> str:
-        return "\n".join(self._lines())
+        return "\n".join(map(printable, self._lines()))
 
     def _lines(self) -> Iterator[str]:
         yield _headline(self.task)

@@ -36,6 +36,7 @@ __all__ = [
     "Cancelable",
     "make_reason",
     "new_request",
+    "printable",
     "reason_line",
 ]
 
@@ -134,6 +135,13 @@ def _chained(links: tuple[_Fields, ...]) -> CancelReason | None:
     for kind, message, by, where, at in reversed(links):
         reason = CancelReason(kind, message, by, where, at, reason)
     return reason
+
+
+def printable(line: str) -> str:
+    """Spell out what is no text in a line, and might move the cursor of a terminal."""
+    if line.isprintable():
+        return line
+    return "".join(one if one.isprintable() or one == "\t" else repr(one)[1:-1] for one in line)
 
 
 def reason_line(kind: str, message: str | None, by: str | None, where: str | None) -> str:

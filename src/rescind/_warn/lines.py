@@ -13,6 +13,8 @@ from collections.abc import Callable, Hashable
 from time import monotonic
 from typing import Final
 
+from rescind._core.reason import printable
+
 __all__ = ["Lines"]
 
 _log = logging.getLogger("rescind")
@@ -54,7 +56,7 @@ class Lines:
             known.left -= 1
             if like is not None:
                 known.like.add(like)
-            _log.warning("%s", text)
+            _log.warning("%s", "\n".join(map(printable, text.split("\n"))))
         else:
             known.over += 1
 

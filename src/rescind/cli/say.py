@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from rescind._core.frames import own_file
+from rescind._core.reason import printable
 
 __all__ = ["LogHandler", "error", "is_ours", "note", "traceback_of", "write"]
 
@@ -35,7 +36,8 @@ def write(text: str) -> None:
 
 
 def note(message: str, lines: str = "", *, style: str = "bold") -> None:
-    """Write ``rescind: message``, then further lines as they are."""
+    """Write ``rescind: message``, then further lines; what would move the cursor is spelled out."""
+    message, lines = ("\n".join(map(printable, text.split("\n"))) for text in (message, lines))
     console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
     with console.capture() as capture:
         console.print(Text.assemble(("rescind: ", style), message))

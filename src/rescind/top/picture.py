@@ -22,6 +22,7 @@ from rescind._core.current import executors
 from rescind._core.executor import Executor
 from rescind._core.explanation import CellInfo
 from rescind._core.phase import Phase
+from rescind._core.reason import printable
 from rescind._core.task import Task
 from rescind._core.waiting import describe_wait
 from rescind.top.protocol import Refusal
@@ -229,9 +230,7 @@ def _info(task: _AnyTask) -> CellInfo:
 
 def one_line(text: str) -> str:
     """Return it as one line, with what would move the cursor of a terminal spelled out."""
-    line = " ".join(text.split())
-    if not line.isprintable():
-        line = "".join(one if one.isprintable() else repr(one)[1:-1] for one in line)
+    line = printable(" ".join(text.split()))
     return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
 
 

@@ -21,6 +21,7 @@ from rescind._core.current import executors
 from rescind._core.executor import Executor
 from rescind._core.explanation import CellInfo, plain_data, reason_lines
 from rescind._core.frames import Site, await_stack, from_library, shortened
+from rescind._core.reason import printable
 from rescind._warn.hangs import circle_of_tasks
 from rescind.trace.snapshot import info_of, label_of
 
@@ -43,7 +44,8 @@ def dump(file: TextIO | None = None, *, as_json: bool = False) -> None:
     if as_json:
         text = json.dumps(dump_data())
     else:
-        text = "\n".join(line for executor in _executors() for line in _text(executor))
+        lines = (line for executor in _executors() for line in _text(executor))
+        text = "\n".join(map(printable, lines))
     out = sys.stderr if file is None else file
     out.write(f"{text or 'no runtime'}\n")
     out.flush()

@@ -13,6 +13,7 @@ from typing import Final
 
 from rich.cells import cell_len, set_cell_size
 
+from rescind._core.reason import printable
 from rescind.top.client import Found
 
 __all__ = ["age", "cell", "count", "printable", "program_line", "rate", "sparkline", "uptime"]
@@ -98,13 +99,6 @@ def sparkline(values: Sequence[float], width: int, top: float | None = None) -> 
     steps = len(_BARS) - 1
     bars = (_BARS[min(steps, round(steps * one / most))] if most > 0 else _BARS[0] for one in shown)
     return "".join(bars).ljust(width)
-
-
-def printable(text: str) -> str:
-    """Spell out what is no text, and might move the cursor."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def cell(text: str, width: int, *, right: bool = False) -> str:
