@@ -209,3 +209,26 @@ def test_answers_that_come_while_it_is_left_do_no_harm() -> None:
         assert app.rows.chosen_task == 1
 
     drive(use)
+
+
+def test_nothing_of_a_program_moves_the_cursor() -> None:
+    """Its command line, the question for a cancellation, what becomes of that, and a title."""
+    odd, spelled = "odd\x1b[2J", "odd\\x1b[2J"
+
+    async def use(app: TopApp, pilot: Pilot[Any]) -> None:
+        app.attached({"pid": 1, "since": 0.0, "program": odd, "python": "3", "rescind": "0"})
+        app.pictured("tasks", picture(waiting(1)))
+        await pilot.pause()
+        assert spelled in screen(app)[0]
+        app.details.tell(odd, "")
+        assert app.details.border_title == spelled
+        app._tell(f"{odd}\n  {odd}")
+        await pilot.pause()
+        (told,) = app._notifications
+        assert told.message == f"{spelled}\n  {spelled}"
+        app.push_screen(AskCancel(odd))
+        await pilot.pause()
+        assert any(f"Cancel {spelled}?" in line for line in screen(app))
+        assert "\x1b" not in "".join(screen(app))
+
+    drive(use, (120, 30))
