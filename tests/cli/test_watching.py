@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+import rescind
 import rescind.__main__
+from rescind.cli import watching
+from rescind.testing import run_virtual
+from rescind.trace import Recorder, Story
 from tests.cli.kit import running, write
 
 needs_usr1 = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="there is no SIGUSR1")
@@ -179,6 +183,23 @@ def test_a_trace_is_written_and_what_was_canceled_is_told(tmp_path: Path) -> Non
     lines = (tmp_path / "trace.jsonl").read_text().splitlines()
     assert json.loads(lines[0])["program"].endswith("app.py")
     assert sum(json.loads(line)[1] == "delivered" for line in lines[1:]) == 5
+
+
+def test_what_was_canceled_from_the_same_place_is_told_once() -> None:
+    """Each request has a reason of its own; to whoever reads it they are one."""
+
+    async def main() -> None:
+        tasks = [rescind.spawn(rescind.never()) for _ in range(3)]
+        await rescind.yield_now()
+        for task in tasks:
+            task.cancel("enough")
+        for task in tasks:
+            await task.join()
+
+    with Recorder() as recorder:
+        run_virtual(main)
+    (line,) = watching._summary(Story.of(recorder.trace()))
+    assert line.startswith("3 tasks canceled: explicit: enough, by task ")
 
 
 def test_a_trace_of_a_program_that_fails_is_there_too(tmp_path: Path) -> None:

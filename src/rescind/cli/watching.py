@@ -25,7 +25,7 @@ from rescind.top.serving import serve_top
 from rescind.trace.dump import dump
 from rescind.trace.events import line_of
 from rescind.trace.recorder import Recorder
-from rescind.trace.story import Story
+from rescind.trace.story import Life, Story
 
 __all__ = ["dumped_on_signal", "looked_at", "traced"]
 
@@ -119,13 +119,15 @@ def traced(file: str | None) -> Generator[None]:
 def _summary(story: Story) -> Iterator[str]:
     """What was canceled by what, what was absorbed, what overran, what did not end."""
     tasks = [life for life in story.lives.values() if life.kind == "task"]
-    causes = list(story.roots())
-    for reason, lives in causes[:_CAUSES]:
+    causes: dict[str, list[Life]] = {}
+    for reason, lives in story.roots():
+        causes.setdefault(line_of(reason), []).extend(lives)
+    for line, lives in list(causes.items())[:_CAUSES]:
         canceled = [life for life in lives if life.kind == "task"]
         children = len(lives) - len(canceled)
         what = [_count(len(canceled), "task")] if canceled else []
         what += [_count(children, "child", "children")] if children else []
-        yield f"{' and '.join(what)} canceled: {line_of(reason)}"
+        yield f"{' and '.join(what)} canceled: {line}"
     if len(causes) > _CAUSES:
         yield f"… for {len(causes) - _CAUSES} more reasons"
     absorbed = [life for life in tasks if life.absorbed]
