@@ -265,6 +265,7 @@ def cancel_at_every_yield(
     """
     points: list[Point] = []
     gc.collect()
+    gc.freeze()  # libraries that a test before has loaded: each collection below would see them
     for number in range(1, MOST):
         trigger = Trigger(number, early=early, again=way.startswith("asyncio, twice"))
         point = Point(number)
