@@ -5,7 +5,7 @@ from rescind._core.ending cimport ended_by
 from rescind._core.engine cimport Engine
 from rescind._core.frames cimport strip
 from rescind._core.outcome cimport Canceled, Completed, Error, completed
-from rescind._core.poll cimport Context, Future, check_new
+from rescind._core.poll cimport Context, Future, adopted, check_new
 from rescind._core.scope cimport ScopeStack
 
 

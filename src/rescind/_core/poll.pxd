@@ -39,4 +39,5 @@ cdef inline Context new_context(waker, Engine executor, cell, deadline_at):
 
 
 cpdef check_new(coro)
+cpdef adopted(driver, yielded, Engine executor)
 cpdef Future take(Future future, what)
