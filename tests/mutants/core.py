@@ -85,7 +85,7 @@ MUTANTS = (
         "R10",
         "_core/cell.py",
         "        if shortened:\n            self.arm_grace()",
-        "        if shortened and self._grace_timer is None:\n            self.arm_grace()",
+        "        if shortened and not self._graced:\n            self.arm_grace()",
         (
             "explorations/test_groups.py::test_a_second_request_shortens_the_grace_and_never_lengthens_it",
         ),

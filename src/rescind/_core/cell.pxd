@@ -28,6 +28,7 @@ cdef int _DONE
 cdef class Cell(Waker):
     cdef object __weakref__
     cdef public object _grace_timer
+    cdef public bint _graced
     cdef public int _phase
     cdef public bint absorbed
     cdef public object context
@@ -43,6 +44,7 @@ cdef class Cell(Waker):
     cdef public bint started
 
     cdef _set_up(self, Future future, executor, Cell parent, context, grace, deadline_at)
+    cpdef label(self)
     cpdef _task_id(self)
     cpdef _enqueue(self)
     cpdef _ended(self, outcome)
@@ -52,6 +54,7 @@ cdef class Cell(Waker):
     cpdef step(self)
     cpdef ask(self, request)
     cpdef arm_grace(self)
+    cdef _ring_at_the_end(self)
     cpdef expire(self)
     cpdef drop_now(self, request)
     cdef _drop(self)

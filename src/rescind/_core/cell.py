@@ -61,6 +61,7 @@ _CANCELING: Final = tuple(
     or phase is Phase.DROPPING
     for phase in Phase
 )
+_CLEANING: Final = tuple(phase in (Phase.CLEANING, Phase.CLEANING_READY) for phase in Phase)
 _NEXT: Final = NEXT
 _SHIFT: Final = SHIFT
 _NOTHING: Final = int(Action.NOTHING)
@@ -106,6 +107,7 @@ class Cell(Waker, Generic[T]):
     __slots__ = (
         "__weakref__",
         "_grace_timer",
+        "_graced",
         "_phase",
         "absorbed",
         "context",
@@ -171,7 +173,9 @@ class Cell(Waker, Generic[T]):
         self.lost = False
         # What must know of a request before it is delivered (R13); None if there was nothing yet.
         self.dependents: list[Dependent] | None = None
-        # Rings when the grace is over; None if none runs.
+        # Does a grace run?
+        self._graced = False
+        # Rings when the grace is over; None as long as no cleanup waits, since most never do.
         self._grace_timer: Timer | None = None
         if hooks.spawned is not None:
             hooks.spawned(self)
@@ -187,6 +191,12 @@ class Cell(Waker, Generic[T]):
     def name(self) -> str | None:
         """Its name in messages."""
         return None
+
+    def label(self) -> object:
+        """Return what its name is spelled from, when somebody asks an identity for that: a name; a
+        number: a task's; a tuple of a key or an index: a child's.
+        """
+        return self.name
 
     def _task_id(self) -> int | None:
         """Return its id, if it is a task."""
@@ -266,6 +276,8 @@ class Cell(Waker, Generic[T]):
             # An exception's frames may refer back to this one (``f_back``): let them find nothing.
             del self, future, outcome
             return
+        if self._graced and self._grace_timer is None and action != _POLL:
+            self._ring_at_the_end()
         entry = _ON_PENDING[self._phase]
         self._phase = entry & _NEXT
         action = entry >> _SHIFT
@@ -316,17 +328,26 @@ class Cell(Waker, Generic[T]):
         if self._grace_timer is not None:
             self._grace_timer.cancel()
             self._grace_timer = None
+        self._graced = False
         executor, request = self.cx.executor, self.request
         if executor is None or request is None or request.grace_at is None:
             return
         if request.grace_at <= executor.now():
             self.expire()
-        else:
+            return
+        self._graced = True
+        if _CLEANING[self._phase]:  # otherwise the step that begins the cleanup is still to come
+            self._ring_at_the_end()
+
+    def _ring_at_the_end(self) -> None:
+        """Add the timer of the grace: its cleanup waits."""
+        executor, request = self.cx.executor, self.request
+        if executor is not None and request is not None and request.grace_at is not None:
             self._grace_timer = executor.add_timer(request.grace_at, _GraceBell(self))
 
     def expire(self) -> None:
         """Drop it, as soon as it is off the stack: the grace is over (R10)."""
-        self.overran = self.canceling or self._grace_timer is not None
+        self.overran = self.canceling or self._graced
         self._apply(Event.EXPIRE)
 
     def drop_now(self, request: CancelRequest) -> None:
@@ -350,7 +371,7 @@ class Cell(Waker, Generic[T]):
             self.cx.executor,
             self.name or repr(future),
             request.reason,
-            overran=self.started and (self.overran or self._grace_timer is not None),
+            overran=self.started and (self.overran or self._graced),
             task_id=self._task_id(),
         )
         self._finish(Canceled(request.reason, also, self.started, abandoned))

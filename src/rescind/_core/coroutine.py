@@ -388,8 +388,8 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         if host is not None and host.swap is not None:
             cell = cx.cell
             root = cell is not None and cell.parent is None and cell.future is self
-            name = cell.name if cell is not None and cell.future is self else None
-            self._identity = host.identify(self, cell, name or name_of(self._coro), root)
+            label = cell.label() if cell is not None and cell.future is self else None
+            self._identity = host.identify(self, cell, label, root)
             self._swap = host.swap
             self._host = host
 

@@ -66,8 +66,12 @@ class Host(Protocol):
         """Return a future for what a foreign awaitable yielded, or None if it is not known."""
         ...
 
-    def identify(self, coroutine: Any, cell: Cell[Any] | None, name: str, root: bool) -> Any:
-        """Return the identity of a coroutine about to be driven; called if `swap` is not None."""
+    def identify(self, coroutine: Any, cell: Cell[Any] | None, label: object, root: bool) -> Any:
+        """Return the identity of a coroutine about to be driven; called if `swap` is not None.
+
+        Its name is spelled from the label when somebody asks (`cell.Cell.label`); None: it is the
+        coroutine's.
+        """
         ...
 
     def retire(self, identity: Any) -> None:

@@ -238,6 +238,9 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
 
     # -- Cell -------------------------------------------------------------------------------------
 
+    def label(self) -> object:
+        return self._name or self.id
+
     def _task_id(self) -> int | None:
         return self.id
 

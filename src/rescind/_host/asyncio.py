@@ -95,10 +95,10 @@ class AsyncioHost:
         return adopt(yielded, self.loop)
 
     def identify(
-        self, coroutine: CoroutineFuture[Any], cell: Cell[Any] | None, name: str, root: bool
+        self, coroutine: CoroutineFuture[Any], cell: Cell[Any] | None, label: object, root: bool
     ) -> Identity:
         """Return a new identity; that of a task's own coroutine is in ``asyncio.all_tasks()``."""
-        identity = Identity(coroutine, self.loop, name)
+        identity = Identity(coroutine, self.loop, label)
         if root:
             identity.enroll()
         return identity

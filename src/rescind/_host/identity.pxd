@@ -7,7 +7,7 @@ cdef class Identity:
     cdef public CoroutineFuture _driver
     cdef public object _coro
     cdef public object _loop
-    cdef public object _name
+    cdef public object _label
     cdef public object _entry
     cdef public int _cancel_count
     cdef public bint _ours_taken

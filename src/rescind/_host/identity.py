@@ -17,8 +17,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
+from rescind._core.frames import name_of
 from rescind._host.current_task import register, unregister
 
 if TYPE_CHECKING:
@@ -64,12 +65,13 @@ class Identity:
         self,
         driver: CoroutineFuture[Any],
         loop: asyncio.AbstractEventLoop,
-        name: str,
+        label: object,
     ) -> None:
         self._driver: CoroutineFuture[Any] | None = driver
         self._coro = driver.coroutine
         self._loop = loop
-        self._name = name
+        # Its name, or what that is spelled from when somebody asks: most are never asked.
+        self._label = label
         # Its entry among all tasks; None if it is in none.
         self._entry: object = None
         self._cancel_count = 0
@@ -201,11 +203,14 @@ class Identity:
 
     def get_name(self) -> str:
         """Return the name."""
-        return self._name
+        label = self._label
+        if not isinstance(label, str):
+            label = self._label = _spelled(label, self._coro)
+        return label
 
     def set_name(self, value: object) -> None:
         """Set the name."""
-        self._name = str(value)
+        self._label = str(value)
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """Return the loop."""
@@ -261,4 +266,16 @@ class Identity:
 
     def __repr__(self) -> str:
         state = "finished" if self._driver is None else "pending"
-        return f"<rescind task identity {self._name!r} {state}>"
+        return f"<rescind task identity {self.get_name()!r} {state}>"
+
+
+def _spelled(label: object, coro: object) -> str:
+    """Return the name that a label stands for (`cell.Cell.label`)."""
+    if label is None:
+        return name_of(coro)
+    if isinstance(label, int):
+        return f"task-{label}"
+    if isinstance(label, tuple):
+        key = cast("tuple[object]", label)[0]
+        return f"child {key!r} <coroutine {name_of(coro)}>"
+    return str(label)

@@ -91,7 +91,7 @@ class ManualHost:
         """Know a bare ``yield``, and nothing else."""
         return Tick() if yielded is None else None
 
-    def identify(self, coroutine: Any, cell: Cell[Any] | None, name: str, root: bool) -> Any:
+    def identify(self, coroutine: Any, cell: Cell[Any] | None, label: object, root: bool) -> Any:
         """Give no identity."""
 
     def retire(self, identity: Any) -> None:

@@ -125,7 +125,7 @@ class TrioHost:
         kind = yielded if isinstance(yielded, type) else type(yielded)
         return self._refuse(yielded) if kind.__module__.partition(".")[0] == "trio" else None
 
-    def identify(self, coroutine: Any, cell: Any, name: str, root: bool) -> Any:
+    def identify(self, coroutine: Any, cell: Any, label: object, root: bool) -> Any:
         """Give no identity."""
 
     def retire(self, identity: Any) -> None:

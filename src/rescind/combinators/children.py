@@ -125,9 +125,12 @@ class Child(Cell[Any]):
         self.request = self.ended = self.dependents = self._grace_timer = None
         self.grace = owner.grace
         self.context = copy_context()
-        self.started = self.absorbed = self.overran = self.lost = False
+        self.started = self.absorbed = self.overran = self.lost = self._graced = False
         if hooks.spawned is not None:
             hooks.spawned(self)
+
+    def label(self) -> object:
+        return (self.index if self.key is None else self.key,)
 
     @property
     def name(self) -> str:

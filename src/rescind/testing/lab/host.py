@@ -53,7 +53,7 @@ class LabHost:
         """Know a bare ``yield``; refuse everything else, where it is awaited."""
         return Tick() if yielded is None else _Refused(self._outside, yielded)
 
-    def identify(self, coroutine: Any, cell: Cell[Any] | None, name: str, root: bool) -> Any:
+    def identify(self, coroutine: Any, cell: Cell[Any] | None, label: object, root: bool) -> Any:
         """Give no identity."""
 
     def retire(self, identity: Any) -> None:
