@@ -34,6 +34,8 @@ COPY = Path("build") / "compiled-source"
 
 # No debug information: it is most of the size, and half of the time.
 FLAGS = [] if os.name == "nt" else os.environ.get("RESCIND_CFLAGS", "-O2 -g0").split()
+# A method of C's that is given on as an object is of the wrong type, and would crash when called.
+STRICT = [] if os.name == "nt" else ["-Werror=incompatible-pointer-types"]
 
 _CLASS = re.compile(r"^class (\w+)\((.*)\):(.*)$")
 _DECLARED = re.compile(r"^cdef class (\w+)", re.MULTILINE)
@@ -117,7 +119,7 @@ def extensions() -> list[Extension]:
             write(module, compiled_source(plain.read_text(), declared.read_text()))
         name = ".".join(module.relative_to(COPY).with_suffix("").parts)
         source = str(module.relative_to(COPY))
-        found.append(Extension(name, [source], extra_compile_args=FLAGS))
+        found.append(Extension(name, [source], extra_compile_args=[*FLAGS, *STRICT]))
     directives = {
         "annotation_typing": False,
         "binding": True,

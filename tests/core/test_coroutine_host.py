@@ -6,6 +6,7 @@ from typing import Any
 
 import rescind
 from rescind import Canceled, CancelKind, CancelReason, Completed
+from rescind._core.frames import name_of
 from rescind.lowlevel import PENDING, Context, CoroutineFuture, ManualHost
 from rescind.testing import CountingWaker, poll_cancel_once
 from tests.core.kit import Bench, Leaf, SlowLeaf, request
@@ -22,7 +23,8 @@ class IdentityHost(ManualHost):
         self.asked: BaseException | None = None
         self.shield = False
 
-    def identify(self, coroutine: Any, cell: Any, name: str, root: bool) -> Any:
+    def identify(self, coroutine: Any, cell: Any, label: object, root: bool) -> Any:
+        name = name_of(coroutine.coroutine) if label is None else label
         self.trace.append(f"identify {name} root={root}")
         return types.SimpleNamespace(name=name, set_name=self.set_name)
 

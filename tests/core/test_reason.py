@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,34 @@ def test_a_chain_may_be_of_any_length() -> None:
     assert 20_000 == len(str(one).splitlines())
     assert one == pickle.loads(pickle.dumps(one))
     assert one == copy.deepcopy(one)
+
+
+_FREED = """
+import threading
+from rescind import CancelReason
+
+def free():
+    reason = None
+    for _ in range(200_000):
+        reason = CancelReason(message="x", cause=reason)
+    kept = reason.cause.cause
+    del reason
+    assert len(kept.chain()) == 199_998
+
+threading.stack_size(256 * 1024)
+thread = threading.Thread(target=free)
+thread.start()
+thread.join()
+print("freed")
+"""
+
+
+def test_a_chain_of_any_length_is_freed() -> None:
+    """R14: link by link, which needs no stack; what somebody else has stays."""
+    done = subprocess.run(
+        [sys.executable, "-c", _FREED], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (0, "freed\n", "") == (done.returncode, done.stdout, done.stderr)
 
 
 def test_repr_can_be_evaluated() -> None:

@@ -188,7 +188,7 @@ MUTANTS = (
         "a cancel from another thread changes the task there, beside its runtime",
         "R25, E4",
         "_core/task.py",
-        "                executor.post(partial(self.ask, request))",
+        "                executor.post(lambda: self.ask(request))",
         "                self.ask(request)",
         ("core/test_task.py::test_cancel_from_another_thread_takes_effect_in_a_turn",),
     ),

@@ -54,7 +54,6 @@ cdef class Cell(Waker):
     cpdef step(self)
     cpdef ask(self, request)
     cpdef arm_grace(self)
-    cdef _ring_at_the_end(self)
     cpdef expire(self)
     cpdef drop_now(self, request)
     cdef _drop(self)

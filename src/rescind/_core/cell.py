@@ -20,7 +20,6 @@ of the grace ladder: request, grace, drop, abandon (R10).
 from __future__ import annotations
 
 import contextvars  #: compiled: import contextvars; from types import GenericAlias
-import logging
 from contextvars import copy_context
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -46,8 +45,6 @@ __all__ = ["Cell", "Dependent"]
 
 T = TypeVar("T")
 
-_log = logging.getLogger("rescind")
-
 _INTERRUPTED: Final = CancelReason(CancelKind.SIGNAL, "interrupted")
 
 #: The names of phases, and what happens in each: numbers, since every step looks them up.
@@ -57,9 +54,7 @@ _ON_START: Final = row(Event.START)
 _ON_PENDING: Final = row(Event.PENDING)
 _ON: Final = tuple(row(event) for event in Event)
 _CANCELING: Final = tuple(
-    phase in (Phase.CANCELING, Phase.CANCELING_WOKEN, Phase.CLEANING, Phase.CLEANING_READY)
-    or phase is Phase.DROPPING
-    for phase in Phase
+    Phase.CANCELING <= phase <= Phase.CLEANING_READY or phase is Phase.DROPPING for phase in Phase
 )
 _CLEANING: Final = tuple(phase in (Phase.CLEANING, Phase.CLEANING_READY) for phase in Phase)
 _NEXT: Final = NEXT
@@ -193,9 +188,7 @@ class Cell(Waker, Generic[T]):
         return None
 
     def label(self) -> object:
-        """Return what its name is spelled from, when somebody asks an identity for that: a name; a
-        number: a task's; a tuple of a key or an index: a child's.
-        """
+        """Return what its name is made of: that, a task's number, or a tuple of a child's key."""
         return self.name
 
     def _task_id(self) -> int | None:
@@ -276,8 +269,6 @@ class Cell(Waker, Generic[T]):
             # An exception's frames may refer back to this one (``f_back``): let them find nothing.
             del self, future, outcome
             return
-        if self._graced and self._grace_timer is None and action != _POLL:
-            self._ring_at_the_end()
         entry = _ON_PENDING[self._phase]
         self._phase = entry & _NEXT
         action = entry >> _SHIFT
@@ -287,6 +278,9 @@ class Cell(Waker, Generic[T]):
             self._enqueue()
         elif action == _DROP:
             self._drop()
+            return
+        if self._graced and self._grace_timer is None and _CLEANING[self._phase]:
+            self.arm_grace()
 
     # -- cancellation -----------------------------------------------------------------------------
 
@@ -337,12 +331,6 @@ class Cell(Waker, Generic[T]):
             return
         self._graced = True
         if _CLEANING[self._phase]:  # otherwise the step that begins the cleanup is still to come
-            self._ring_at_the_end()
-
-    def _ring_at_the_end(self) -> None:
-        """Add the timer of the grace: its cleanup waits."""
-        executor, request = self.cx.executor, self.request
-        if executor is not None and request is not None and request.grace_at is not None:
             self._grace_timer = executor.add_timer(request.grace_at, _GraceBell(self))
 
     def expire(self) -> None:

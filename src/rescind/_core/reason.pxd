@@ -4,6 +4,10 @@ from rescind._core.engine cimport Engine
 from rescind._core.frames cimport caller
 
 
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(object one)
+
+
 cdef class CancelReason:
     cdef readonly object kind
     cdef readonly object message
@@ -11,6 +15,17 @@ cdef class CancelReason:
     cdef readonly object where
     cdef readonly object at
     cdef readonly CancelReason cause
+
+
+cdef inline int unlink(CancelReason first) except -1:
+    """Free a chain link by link: to free each in the course of the one before needs a stack."""
+    cdef CancelReason link = first.cause, after
+    first.cause = None
+    while link is not None and Py_REFCNT(link) == 1:
+        after = link.cause
+        link.cause = None
+        link, after = after, None
+    return 0
 
 
 cdef class _Request:

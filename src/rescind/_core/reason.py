@@ -72,6 +72,7 @@ class CancelReason:
         cause: the reason from which this one follows, or None.
     """
 
+    #: compiled: def __dealloc__(self): unlink(self)
     kind: CancelKind = CancelKind.EXPLICIT
     message: str | None = None
     by: str | None = None

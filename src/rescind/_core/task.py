@@ -20,7 +20,6 @@ import contextvars
 import itertools
 import logging
 from collections.abc import Callable, Generator
-from functools import partial
 from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -180,7 +179,7 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
             if get_ident() == executor.thread:
                 self.ask(request)
             else:
-                executor.post(partial(self.ask, request))
+                executor.post(lambda: self.ask(request))
         return request
 
     def cancellation_handle(self) -> CancellationHandle:

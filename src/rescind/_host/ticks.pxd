@@ -10,7 +10,6 @@ from rescind._host.identity cimport Identity
 cdef object PENDING
 
 
-@cython.freelist(64)
 cdef class Tick(Future):
     cdef public bint _given
     cdef public unsigned long long _round

@@ -102,7 +102,10 @@ class Receiver(End, Generic[T_co]):
         Senders get `NotSent`, those that wait included. Permits that were given out can still be
         used: receivers get the end when all are used or given back.
         """
-        self._section.post(self._core.close)
+        self._section.post(self._close)
+
+    def _close(self) -> None:
+        self._core.close()  # here, and not as a method that is given on: compiled, it is C's
 
     def drop(self) -> None:
         """Take nothing any more by this receiver; its other clones go on. Idempotent."""
