@@ -4,7 +4,7 @@
 # keep the others from running.
 #
 # With --prepare no suite runs, and what it needs is made: environments, the compiled core, the tests as pytest rewrites
-# them.
+# them. That may run beside other things: who comes second waits.
 #
 # Two things run on .venv's Python and on the last one named alone. What explores orders exhaustively depends on the
 # primitives, and on the form of the core, but hardly on the version. What looks at the source, and at what pages,
@@ -12,6 +12,11 @@
 #
 # The C compiler optimizes little, which takes a third of the time, and makes no difference to what the core does.
 set -eu
+
+if command -v flock >/dev/null 2>&1; then
+    exec 9>.venv/.others
+    flock 9
+fi
 
 ours=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
