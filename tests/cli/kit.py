@@ -85,7 +85,8 @@ def running(folder: Path, source: str, *options: str) -> Iterator[Program]:
     with subprocess.Popen(
         [*COMMAND, *options, "app.py"],
         cwd=folder,
-        env=os.environ | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1"},
+        # Without bytecode: a script that is written anew in the same second may be taken for it.
+        env=os.environ | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -9,7 +9,7 @@ import pytest
 import rescind
 from rescind import Canceled, Cancellation
 from rescind._core.errors import Abandoned
-from tests.core.kit import Bench
+from tests.core.kit import Bench, Leaf, SlowLeaf
 
 
 def cleanup_of(seconds: float, trace: list[str]) -> Callable[[], Any]:
@@ -162,3 +162,59 @@ def test_resisting_even_the_drop_is_abandoned() -> None:
             [isinstance(exc, Abandoned) for exc in outcome.also],
         )
         coro.close()
+
+
+def test_a_cleanup_that_ends_at_once_has_no_timer() -> None:
+    """A timer for each would be most of what a cancellation costs."""
+    with Bench(grace=5) as bench:
+        leaf = Leaf()
+        task = bench.spawn(leaf)
+        bench.idle()
+        task.cancel()
+        assert 0 == bench.executor.statistics().timers
+        bench.idle()
+        assert (True, 0) == (task.done(), bench.executor.statistics().timers)
+
+
+@pytest.mark.parametrize("parked", [False, True])
+def test_the_grace_counts_from_the_request(parked: bool) -> None:
+    """R10: not from the step in which the cleanup begins, nor from that in which it first waits."""
+    with Bench(grace=5) as bench:
+        leaf = SlowLeaf()
+        task = bench.spawn(leaf)
+        bench.idle()
+        task.cancel()
+        if parked:
+            bench.idle()
+        bench.host._now += 4.0
+        bench.idle()
+        assert (False, 1) == (task.done(), bench.executor.statistics().timers)
+        bench.advance(0.5)
+        assert not task.done()
+        bench.advance(0.5)
+        assert Canceled(task.cancel_reasons[0], dropped=True) == task.outcome()
+
+
+def test_a_grace_that_is_over_before_the_cleanup_waits_ends_it_then() -> None:
+    """R10: it began in time, and waits too late."""
+    with Bench(grace=5) as bench:
+        leaf = SlowLeaf()
+        task = bench.spawn(leaf)
+        bench.idle()
+        task.cancel()
+        bench.host._now += 6.0
+        bench.idle()
+        assert ["leaf: poll", "leaf: cancel", "leaf: drop"] == leaf.trace
+        assert Canceled(task.cancel_reasons[0], dropped=True) == task.outcome()
+
+
+def test_a_second_request_shortens_a_grace_that_has_no_timer_yet() -> None:
+    """R10, Q2: before the cleanup has begun, and so before there is a timer."""
+    with Bench(grace=5) as bench:
+        task = bench.spawn(SlowLeaf())
+        bench.idle()
+        task.cancel()
+        task.cancel(grace=1)
+        bench.idle()
+        bench.advance(1)
+        assert Canceled(task.cancel_reasons[0], dropped=True) == task.outcome()

@@ -42,6 +42,8 @@ def standing(lab: LabExecutor) -> Hashable | None:
     ]
     if None in known or len(waiting) > 1 or any(map(_has_children, tasks)):
         return None
+    if any(task._graced for task in tasks):
+        return None  # until when, is no part of this; and the timer may be still to come
     phases = tuple((task.path, task.phase) for task in tasks)
     return (phases, tuple(lab.ready_paths), tuple(yielded), tuple(timers))
 
