@@ -85,10 +85,11 @@ def cheap_collections() -> None:
     """
     current = sys.modules.get("rescind._core.current")
     if current is not None and len(current.executors) > 0:
-        bridge = sys.modules.get("rescind._host.bridge")
-        for loop in [] if bridge is None else list(bridge._implicit):
+        bridge: Any = sys.modules.get("rescind._host.bridge")
+        known: dict[Any, Any] = getattr(bridge, "_implicit", {})
+        for loop in list(known):
             if loop.is_closed():  # with tasks on it; another loop's executor would let go of it
-                del bridge._implicit[loop]
+                del known[loop]
         gc.unfreeze()
     gc.collect()
     gc.freeze()
