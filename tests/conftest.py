@@ -80,17 +80,7 @@ def cheap_collections() -> None:
     """Keep what is loaded out of later collections: many tests ask for one, and it is a lot.
 
     For each module anew: what was loaded since is a lot, too; a sweep of the checker's undoes it.
-    What was kept out while somebody still referred to it is never collected: an executor that is
-    left so would be in every list of those there are.
     """
-    current = sys.modules.get("rescind._core.current")
-    if current is not None and len(current.executors) > 0:
-        bridge: Any = sys.modules.get("rescind._host.bridge")
-        known: dict[Any, Any] = getattr(bridge, "_implicit", {})
-        for loop in list(known):
-            if loop.is_closed():  # with tasks on it; another loop's executor would let go of it
-                del known[loop]
-        gc.unfreeze()
     gc.collect()
     gc.freeze()
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .poll import Future
     from .region import Region
 
-__all__ = ["Local", "executors", "foreign", "local"]
+__all__ = ["Local", "executors", "foreign", "live_executors", "local"]
 
 
 class Local(threading.local):
@@ -40,7 +40,20 @@ class Local(threading.local):
 local = Local()  #: compiled: from rescind._core._native import local
 
 executors: Final[weakref.WeakSet[Executor]] = weakref.WeakSet()
-"""Every executor that somebody refers to, of all threads: for dumps."""
+"""Every executor that somebody refers to, of all threads, whether it can run or not."""
+
+
+def live_executors() -> list[Executor]:
+    """Return the executors that can run something yet, of all threads; for lists and dumps.
+
+    That of a loop which is closed may be kept for long after: nothing on it ever ends.
+    """
+    while True:
+        try:
+            found = list(executors)
+        except RuntimeError:  # one was made meanwhile, on another thread
+            continue
+        return [one for one in found if not one.stopped and not one.host.closed]
 
 
 class _Foreign:

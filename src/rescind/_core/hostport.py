@@ -38,6 +38,7 @@ class Host(Protocol):
     Attributes:
         name: for messages, such as ``asyncio``.
         swap: makes an identity current around a poll; None on a host that has none (R28).
+        closed: is it certain that nothing is called back any more? Asked by any thread.
     """
 
     @property
@@ -45,6 +46,9 @@ class Host(Protocol):
 
     @property
     def swap(self) -> Swap | None: ...
+
+    @property
+    def closed(self) -> bool: ...
 
     def now(self) -> float:
         """Return the host's time, in seconds; monotone."""

@@ -68,6 +68,11 @@ class AsyncioHost:
         self._until: Callable[[], bool] | None = None
         know_cancellation()
 
+    @property
+    def closed(self) -> bool:
+        """Is the loop closed?"""
+        return self.loop.is_closed()
+
     def now(self) -> float:
         """Return the loop's time, in seconds."""
         return self._time()

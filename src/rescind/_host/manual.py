@@ -46,6 +46,7 @@ class ManualHost:
 
     Attributes:
         executor: the executor that rides on it, which a `Deadlock` describes.
+        closed: is it of no use any more?
     """
 
     name = "manual"
@@ -57,7 +58,7 @@ class ManualHost:
         self._soon: deque[Call] = deque()
         self._timers: list[tuple[float, int, Call]] = []
         self._made = itertools.count()
-        self._closed = False
+        self.closed = False
         # Set by posts, for the wait for work outside.
         self._posted = threading.Event()
         # Real time at which that wait began to hold the clock; None while it is not held.
@@ -75,7 +76,7 @@ class ManualHost:
 
     def call_soon_threadsafe(self, callback: Callable[[], object]) -> bool:
         """Call back, from any thread; return False once closed."""
-        if self._closed:
+        if self.closed:
             return False
         self._soon.append(Call(callback))
         self._posted.set()
@@ -159,6 +160,6 @@ class ManualHost:
 
     def close(self) -> None:
         """Drop what is scheduled."""
-        self._closed = True
+        self.closed = True
         self._soon.clear()
         self._timers.clear()

@@ -66,6 +66,7 @@ class TrioHost:
 
     name = "trio"
     swap: Swap | None = None
+    closed = False  # its executor is stopped when the run has ended
 
     def __init__(self) -> None:
         self.seats: dict[trio.lowlevel.Task, Seat] = {}

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from rescind._core.current import executors
+from rescind._core.current import live_executors
 from rescind._core.executor import Executor
 from rescind._core.explanation import CellInfo
 from rescind._core.phase import Phase
@@ -169,7 +169,7 @@ def ended(watcher: Watcher, *, search: str, limit: int) -> tuple[list[dict[str, 
 
 def running_executors() -> list[Executor]:
     """Return the executors that run tasks, by name."""
-    found = [one for one in copied(lambda: list(executors)) if one.tasks and not one.stopped]
+    found = [one for one in live_executors() if one.tasks]
     return sorted(found, key=lambda executor: executor.name)
 
 

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from rescind._core.current import executors
+from rescind._core.current import live_executors
 from rescind._core.executor import Executor
 from rescind._core.explanation import CellInfo, plain_data, reason_lines
 from rescind._core.frames import Site, await_stack, from_library, shortened
@@ -64,14 +64,7 @@ def dump_data() -> dict[str, Any]:
 
 
 def _executors() -> list[Executor]:
-    alive = [one for one in list(executors) if not one.stopped and not _closed(one)]
-    return sorted(alive, key=lambda executor: executor.name)
-
-
-def _closed(executor: Executor) -> bool:
-    """Is its loop closed? It may be kept for a while, though nothing can run on it any more."""
-    loop = getattr(executor.host, "loop", None)
-    return loop is not None and loop.is_closed()
+    return sorted(live_executors(), key=lambda executor: executor.name)
 
 
 def _runtime(executor: Executor) -> dict[str, Any]:

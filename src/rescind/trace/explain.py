@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from rescind._core.current import executors
+from rescind._core.current import live_executors
 from rescind._core.errors import UsageError
 from rescind._core.explanation import CellInfo, Explanation
 from rescind._core.hooks import explaining
@@ -100,7 +100,7 @@ def _task(task: object) -> Task[Any]:
 
 def find(number: int) -> Task[Any] | None:
     """Return the task with this id, of any runtime of this process; None if it has ended."""
-    for executor in list(executors):
+    for executor in live_executors():
         task = executor.tasks.get(number)
         if task is not None:
             return task

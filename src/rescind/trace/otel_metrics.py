@@ -10,10 +10,10 @@ read, so that it is right from the first moment on.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from rescind._core.current import executors
+from rescind._core.current import live_executors
 from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.task import Task
 
@@ -127,13 +127,13 @@ class Metrics:
 
     def forked(self) -> None:
         """Forget the runtimes there are: they are those of the parent process."""
-        self._foreign = weakref.WeakSet(_executors())
+        self._foreign = weakref.WeakSet(live_executors())
 
     def _alive(self) -> list[Observation]:
         if self._closed:
             return []
         alive: dict[str, int] = {}
-        for executor in _executors():
+        for executor in live_executors():
             if executor not in self._foreign:
                 alive[executor.name] = alive.get(executor.name, 0) + len(executor.tasks)
         return [Observation(count, {"rescind.runtime": name}) for name, count in alive.items()]
@@ -144,14 +144,6 @@ def how(outcome: Outcome[Any]) -> str:
     if isinstance(outcome, Completed):
         return "completed"
     return "canceled" if isinstance(outcome, Canceled) else "failed"
-
-
-def _executors() -> Iterator[Executor]:
-    while True:
-        try:
-            return iter(list(executors))
-        except RuntimeError:  # one was made meanwhile, on another thread
-            continue
 
 
 def _runtime(cell: Cell[Any] | None) -> dict[str, str]:

@@ -26,6 +26,7 @@ class LabHost:
 
     name = "lab"
     swap: Swap | None = None
+    closed = False
 
     def __init__(self, outside: Outside) -> None:
         self.time = 0.0
