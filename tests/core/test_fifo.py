@@ -57,3 +57,39 @@ def test_it_keeps_what_is_in_it_and_nothing_else() -> None:
     del queue
     gc.collect()
     assert all(ref() is None for ref in refs)
+
+
+@pytest.mark.parametrize("taken", [0, 1, 9])
+def test_collector_may_add_and_take_while_it_makes_room(taken: int) -> None:
+    """What is collected meanwhile may wake tasks: each is in it once, and in order."""
+    queue: fifo[int] = fifo()
+    for number in range(taken):
+        queue.append(number)
+        queue.popleft()
+    out: list[int] = []
+    during = iter(range(-1, -1000, -1))
+
+    def look(phase: str, info: dict[str, int]) -> None:
+        if busy and phase == "start":
+            for _ in range(40):
+                queue.append(next(during))
+            out.append(queue.popleft())
+
+    busy = False
+    held: list[list[int]] = []
+    threshold = gc.get_threshold()
+    gc.callbacks.append(look)
+    gc.set_threshold(1)
+    try:
+        for number in range(1, 20):
+            held += [[] for _ in range(100)]  # those that CPython keeps at hand are used up
+            busy = True
+            queue.append(number)
+            busy = False
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(look)
+    out += [queue.popleft() for _ in range(len(queue))]
+    assert list(range(1, 20)) == [number for number in out if number > 0]
+    inside = [number for number in out if number < 0]
+    assert list(range(-1, -len(inside) - 1, -1)) == inside

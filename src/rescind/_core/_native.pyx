@@ -364,7 +364,7 @@ cdef class Fifo:
 
     cpdef append(self, item):
         """Add one at the end."""
-        if self._count == self._room:
+        while self._count == self._room:
             self._grow()
         self._put((self._first + self._count) & (self._room - 1), item)
         self._count += 1
@@ -387,10 +387,20 @@ cdef class Fifo:
         return 0
 
     cdef int _grow(self) except -1:
-        cdef Py_ssize_t first = self._first
-        self._items = self._items[first:] + self._items[:first] + [None] * self._room
+        cdef Py_ssize_t room = self._room
+        # The collector may run here, and what is collected may add and take: then look again.
+        cdef list items = [None] * (room * 2)
+        if self._count < room or self._room != room:
+            return 0
+        cdef Py_ssize_t index
+        for index in range(room):
+            item = <object>PyList_GET_ITEM(self._items, (self._first + index) & (room - 1))
+            Py_INCREF(item)
+            PyList_SET_ITEM(items, index, item)
+            Py_DECREF(None)  # that was there
+        self._items = items
         self._first = 0
-        self._room *= 2
+        self._room = room * 2
         return 0
 
 
