@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rescind._core.form import select
+from rescind._core.form import compiled, select
 from tests.forms.kit import PACKAGE, needs_both, ran, start
 
 SUFFIX = machinery.EXTENSION_SUFFIXES[0]
@@ -115,3 +115,35 @@ def test_wanted_plain_each_folder_hides_its_compiled_modules(
         machinery.SourceFileLoader,
         machinery.SourcelessFileLoader,
     ]
+
+
+#: What another interpreter of the process prints, and the first one after it.
+INTERPRETERS = """
+import rescind
+from rescind._core.form import compiled
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+code = '''if True:
+    import rescind
+    from rescind._core.form import compiled
+    print(compiled, rescind.run(rescind.ready("another")), flush=True)
+'''
+try:
+    other = interpreters.create("legacy")  # with its own lock asyncio itself cannot be imported
+except TypeError:
+    other = interpreters.create(isolated=False)
+failed = interpreters.run_string(other, code)
+assert failed is None, failed
+print(compiled, rescind.run(rescind.ready("first")))
+"""
+
+
+@pytest.mark.parametrize("pure", [None, "1"])
+def test_other_interpreters_of_the_process_run_plain_python(pure: str | None) -> None:
+    """A compiled module can be loaded into one interpreter alone: the first has it."""
+    another, first = ran(start(pure, "-c", INTERPRETERS)).splitlines()
+
+    assert another == "False another"
+    assert first == f"{compiled and pure is None} first"

@@ -334,3 +334,33 @@ def test_bad_options_are_refused(tmp_path: Path) -> None:
         recorder.start()
     assert hooks.observers == ()
     recorder.stop()
+
+
+def test_recorder_that_is_started_anew_takes_nobody_for_one_of_before() -> None:
+    """A cell made since may have the place in memory of one that ended while nobody listened."""
+    recorder = Recorder()
+
+    async def main() -> None:
+        recorder.start()
+        olds = [rescind.spawn(rescind.never(), name=f"old {n}") for n in range(50)]
+        await rescind.yield_now()
+        recorder.stop()
+        for old in olds:
+            await old.cancel()
+        olds.clear()
+        del old
+        recorder.start()
+        for n in range(50):
+            await rescind.spawn(rescind.sleep(0), name=f"new {n}")
+        recorder.stop()
+
+    run_virtual(main)
+
+    events = recorder.trace().events
+    names = {event[2]: event[4] for event in events if event[1] == "spawned"}
+    begun = [event[4] for event in events if event[1] == "spawned"].index("new 0")
+    numbers = [event[2] for event in events if event[1] == "spawned"]
+    second = events[[event[1:3] for event in events].index(("spawned", numbers[begun])) :]
+    polled = {names[event[2]] for event in second if event[1] in ("woken", "polled", "parked")}
+    assert {f"new {n}" for n in range(50)} <= polled
+    assert not {name for name in polled if name.startswith("old")}

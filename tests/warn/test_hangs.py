@@ -78,6 +78,43 @@ def test_who_has_a_way_out_is_not_told_of(way_out: str) -> None:
     assert len(said.run(main, QUICK)) == (way_out == "none")
 
 
+@pytest.mark.parametrize("way_out", ["none", "deadline", "beside"])
+def test_shared_result_that_waits_for_who_awaits_it_is_named(way_out: str) -> None:
+    """A task that it has spawned, and waits for, awaits it: nobody ends, unless there is a way."""
+    said = Said()
+
+    async def inner(one: rescind.Shared[None]) -> None:
+        if way_out == "deadline":
+            async with rescind.deadline(3600):
+                await one
+        elif way_out == "beside":
+            await rescind.race(one, rescind.sleep(3600))
+        else:
+            await one
+
+    async def main() -> None:
+        async def make() -> None:
+            await rescind.spawn(inner(one), name="inner")
+
+        one = rescind.shared(make())
+        outer = rescind.spawn(one.into_future(), name="outer")
+        if way_out == "none":
+            await said.until("deadlock")
+        await rescind.sleep(IDLE)
+        await outer.cancel()
+        for task in outer.executor.tasks.values():
+            if task.name == "inner":
+                task.cancel()
+
+    lines = said.run(main, QUICK)
+    if way_out != "none":
+        assert [] == lines
+        return
+    (line,) = lines
+    assert "deadlock: task N 'inner' (shared(" in line
+    assert line.endswith("cancel one of them to go on")
+
+
 class _Keeper(Future[None]):
     """Stores its waker where somebody may lose it."""
 

@@ -2,8 +2,9 @@
 
 *What it is.* Compiled modules lie beside the plain ones that they were made from, and an import
 prefers them. With ``RESCIND_PURE=1`` in the environment when rescind is imported, the package's
-directories get finders that know source and bytecode only. This module is imported before any of
-those, and is always plain.
+directories get finders that know source and bytecode only; and so in an interpreter other than the
+process's first, since compiled modules can be loaded into one alone. This module is imported before
+any of those, and is always plain.
 
 *Source.* "The import system" in Python's reference: path entry finders and
 ``sys.path_importer_cache``; docs/design/0057.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Final
+from typing import Any, Final
 
 __all__ = ["compiled", "select"]
 
@@ -39,7 +40,7 @@ def select(package: str) -> bool:
             f"has that), not {wish!r}"
         )
     suffixes = tuple(_imp.extension_suffixes())
-    if wish != "1":
+    if wish != "1" and _main_interpreter():
         return any(file.endswith(suffixes) for file in os.listdir(os.path.join(package, "_core")))
     from importlib import machinery
 
@@ -51,6 +52,17 @@ def select(package: str) -> bool:
                 (machinery.SourcelessFileLoader, machinery.BYTECODE_SUFFIXES),
             )
     return False
+
+
+def _main_interpreter() -> bool:
+    """Is this the process's first interpreter? The compiled form belongs to one alone."""
+    for name in ("_interpreters", "_xxsubinterpreters"):  # the second one before Python 3.13
+        try:
+            interpreters: Any = __import__(name)
+        except ImportError:
+            continue
+        return bool(interpreters.get_current() == interpreters.get_main())
+    return True
 
 
 compiled: Final = select(os.path.dirname(os.path.dirname(__file__)))

@@ -31,6 +31,7 @@ from rescind._warn.places import label_of
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+    from rescind._core.cell import Cell
     from rescind._core.executor import Executor
     from rescind._warn.lines import Lines
 
@@ -124,15 +125,26 @@ def circle_of_tasks(tasks: Iterable[Task[Any]]) -> list[Task[Any]]:
 
 def _blockers(task: Task[Any]) -> Iterator[Task[Any]]:
     """For whom a task waits, if it waits for nothing else, and nothing ends that."""
-    future = task.future
-    if future is None or task.request is not None or children_of(future):
-        return
-    parts = parts_of(future)
-    if any(isinstance(part, ScopeStack) and _limited(part) for part in parts):
-        return
-    for who in parts[-1].blocked_by() if parts and hasattr(parts[-1], "blocked_by") else ():
-        if isinstance(who, Task):
-            yield cast("Task[object]", who)
+    cell: Cell[Any] = task
+    seen: set[Cell[Any]] = set()
+    while cell not in seen:
+        seen.add(cell)
+        future = cell.future
+        if future is None or cell.request is not None:
+            return
+        parts = parts_of(future)
+        if any(isinstance(part, ScopeStack) and _limited(part) for part in parts):
+            return
+        children = [child for _, child in children_of(future)]
+        shared: Cell[Any] | None = getattr(parts[-1], "_cell", None)
+        if children and children != [shared]:
+            return
+        if not children:
+            for who in parts[-1].blocked_by() if hasattr(parts[-1], "blocked_by") else ():
+                if isinstance(who, Task):
+                    yield cast("Task[object]", who)
+            return
+        cell = children[0]  # what is shared is polled by those who wait for it: so do they
 
 
 def _limited(stack: ScopeStack) -> bool:

@@ -231,7 +231,8 @@ def shared(fut: Awaitable[T] | Callable[[], Awaitable[T]]) -> Shared[T]:
 
     To await it in ``fut`` itself could never end, and is refused. A task that ``fut`` has spawned,
     and waits for, may await it all the same: somebody may cancel either, or ``fut`` may give up
-    waiting. If nobody does, that is a hang: on the virtual clock a `Deadlock`, which names them.
+    waiting. If nobody does, that is a hang, of which the runtime warns; on the virtual clock it is
+    a `Deadlock`, which names them.
 
     Args:
         fut: a coroutine, a future, or anything that can be awaited; or a function that returns one:

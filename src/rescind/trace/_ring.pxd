@@ -54,6 +54,7 @@ cdef class Ring:
     cdef long long known(self, Cell cell) noexcept
     cdef int know(self, Cell cell, long long number) except -1
     cdef int forget(self, Cell cell) except -1
+    cdef int forget_all(self) noexcept
     cdef int woken_in(self, Cell cell, long long number, long long by) except -1
     cdef int polled_in(self, Cell cell, long long number) except -1
     cdef int parked_in(self, Cell cell, long long number, tuple words) except -1

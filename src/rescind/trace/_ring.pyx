@@ -22,7 +22,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 cimport cython
 
@@ -322,6 +322,11 @@ cdef class Ring:
         cdef Known *known = &self._known[slot_of(cell)]
         if known.cell is <void *>cell:
             known.cell = NULL
+        return 0
+
+    cdef int forget_all(self) noexcept:
+        """Know no cell: whoever begins to number them has let go of those of before (G4)."""
+        memset(self._known, 0, SLOTS * sizeof(Known))
         return 0
 
     # The same as `woken`, `polled` and `parked`, for whoever has the cell (G3).

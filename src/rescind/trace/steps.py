@@ -53,6 +53,7 @@ class Steps(Observer):
         self._ids = ids
         self._number = number
         self._ring = ring
+        #: compiled: self._ring.forget_all()
 
     def woken(self, cell: Cell[Any]) -> None:
         try:

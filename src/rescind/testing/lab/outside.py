@@ -120,22 +120,48 @@ class _Elsewhere(logging.Filter):
         return record.thread != self._thread
 
 
+class _Replaced:
+    """A function for which some threads have another one called; their blocks end in any order."""
+
+    def __init__(self, original: Callable[..., Any]) -> None:
+        self.original = original
+        self.by_thread: dict[int, Callable[..., Any]] = {}
+
+    def function(self) -> Callable[..., Any]:
+        """Return what takes its place; a function, which as a method gets its ``self``."""
+        original, by_thread = self.original, self.by_thread
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return by_thread.get(get_ident(), original)(*args, **kwargs)
+
+        return call
+
+
 @contextmanager
 def instead(owner: Any, name: str, instead: Callable[..., Any]) -> Generator[None]:
     """During the block, and on this thread alone, have ``instead`` called for ``owner.name``."""
-    original: Callable[..., Any] = getattr(owner, name)
-    here = get_ident()
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return (instead if get_ident() == here else original)(*args, **kwargs)
-
-    setattr(owner, name, call)
+    here, key = get_ident(), (owner, name)
+    with _replacing:
+        replaced = _replaced.get(key)
+        if replaced is None:
+            replaced = _replaced[key] = _Replaced(getattr(owner, name))
+            setattr(owner, name, replaced.function())
+        before = replaced.by_thread.get(here)
+        replaced.by_thread[here] = instead
     try:
         yield
     finally:
-        setattr(owner, name, original)
+        with _replacing:
+            del replaced.by_thread[here]
+            if before is not None:
+                replaced.by_thread[here] = before
+            if not replaced.by_thread:
+                del _replaced[key]
+                setattr(owner, name, replaced.original)
 
 
+_replacing: Final = threading.Lock()
+_replaced: dict[tuple[Any, str], _Replaced] = {}
 _shut: dict[int, Outside] = {}
 _installed: list[bool] = []
 
