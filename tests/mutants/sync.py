@@ -51,8 +51,8 @@ MUTANTS = (
         "of several that a step wakes, the first is woken",
         "R2, S1",
         "sync/section.py",
-        "        for effect in mine:\n            try:\n                effect()",
-        "        for effect in mine[:1]:\n            try:\n                effect()",
+        "        for effect in reversed(mine):\n            try:\n                effect()",
+        "        for effect in mine[-1:]:\n            try:\n                effect()",
         (f"{LOCKS}event",),
     ),
     Mutant(

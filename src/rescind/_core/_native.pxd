@@ -1,5 +1,9 @@
 # What the compiled form takes from C instead of Python; see docs/design/0057.
 
+cdef extern from *:
+    # A truth value in one byte: as many of them as an object has would else be a word each.
+    ctypedef bint flag "unsigned char"
+
 cdef bint has_region() noexcept
 cdef object get_region()
 cdef int set_region(object region) except -1
@@ -18,6 +22,7 @@ cdef object ENDED
 cdef bint native(object future) except -1
 cdef bint is_new(object coroutine) noexcept
 cdef object copy_context()
+cdef int without_attributes(object one) except -1
 cdef Parked parked_on(object future)
 cdef object swapped(object swap, object identity)
 

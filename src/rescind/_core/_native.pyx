@@ -116,6 +116,19 @@ cdef extern from *:
     bint rescind_is_new(PyObject *coroutine) noexcept
 
 
+cdef extern from *:
+    """
+    static int rescind_without_attributes(PyObject *one) {
+        PyObject **place = _PyObject_GetDictPtr(one);
+        if (place != NULL && *place != NULL && PyDict_GET_SIZE(*place) == 0) {
+            Py_CLEAR(*place);
+        }
+        return 0;
+    }
+    """
+    int rescind_without_attributes(PyObject *one) except -1
+
+
 ENDED = object()
 cdef object _returned = None
 
@@ -345,6 +358,11 @@ cdef bint is_new(object coroutine) noexcept:
 
 cdef object copy_context():
     return PyContext_CopyCurrent()
+
+
+cdef int without_attributes(object one) except -1:
+    """Give back the dictionary that Cython makes with an object; CPython makes it when it is used."""
+    return rescind_without_attributes(<PyObject *>one)
 
 
 cdef class Fifo:

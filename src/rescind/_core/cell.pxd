@@ -1,6 +1,6 @@
 cimport cython
 
-from rescind._core._native cimport copy_context, enter, get_ident, leave, native
+from rescind._core._native cimport copy_context, enter, flag, get_ident, leave, native
 from rescind._core.coroutine cimport CoroutineFuture
 from rescind._core.ending cimport ended_by
 from rescind._core.frames cimport strip
@@ -28,20 +28,20 @@ cdef int _DONE
 cdef class Cell(Waker):
     cdef object __weakref__
     cdef public object _grace_timer
-    cdef public bint _graced
-    cdef public int _phase
-    cdef public bint absorbed
     cdef public object context
     cdef public Context cx
     cdef public object dependents
     cdef public object ended
     cdef public Future future
     cdef public object grace
-    cdef public bint lost
-    cdef public bint overran
     cdef public Cell parent
     cdef public object request
-    cdef public bint started
+    cdef public unsigned char _phase
+    cdef public flag _graced
+    cdef public flag absorbed
+    cdef public flag lost
+    cdef public flag overran
+    cdef public flag started
 
     cdef _set_up(self, Future future, executor, Cell parent, context, grace, deadline_at)
     cpdef label(self)

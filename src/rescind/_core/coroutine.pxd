@@ -1,6 +1,6 @@
 cimport cython
 
-from rescind._core._native cimport ENDED, get_region, native, send, set_region, take_returned
+from rescind._core._native cimport ENDED, flag, get_region, native, send, set_region, take_returned
 from rescind._core.ending cimport ended_by
 from rescind._core.engine cimport Engine
 from rescind._core.frames cimport strip
@@ -21,13 +21,13 @@ cdef class CoroutineFuture(ScopeStack):
     cdef object __weakref__
     cdef public object _canceling
     cdef public object _coro
-    cdef public bint _fresh
     cdef public object _host
     cdef public object _identity
     cdef public Future _leaf
     cdef object _raised
-    cdef public int _state
     cdef public object _swap
+    cdef public flag _fresh
+    cdef public unsigned char _state
 
     @cython.locals(value=object, outer=object, previous=object, executor=Engine, swap=object)
     cdef _step(self, Context cx)
@@ -45,6 +45,6 @@ cdef inline CoroutineFuture driving(coro):
     """Return a future of a new coroutine, taken, without a call through Python."""
     cdef CoroutineFuture driver = CoroutineFuture.__new__(CoroutineFuture)
     driver._coro = coro
-    driver.scopes = []
+    driver.scopes = ()
     driver._taken = True
     return driver

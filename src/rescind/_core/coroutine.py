@@ -96,7 +96,7 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         self.outer = None
         self.cx = None
         self.request = None
-        self.scopes = []
+        self.scopes = ()
         self.floor = 0
         self.unwinding = False
         self.attention = False

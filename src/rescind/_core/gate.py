@@ -56,7 +56,7 @@ class Gate(Mask):
             )
         self._stack = innermost("shielded()")
         self.where = caller()
-        self._stack.scopes.append(self)
+        self._stack.push(self)
         return self
 
     def __exit__(

@@ -11,7 +11,6 @@ cdef class NoopWaker(Waker):
 
 
 cdef class Context:
-    cdef object __weakref__
     cdef public object waker
     cdef public Engine executor
     cdef public object cell

@@ -103,7 +103,7 @@ class Context:
             future because of a timeout; None if there is none.
     """
 
-    __slots__ = ("__weakref__", "cell", "deadline_at", "executor", "waker")
+    __slots__ = ("cell", "deadline_at", "executor", "waker")
 
     def __init__(
         self,

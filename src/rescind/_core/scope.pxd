@@ -1,6 +1,6 @@
 cimport cython
 
-from rescind._core._native cimport get_executor, get_region
+from rescind._core._native cimport flag, get_executor, get_region
 from rescind._core.hooks cimport Hooks
 from rescind._core.poll cimport Context, Future
 from rescind._core.region cimport Region
@@ -14,10 +14,10 @@ cdef class Mask:
 
 
 cdef class ScopeStack(Region):
-    cdef public list scopes
+    cdef public tuple scopes
     cdef public int floor
-    cdef public bint unwinding
-    cdef public bint attention
+    cdef public flag unwinding
+    cdef public flag attention
     cdef public object waker
     cdef public object company
     cdef public object aside
@@ -29,6 +29,7 @@ cdef class ScopeStack(Region):
     cpdef mark_delivered(self, request)
     cpdef drive_company(self, company, Context cx)
     cpdef close_scopes(self)
+    cpdef push(self, scope)
     cpdef leave(self, scope)
 
 

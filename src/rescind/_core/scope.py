@@ -73,7 +73,8 @@ class ScopeStack(Region):
     """The part of a coroutine's driver that decides whether a cancellation is due.
 
     Attributes:
-        scopes: shields and cancel scopes that are open, outermost first.
+        scopes: shields and cancel scopes that are open, outermost first. A tuple: most coroutines
+            never open one, and the empty one is nobody's own.
         floor: how many scopes are under the protection of C2.
         unwinding: was ``request`` raised inside?
         attention: may a cancellation be due? (One flag, so that the common case costs one test.)
@@ -85,7 +86,7 @@ class ScopeStack(Region):
 
     __slots__ = ("aside", "attention", "company", "floor", "scopes", "unwinding", "waker")
 
-    scopes: list[Mask | CancelScope]
+    scopes: tuple[Mask | CancelScope, ...]
     floor: int
     unwinding: bool
     attention: bool
@@ -203,10 +204,16 @@ class ScopeStack(Region):
         if interrupt is not None:
             raise interrupt
 
+    def push(self, scope: Mask | CancelScope) -> None:
+        """Open ``scope`` inside all others."""
+        self.scopes += (scope,)
+
     def leave(self, scope: Mask | CancelScope) -> None:
         """Take ``scope`` off the stack; no check for a cancellation (C3)."""
-        if scope in self.scopes:
-            self.scopes.remove(scope)
+        scopes = self.scopes
+        if scope in scopes:
+            index = scopes.index(scope)
+            self.scopes = scopes[:index] + scopes[index + 1 :]
         if isinstance(scope, CancelScope) and scope.delivered and not self.unwinding:
             self.floor = scope.floor_before
         self.floor = min(self.floor, len(self.scopes))
@@ -246,7 +253,7 @@ class CancelScope:
     def enter(self, what: str) -> ScopeStack:
         """Begin the stretch in the coroutine that runs now; ``what`` is for messages."""
         self.stack = stack = innermost(what)
-        stack.scopes.append(self)
+        stack.push(self)
         return stack
 
     def leave(self) -> None:

@@ -1,6 +1,6 @@
 cimport cython
 
-from rescind._core._native cimport Parked, get_ident, has_region, parked_on
+from rescind._core._native cimport Parked, flag, get_ident, has_region, parked_on
 from rescind._core.cell cimport Cell
 from rescind._core.engine cimport Engine
 from rescind._core.outcome cimport Canceled, Completed, Error
@@ -13,16 +13,16 @@ cdef object PENDING
 
 
 cdef class Task(Cell):
-    cdef public bint _detached
     cdef public Engine _executor
     cdef public WaitList _joiners
     cdef public object _name
-    cdef public bint _observed
     cdef public object _on_end
     cdef public object _tb
-    cdef public object created_at
+    cdef public double created_at
     cdef public object id
     cdef public object raised_at
+    cdef public flag _detached
+    cdef public flag _observed
 
     cdef _begin(self, Future future, Engine executor, name, context, grace)
     cpdef outcome(self)

@@ -1,3 +1,4 @@
+from rescind._core._native cimport flag, without_attributes
 from rescind._core.coroutine cimport CoroutineFuture
 
 
@@ -9,13 +10,13 @@ cdef class Identity:
     cdef public object _loop
     cdef public object _label
     cdef public object _entry
-    cdef public int _cancel_count
-    cdef public bint _ours_taken
-    cdef public bint _just_taken
     cdef public object _message
-    cdef public bint _must_cancel
     cdef public object awaited
     cdef public object _callbacks
+    cdef public int _cancel_count
+    cdef public flag _just_taken
+    cdef public flag _must_cancel
+    cdef public flag _ours_taken
 
     cpdef take_request(self)
     cpdef retire(self)

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["Identity"]
 
 
+#: A function to be called at the end, and the context to call it in.
+_Callback = tuple[Callable[[Any], object], contextvars.Context | None]
+
+
 class _Blocked:
     """Stands for a future of ours that is awaited; it is not canceled through this."""
 
@@ -61,12 +65,22 @@ class Identity:
     # whatever loop it finds, and `Runner.close` finds none where the loop came from a factory.
     _asyncio_future_blocking = False
 
+    # What most never have: of an instance only once it does, since each task has an identity.
+    _cancel_count = 0  #: compiled: pass
+    _must_cancel = False  #: compiled: pass
+    _message: object = None  #: compiled: pass
+    # Was our own request, which is being cleaned up after, taken back? And since the last park?
+    _ours_taken = False  #: compiled: pass
+    _just_taken = False  #: compiled: pass
+    _callbacks: list[_Callback] | None = None  #: compiled: pass
+
     def __init__(
         self,
         driver: CoroutineFuture[Any],
         loop: asyncio.AbstractEventLoop,
         label: object,
     ) -> None:
+        #: compiled: without_attributes(self)
         self._driver: CoroutineFuture[Any] | None = driver
         self._coro = driver.coroutine
         self._loop = loop
@@ -74,15 +88,7 @@ class Identity:
         self._label = label
         # Its entry among all tasks; None if it is in none.
         self._entry: object = None
-        self._cancel_count = 0
-        # Was our own request, which is being cleaned up after, taken back? And since the last park?
-        self._ours_taken = False
-        self._just_taken = False
-        self._message: object = None
-        self._must_cancel = False
         self.awaited: asyncio.Future[Any] | None = None
-        self._callbacks: list[tuple[Callable[[Any], object], contextvars.Context | None]] | None
-        self._callbacks = None
 
     def enroll(self) -> None:
         """Be in ``asyncio.all_tasks()`` from now on, until the coroutine's end."""
@@ -143,7 +149,8 @@ class Identity:
 
     def take_request(self) -> BaseException | None:
         """Return asyncio's pending request as the exception to be raised, once."""
-        self._just_taken = False
+        if self._just_taken:
+            self._just_taken = False
         if not self._must_cancel:
             return None
         self._must_cancel = False
@@ -259,8 +266,11 @@ class Identity:
         entry, self._entry = self._entry, None
         if entry is not None:
             unregister(entry)
-        callbacks, self._callbacks = self._callbacks, None
-        for callback, context in callbacks or ():
+        callbacks = self._callbacks
+        if callbacks is None:
+            return
+        self._callbacks = None
+        for callback, context in callbacks:
             if not self._loop.is_closed():
                 self._loop.call_soon(callback, self, context=context)
 

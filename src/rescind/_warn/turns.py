@@ -135,12 +135,12 @@ class SlowPolls(Observer):
             self._steps.append(_Step(cell))
 
     def parked(self, cell: Cell[Any]) -> None:
-        self._stepped(cell, mark_of(cell))
+        self._stepped(cell)
 
     def ended(self, cell: Cell[Any], outcome: Outcome[Any]) -> None:
-        self._stepped(cell, ())
+        self._stepped(cell)
 
-    def _stepped(self, cell: Cell[Any], until: Mark) -> None:
+    def _stepped(self, cell: Cell[Any]) -> None:
         steps = self._steps
         if not steps or steps[-1].cell is not cell:
             return
@@ -148,6 +148,7 @@ class SlowPolls(Observer):
         seconds = monotonic() - step.began
         if seconds > self._slow and not step.told:
             step.told = True
+            until = mark_of(cell)  # of no others: a frame that was looked at stays an object
             text = _text(label_of(cell), seconds, step.since, until, step.site)
             like = likeness(step.since), likeness(until), step.site
             self._found.append((text, like if any(like) else None))

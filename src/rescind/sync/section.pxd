@@ -6,7 +6,7 @@ cdef object _KEPT
 
 
 cdef class Section:
-    cdef public object due
+    cdef public list due
     cdef public object inside
     cdef public Lock lock
     cdef public list posted
