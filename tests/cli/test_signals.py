@@ -15,6 +15,15 @@ FIRST = (
 )
 SECOND = "rescind: Ctrl-C again: stopping at once. Cleanup that is not done is dropped."
 
+#: What programs begin with whose main waits for ever; how it ends follows.
+NEVER = """
+        import rescind
+
+        async def main():
+            try:
+                print("ready")
+                await rescind.never()"""
+
 CLEANS_UP = """
     import rescind
 
@@ -69,13 +78,9 @@ def test_second_signal_drops_a_cleanup_that_is_stuck(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     """The second Ctrl-C ends a blocked cleanup, and the report says where it was stuck."""
-    source = """
-        import rescind
-
-        async def main():
-            try:
-                print("ready")
-                await rescind.never()
+    source = (
+        NEVER
+        + """
             finally:
                 try:
                     print("cleaning")
@@ -83,6 +88,7 @@ def test_second_signal_drops_a_cleanup_that_is_stuck(
                 finally:
                     print("dropped")
     """
+    )
     with running(tmp_path, source, *options) as program:
         program.wait_for("ready")
         program.send()
@@ -132,17 +138,14 @@ def test_main_that_swallows_and_returns_exits_as_interrupted(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     """A graceful return after Ctrl-C still exits with 130, whatever it returns."""
-    source = """
-        import rescind
-
-        async def main():
-            try:
-                print("ready")
-                await rescind.never()
+    source = (
+        NEVER
+        + """
             except rescind.Cancellation as exc:
                 print(exc.reason)
             return 0
     """
+    )
     with running(tmp_path, source, *options) as program:
         program.wait_for("ready")
         program.send()
@@ -231,16 +234,13 @@ def test_error_in_cleanup_is_shown_though_the_code_is_130(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     """What a cleanup raises after Ctrl-C is not lost: its traceback is written."""
-    source = """
-        import rescind
-
-        async def main():
-            try:
-                print("ready")
-                await rescind.never()
+    source = (
+        NEVER
+        + """
             finally:
                 raise ValueError("broken pipe")
     """
+    )
     with running(tmp_path, source, *options) as program:
         program.wait_for("ready")
         program.send()
@@ -253,16 +253,13 @@ def test_error_in_cleanup_is_shown_though_the_code_is_130(
 
 def test_grace_that_runs_out_drops_and_reports(tmp_path: Path, options: tuple[str, ...]) -> None:
     """With --grace the cleanup is dropped without a second Ctrl-C, and reported once."""
-    source = """
-        import rescind
-
-        async def main():
-            try:
-                print("ready")
-                await rescind.never()
+    source = (
+        NEVER
+        + """
             finally:
                 await rescind.sleep(1000)
     """
+    )
     with running(tmp_path, source, "--grace", "0.05", *options) as program:
         program.wait_for("ready")
         program.send()

@@ -14,6 +14,7 @@ from rescind import (
     CancelReason,
     CancelRequest,
     Completed,
+    Error,
     Outcome,
     Runtime,
     sleep,
@@ -157,6 +158,17 @@ BY_HAND = CancelReason(CancelKind.EXPLICIT, "by hand")
 def by_hand(message: str = "by hand") -> CancelRequest:
     """Return a new request with a reason that compares equal each time."""
     return CancelRequest(CancelReason(CancelKind.EXPLICIT, message))
+
+
+def fails_though_canceled(hand: Hand, fails: Probe, drained: Probe) -> None:
+    """See that a failure is delivered with what else failed, though the parent is canceled then."""
+    first, second = KeyError("first"), ValueError("second")
+    fails.end(Error(first))
+    hand.poll()
+    request = by_hand()
+    assert hand.cancel(request) is PENDING
+    drained.clean(Canceled(BY_HAND, (second,)))
+    assert Error(first, (second,)) == hand.cancel(request)
 
 
 @dataclass

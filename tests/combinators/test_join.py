@@ -28,6 +28,7 @@ from tests.combinators.kit import (
     Probe,
     by_hand,
     cancels,
+    fails_though_canceled,
     kinds,
     sweep,
     virtual,
@@ -145,14 +146,8 @@ def test_child_canceled_by_somebody_else_raises_task_canceled() -> None:
 
 def test_parents_cancel_during_the_drain_keeps_the_failure_and_what_else_failed() -> None:
     """Canceled while siblings are drained: the failure is delivered with its also (R7, R15)."""
-    boom, late = KeyError("boom"), ValueError("late")
-    hand, (a, b), _ = joining("a", "B")
-    a.end(Error(boom))
-    hand.poll()
-    request = by_hand()
-    assert hand.cancel(request) is PENDING
-    b.clean(Canceled(BY_HAND, (late,)))
-    assert Error(boom, (late,)) == hand.cancel(request)
+    hand, probes, _ = joining("a", "B")
+    fails_though_canceled(hand, *probes)
 
 
 def test_all_values_despite_the_parents_cancel_are_delivered() -> None:

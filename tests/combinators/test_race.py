@@ -30,6 +30,7 @@ from tests.combinators.kit import (
     Probe,
     by_hand,
     cancels,
+    fails_though_canceled,
     kinds,
     sweep,
     virtual,
@@ -195,14 +196,8 @@ def test_child_that_completes_despite_the_parents_cancel_delivers_its_value() ->
 
 def test_parents_cancel_during_the_drain_delivers_the_winning_failure() -> None:
     """Canceled after a failure has won: the failure is delivered, with what else failed (R15)."""
-    first, second = KeyError("first"), ValueError("second")
-    hand, (a, b), _ = racing("a", "B")
-    a.end(Error(first))
-    hand.poll()
-    request = by_hand()
-    assert hand.cancel(request) is PENDING
-    b.clean(Canceled(BY_HAND, (second,)))
-    assert Error(first, (second,)) == hand.cancel(request)
+    hand, probes, _ = racing("a", "B")
+    fails_though_canceled(hand, *probes)
 
 
 def test_a_canceled_child_does_not_win_under_the_parents_cancel() -> None:

@@ -113,22 +113,28 @@ def await_stack(awaitable: object) -> list[Site]:
     ]
 
 
+def opened(awaitable: Any) -> tuple[FrameType | None, object] | None:
+    """Return the frame of what is suspended, and what that awaits; None if it is none of Python's.
+
+    The frame is None of what has ended.
+    """
+    if isinstance(awaitable, CoroutineType):
+        return awaitable.cr_frame, awaitable.cr_await
+    if isinstance(awaitable, GeneratorType):
+        return awaitable.gi_frame, cast("object", awaitable.gi_yieldfrom)
+    if isinstance(awaitable, AsyncGeneratorType):
+        return awaitable.ag_frame, awaitable.ag_await
+    return None
+
+
 def _frames_of(awaitable: object) -> list[FrameType]:
     frames: list[FrameType] = []
-    current: Any = awaitable
-    while current is not None:
-        frame: FrameType | None
-        if isinstance(current, CoroutineType):
-            frame, current = current.cr_frame, current.cr_await
-        elif isinstance(current, GeneratorType):
-            frame = current.gi_frame
-            current = cast("object", current.gi_yieldfrom)
-        elif isinstance(current, AsyncGeneratorType):
-            frame, current = current.ag_frame, current.ag_await
-        else:
-            break
+    inside = opened(awaitable)
+    while inside is not None:
+        frame, awaitable = inside
         if frame is not None and not ours(frame):
             frames.append(frame)
+        inside = opened(awaitable)
     return frames
 
 

@@ -1,5 +1,6 @@
 from rescind._core._native cimport get_region
 from rescind._core.coroutine cimport CoroutineFuture
+from rescind._core.frames cimport opened
 from rescind._core.poll cimport Context, Future
 from rescind._host._stock cimport call_at_end, is_awaited_on, is_done, understand
 from rescind._host.identity cimport Identity

@@ -15,7 +15,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from time import monotonic
-from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
+from types import FrameType
 from typing import Any, Final, cast
 
 from rescind._core.cell import Cell
@@ -23,6 +23,7 @@ from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import local
 from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
+from rescind._core.frames import opened
 from rescind._core.hostport import Scheduled, Swap
 from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending
@@ -324,17 +325,12 @@ def _waits_in_a_lock() -> bool:
     callback that stands in the loop already: uvloop crashes when a connection whose waiter was
     canceled is closed before that ran.
     """
-    current: object = getattr(local.region, "coroutine", None)
+    inside = opened(getattr(local.region, "coroutine", None))
     frame: FrameType | None = None
-    while True:
-        if isinstance(current, CoroutineType):
-            frame, current = current.cr_frame, current.cr_await
-        elif isinstance(current, GeneratorType):
-            frame, current = current.gi_frame, cast("object", current.gi_yieldfrom)
-        elif isinstance(current, AsyncGeneratorType):
-            frame, current = current.ag_frame, current.ag_await
-        else:
-            return frame is not None and frame.f_globals.get("__name__") in _LOCKS
+    while inside is not None:
+        frame, current = inside
+        inside = opened(current)
+    return frame is not None and frame.f_globals.get("__name__") in _LOCKS
 
 
 def _has_one_callback(future: asyncio.Future[Any]) -> bool:

@@ -1,5 +1,5 @@
 """Pages that need nothing else: no network, no other file."""
 
-from rescind._pages.page import page_of
+from rescind._pages.page import Frame, page_of
 
-__all__ = ["page_of"]
+__all__ = ["Frame", "page_of"]

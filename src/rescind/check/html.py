@@ -46,6 +46,7 @@ from rescind.check.token import encode
 
 __all__ = ["as_html", "coverage_data", "library_files", "page_data", "page_of", "report_data"]
 
+_FRAME = pages.Frame("rescind.check", command="check", main="findings", search="Search…")
 _LETTERS = {Verdict.SURVIVED: "s", Verdict.BROKEN: "b", Verdict.UNRESOLVED: "u"}
 _INSTANTS = (Instant.UNSTARTED, Instant.PARKED, Instant.WOKEN, Instant.CALLBACK)
 
@@ -64,7 +65,7 @@ def as_html(report: Report, files: Sequence[FileCoverage] | None = None) -> str:
 
 def page_of(data: Mapping[str, Any], title: str, text: str) -> str:
     """Return the page that shows ``data``; ``text`` is what a reader without scripts gets."""
-    return pages.page_of("rescind.check", data, visible(f"{title} — rescind check"), text)
+    return pages.page_of(_FRAME, data, visible(f"{title} — rescind check"), text)
 
 
 def page_data(report: Report, covered: Sequence[FileCoverage]) -> dict[str, Any]:

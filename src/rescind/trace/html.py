@@ -28,6 +28,10 @@ from rescind.trace.story import Group, Life, Request, Story
 
 __all__ = ["as_html", "page_data", "write_html"]
 
+_FRAME = pages.Frame(
+    "rescind.trace", command="report", main="timeline", search="Name, reason, outcome…"
+)
+
 #: What makes two links of a tree the same: not when they were made, since each has its own time.
 _LINK = ("kind", "message", "by", "where")
 
@@ -36,7 +40,7 @@ def as_html(trace: Trace | Story) -> str:
     """Return the page."""
     story = trace if isinstance(trace, Story) else Story.of(trace)
     title = _printable(f"{story.header.program} — rescind report")
-    return pages.page_of("rescind.trace", page_data(story), title, "\n".join(_lines(story)))
+    return pages.page_of(_FRAME, page_data(story), title, "\n".join(_lines(story)))
 
 
 def write_html(trace: Trace | Story, file: str | os.PathLike[str]) -> None:

@@ -4,6 +4,7 @@ from rescind._core._native cimport get_region
 from rescind._core.cell cimport Cell
 from rescind._core.coroutine cimport CoroutineFuture
 from rescind._core.engine cimport Engine
+from rescind._core.frames cimport opened
 from rescind._core.hooks cimport Observer
 from rescind._core.region cimport Region
 from rescind.trace._ring cimport Ring as FlatRing

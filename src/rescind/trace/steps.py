@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from rescind._core.cell import Cell
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import local
-from rescind._core.frames import ours, shortened
+from rescind._core.frames import opened, ours, shortened
 from rescind._core.hooks import Observer, hooks
 from rescind._host.ticks import Tick
 from rescind.time import Checkpoint
@@ -148,19 +148,12 @@ def _parts(future: Any) -> list[Any]:
 def place_of(awaitable: object) -> str | None:
     """Return the innermost place of a suspended coroutine that is not rescind's own, in words."""
     place: str | None = None
-    current: Any = awaitable
-    while current is not None:
-        frame: FrameType | None
-        if isinstance(current, CoroutineType):
-            frame, current = current.cr_frame, current.cr_await
-        elif isinstance(current, GeneratorType):
-            frame, current = current.gi_frame, cast("object", current.gi_yieldfrom)
-        elif isinstance(current, AsyncGeneratorType):
-            frame, current = current.ag_frame, current.ag_await
-        else:
-            break
+    inside = opened(awaitable)
+    while inside is not None:
+        frame, awaitable = inside
         if frame is not None:
             place = _told(frame) or place
+        inside = opened(awaitable)
     return place
 
 
