@@ -121,7 +121,8 @@ def opened(awaitable: Any) -> tuple[FrameType | None, object] | None:
     if isinstance(awaitable, CoroutineType):
         return awaitable.cr_frame, awaitable.cr_await
     if isinstance(awaitable, GeneratorType):
-        return awaitable.gi_frame, cast("object", awaitable.gi_yieldfrom)
+        generator = cast("GeneratorType[object, object, object]", awaitable)
+        return generator.gi_frame, generator.gi_yieldfrom
     if isinstance(awaitable, AsyncGeneratorType):
         return awaitable.ag_frame, awaitable.ag_await
     return None
