@@ -17,8 +17,8 @@ MUTANTS = (
         "the children of a group hear nothing of the cancellation of their parent",
         "R13, P53",
         "tasks/group_core.py",
-        "                self._ask(task, told, UNSET, request.grace_at)",
-        "                pass",
+        "            self._ask_all(told, UNSET, request.grace_at)",
+        "            pass",
         ("P53",),
     ),
     Mutant(
@@ -26,8 +26,8 @@ MUTANTS = (
         "a child of a group has its own grace, though the parent's ends before",
         "R10, P65",
         "tasks/group_core.py",
-        "            request.shorten(self._block.grace_at())",
-        "            pass",
+        "sooner(grace_at, self._block.grace_at())",
+        "grace_at",
         ("tasks/test_group_cancel.py::test_the_grace_of_a_child_is_read_from_its_request",),
     ),
     Mutant(
@@ -35,9 +35,9 @@ MUTANTS = (
         "a group raises its first error, and loses the others",
         "R15, R20",
         "tasks/group_core.py",
-        "        if self.policy.raises and self._state is not State.CLOSED:",
+        "        if self.policy.raises and self._state is not CLOSED:",
         "        if self._errors:\n            return\n"
-        "        if self.policy.raises and self._state is not State.CLOSED:",
+        "        if self.policy.raises and self._state is not CLOSED:",
         ("explorations/test_groups.py::test_errors_of_all_children_are_raised",),
     ),
     Mutant(
@@ -81,8 +81,8 @@ MUTANTS = (
         "the children of a group in a shield are canceled with the parent, which is not told itself",
         "R12, J1",
         "tasks/block.py",
-        "        if any(isinstance(scope, Mask) for scope in stack.scopes[: self._depth]):\n            return True\n",
-        "",
+        "            if isinstance(scope, Mask):\n                return True\n",
+        "            pass\n",
         ("P18",),
     ),
     Mutant(

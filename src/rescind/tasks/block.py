@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from rescind._core.cell import Cell, Dependent
 from rescind._core.ending import split_cancellation
@@ -32,7 +32,7 @@ from rescind._core.region import Region
 from rescind._core.scope import CancelScope, Mask, ScopeStack
 from rescind._host.bridge import executor_here
 
-__all__ = ["Block", "Parent", "begin_block", "groups_of"]
+__all__ = ["Block", "Parent", "begin_block", "groups_of", "sooner"]
 
 
 class Parent:
@@ -53,6 +53,8 @@ class Block:
     """The code in the group's block."""
 
     __slots__ = ()
+    # Is there something to `settle`?
+    settles: ClassVar[bool] = False
 
     def cancel(self, request: CancelRequest) -> None:
         """Cancel the block, and nothing around it."""
@@ -134,7 +136,7 @@ class OwnBlock(CancelScope, Block, Dependent):
     __slots__ = ("_cells", "_depth", "_parent", "_reach", "_regions", "_sheltered")
 
     def __init__(self, parent: Parent) -> None:
-        super().__init__()
+        super().__init__()  #: compiled: CancelScope.__init__(self)
         # The group; None once all is over: it refers to the block.
         self._parent: Parent | None = parent
         # The cells that the block is a part of, innermost first.
@@ -203,14 +205,16 @@ class OwnBlock(CancelScope, Block, Dependent):
         assert stack is not None
         if self._sheltered or stack.held():
             return True
-        if any(isinstance(scope, Mask) for scope in stack.scopes[: self._depth]):
-            return True
+        for scope in stack.scopes[: self._depth]:
+            if isinstance(scope, Mask):
+                return True
         reach = self._cells.index(cell)
-        return any(
-            region.holds() or (isinstance(region, ScopeStack) and region.held())
-            for index, region in self._regions
-            if index <= reach
-        )
+        for index, region in self._regions:
+            if index > reach:
+                continue
+            if region.holds() or (isinstance(region, ScopeStack) and region.held()):
+                return True
+        return False
 
     def directly_in(self, cell: Cell[Any]) -> bool:
         """Is ``cell`` the innermost one that the block is a part of?"""
@@ -230,9 +234,12 @@ class OwnBlock(CancelScope, Block, Dependent):
         return [*cancellation.also] if rest is None else [*cancellation.also, rest]
 
     def grace_at(self) -> float | None:
-        requests = [cell.request for cell in self._cells]
-        times = [one.grace_at for one in requests if one is not None and one.grace_at is not None]
-        return min(times, default=None)
+        earliest: float | None = None
+        for cell in self._cells:
+            request = cell.request
+            if request is not None:
+                earliest = sooner(earliest, request.grace_at)
+        return earliest
 
     def release(self) -> None:
         self._parent = None
@@ -241,6 +248,13 @@ class OwnBlock(CancelScope, Block, Dependent):
                 cell.dependents.remove(self)
         self._cells = []
         self._regions = []
+
+
+def sooner(one: float | None, other: float | None) -> float | None:
+    """Return the earlier of two times; None stands for never."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 def groups_of(cell: Cell[Any]) -> list[Parent]:
@@ -257,6 +271,7 @@ class StockBlock(Block):
     """
 
     __slots__ = ("_count", "_sent", "_task")
+    settles = True
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
         self._task = task

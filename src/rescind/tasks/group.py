@@ -47,7 +47,7 @@ from rescind._core.reason import Cancelable, CancelReason, CancelRequest, make_r
 from rescind._core.task import Task
 from rescind.tasks.block import begin_block
 from rescind.tasks.group_children import GroupChild, GroupStatistics, future_for
-from rescind.tasks.group_core import GroupCore, State
+from rescind.tasks.group_core import CLOSED, NEW, OPEN, GroupCore
 from rescind.tasks.group_waits import Drained, GroupEnd
 from rescind.tasks.owned import Owned
 from rescind.tasks.places import Held
@@ -87,7 +87,7 @@ class TaskGroup(GroupCore, Cancelable):
     @property
     def closed(self) -> bool:
         """Was the block left? No child is alive then, and none can be spawned."""
-        return self._state is State.CLOSED
+        return self._state is CLOSED
 
     def statistics(self) -> GroupStatistics:
         """Return a snapshot of the counters."""
@@ -141,9 +141,7 @@ class TaskGroup(GroupCore, Cancelable):
                 future = Owned(future, owned)
             if self._places is not None and not daemon:
                 future = child.held = Held(future, self._places)
-            task = executor.spawn(
-                future, name=name, grace=self._grace if isinstance(grace, Unset) else grace
-            )
+            task = executor.spawn(future, name, self._grace if isinstance(grace, Unset) else grace)
         except (TypeError, ValueError, UsageError):
             future.drop()
             raise
@@ -151,7 +149,7 @@ class TaskGroup(GroupCore, Cancelable):
         self._tally.add(child, task)
         if hooks.group_spawned is not None:
             hooks.group_spawned(self, task)
-        task.on_end(partial(self.child_ended, child))
+        task.on_end(child)
         told = self._told or (self._exit if daemon else None)
         if told is not None and not task.done():
             self.cancel_at_birth(task, told, drain=bool(owned))
@@ -159,7 +157,7 @@ class TaskGroup(GroupCore, Cancelable):
 
     def _usable(self, what: str) -> Executor:
         executor = self._executor
-        if executor is None or self._state is State.CLOSED:
+        if executor is None or self._state is CLOSED:
             state = "has been left" if executor is not None else "was not entered yet"
             raise UsageError(
                 f"{what} needs an open group, but the block of {self.name!r} {state}; call it "
@@ -225,12 +223,12 @@ class TaskGroup(GroupCore, Cancelable):
     # -- the block --------------------------------------------------------------------------------
 
     async def __aenter__(self) -> TaskGroup:
-        if self._state is not State.NEW:
+        if self._state is not NEW:
             raise UsageError(
                 f"group {self.name!r} was entered already; call task_group() for each block"
             )
         self._block, self._executor = begin_block(self)
-        self._state = State.OPEN
+        self._state = OPEN
         if hooks.group_opened is not None:
             hooks.group_opened(self)
         return self
@@ -250,7 +248,7 @@ class TaskGroup(GroupCore, Cancelable):
         going = exc if self.body_ended(exc) else None
         try:
             try:
-                stray = await block.settle()
+                stray = await block.settle() if block.settles else None
                 if stray is not None:
                     going = going or stray
                     self.surrounded(self._request_of(stray))

@@ -9,15 +9,15 @@ import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import CoroutineType, TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.into import as_future
-from rescind._core.outcome import Completed, Error, Outcome
+from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.poll import Future, take
 from rescind.tasks.places import Held
-from rescind.tasks.supervisor import Supervised, Supervisor, keep_running, run_once
+from rescind.tasks.supervisor import Supervisor, keep_running, run_once
 
 if TYPE_CHECKING:
     from rescind._core.task import Task
@@ -55,8 +55,8 @@ class GroupStatistics:
     restarts: int
 
 
-class GroupChild(Supervised):
-    """One child, as its group knows it.
+class GroupChild:
+    """One child, as its group knows it; called with its outcome when it has ended.
 
     Attributes:
         daemon: is it canceled when only daemons are left?
@@ -83,6 +83,9 @@ class GroupChild(Supervised):
         if held is not None:
             held.end()
 
+    def __call__(self, outcome: Outcome[Any]) -> None:
+        self._group.child_ended(self, outcome)
+
     # -- Supervised -------------------------------------------------------------------------------
 
     def label(self) -> str:
@@ -106,8 +109,9 @@ def future_for(
     fut: Awaitable[T] | Callable[[], Awaitable[T]], child: GroupChild, supervisor: Supervisor | None
 ) -> Future[T]:
     """Return the future of a child: for a function, one that calls it when it is polled."""
-    if inspect.isawaitable(fut) or not callable(fut):
-        return as_future(fut)
+    known = isinstance(fut, (CoroutineType, Future))  # most are, and need not be asked
+    if known or inspect.isawaitable(fut) or not callable(fut):
+        return as_future(cast("Awaitable[T]", fut))
     if supervisor is None:
         return take(CoroutineFuture(run_once(fut)), "spawned")
     return take(CoroutineFuture(keep_running(fut, child, supervisor)), "spawned")
@@ -120,7 +124,19 @@ class Tally:
         keep: of how many children that have ended the outcome is kept; None: of all.
     """
 
-    __slots__ = ("_keep", "_kept", "_order", "alive", "counts", "daemons")
+    __slots__ = (
+        "_keep",
+        "_kept",
+        "_order",
+        "_tracebacks",
+        "alive",
+        "canceled",
+        "completed",
+        "daemons",
+        "dropped",
+        "failed",
+        "spawned",
+    )
 
     def __init__(self, keep: int | None) -> None:
         self._keep = keep
@@ -128,9 +144,15 @@ class Tally:
         self.alive: dict[int, GroupChild] = {}
         # How many of them are daemons.
         self.daemons = 0
-        self.counts = {"spawned": 0, "completed": 0, "failed": 0, "canceled": 0, "dropped": 0}
-        # Those that have ended, by the task's id; each with its traceback as it was at the end.
-        self._kept: dict[int, tuple[Task[Any], TracebackType | None]] = {}
+        # As in `GroupStatistics`.
+        self.spawned = 0
+        self.completed = 0
+        self.failed = 0
+        self.canceled = 0
+        self.dropped = 0
+        # Those that have ended, by the id; of those that failed the traceback as it was then.
+        self._kept: dict[int, Task[Any]] = {}
+        self._tracebacks: dict[int, TracebackType | None] = {}
         # Their ids in the order of their ends, if not all are kept.
         self._order: deque[int] = deque()
 
@@ -138,38 +160,41 @@ class Tally:
         """Count a new child."""
         self.alive[task.id] = child
         self.daemons += child.daemon
-        self.counts["spawned"] += 1
+        self.spawned += 1
 
     def end(self, child: GroupChild, task: Task[Any], outcome: Outcome[Any]) -> None:
         """Count the end of a child."""
-        del self.alive[task.id]
+        number = task.id
+        del self.alive[number]
         self.daemons -= child.daemon
-        counts = self.counts
         if isinstance(outcome, Completed):
-            counts["completed"] += 1
-        elif isinstance(outcome, Error):
-            counts["failed"] += 1
+            self.completed += 1
+        elif isinstance(outcome, Canceled):
+            self.canceled += 1
+            self.dropped += outcome.dropped
         else:
-            counts["canceled"] += 1
-            counts["dropped"] += outcome.dropped
+            self.failed += 1
+            if self._keep != 0:
+                self._tracebacks[number] = outcome.exception.__traceback__
         if self._keep == 0:
             return
-        traceback = outcome.exception.__traceback__ if isinstance(outcome, Error) else None
-        self._kept[task.id] = (task, traceback)
+        self._kept[number] = task
         if self._keep is not None:
-            self._order.append(task.id)
+            self._order.append(number)
             if len(self._order) > self._keep:
-                del self._kept[self._order.popleft()]
+                first = self._order.popleft()
+                del self._kept[first]
+                self._tracebacks.pop(first, None)
 
     def tasks(self) -> tuple[Task[Any], ...]:
         """Return those alive, in the order of spawning."""
-        return tuple(child.task for child in self.alive.values() if child.task is not None)
+        return tuple([child.task for child in self.alive.values() if child.task is not None])
 
     def outcomes(self) -> tuple[Outcome[Any], ...]:
         """Return the outcomes that are kept, in the order of spawning."""
         found: list[Outcome[Any]] = []
         for number in sorted(self._kept):
-            outcome = self._kept[number][0].outcome()
+            outcome = self._kept[number].outcome()
             assert outcome is not None  # it has ended
             found.append(outcome)
         return tuple(found)
@@ -178,10 +203,14 @@ class Tally:
         """Return a snapshot."""
         return GroupStatistics(
             alive=len(self.alive),
-            waiting=sum(child.waits for child in self.alive.values()),
+            waiting=len([child for child in self.alive.values() if child.waits]),
             daemons=self.daemons,
+            spawned=self.spawned,
+            completed=self.completed,
+            failed=self.failed,
+            canceled=self.canceled,
+            dropped=self.dropped,
             restarts=restarts,
-            **self.counts,
         )
 
     def restore_tracebacks(self) -> None:
@@ -190,6 +219,7 @@ class Tally:
         The frame of a joiner in the block refers to the group, and the group to the error: with
         the traceback that would be a circle.
         """
-        for task, traceback in self._kept.values():
-            if isinstance(task.ended, Error):
-                task.ended.exception.__traceback__ = traceback
+        for number, traceback in self._tracebacks.items():
+            outcome = self._kept[number].ended
+            assert isinstance(outcome, Error)
+            outcome.exception.__traceback__ = traceback

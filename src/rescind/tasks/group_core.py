@@ -21,16 +21,16 @@ from rescind._core.grace import UNSET, Grace, Unset, checked_grace
 from rescind._core.hooks import hooks
 from rescind._core.outcome import Canceled, Error, Outcome
 from rescind._core.poll import Waker
-from rescind._core.reason import CancelKind, CancelReason, CancelRequest
+from rescind._core.reason import CancelKind, CancelReason, CancelRequest, new_request
 from rescind._core.task import Task
 from rescind._core.waitlist import WaitList
-from rescind.tasks.block import Block, Parent
+from rescind.tasks.block import Block, Parent, sooner
 from rescind.tasks.group_children import GroupChild, Tally
 from rescind.tasks.places import Places, checked_limit
 from rescind.tasks.policy import GroupPolicy, Policy, Supervise, policy_of
 from rescind.tasks.supervisor import Supervisor
 
-__all__ = ["INTERRUPTS", "GroupCore", "State"]
+__all__ = ["CLOSED", "ENDING", "INTERRUPTS", "NEW", "OPEN", "GroupCore", "State"]
 
 #: What ends the program, and is raised by itself instead of in a group.
 INTERRUPTS: Final = (KeyboardInterrupt, SystemExit)
@@ -46,6 +46,13 @@ class State(enum.Enum):
     OPEN = "open"
     ENDING = "waiting for its children"
     CLOSED = "closed"
+
+
+# Before Python 3.12 to look a member up in its class is a call of a method of the metaclass.
+NEW: Final = State.NEW
+OPEN: Final = State.OPEN
+ENDING: Final = State.ENDING
+CLOSED: Final = State.CLOSED
 
 
 class GroupCore(Parent):
@@ -97,7 +104,7 @@ class GroupCore(Parent):
         self._places = None if limit is None else Places(limit)
         self._supervisor = Supervisor(self.policy) if isinstance(self.policy, Supervise) else None
         self._tally = Tally(_checked_keep(keep))
-        self._state = State.NEW
+        self._state: State = NEW
         # The code in the block, and what its children run on; None before it is entered.
         self._block: Block | None = None
         self._executor: Executor | None = None
@@ -139,41 +146,45 @@ class GroupCore(Parent):
 
     def _cancel(self, reason: CancelReason, told: CancelReason, grace: Grace = UNSET) -> None:
         """Ask every child, and the block; mark all before anything is delivered (G2)."""
-        if self._state is State.CLOSED:
+        if self._state is CLOSED:
             return
         if self._reason is None:
             self._reason, self._told = reason, told
             if hooks.group_canceled is not None:
                 hooks.group_canceled(self, reason)
-        for task in self._tally.tasks():
-            self._ask(task, told, grace)
-        if self._state is State.OPEN and self._block is not None:
+        self._ask_all(told, grace)
+        if self._state is OPEN and self._block is not None:
             self._block.cancel(CancelRequest(reason))
 
-    def _ask(
-        self,
-        task: Task[Any],
-        reason: CancelReason,
-        grace: Grace = UNSET,
-        grace_at: float | None = None,
+    def _ask_all(
+        self, reason: CancelReason, grace: Grace = UNSET, grace_at: float | None = None
     ) -> None:
-        """Ask one child; its grace ends no later than that of anything around the block (G2)."""
+        """Ask the children; their grace ends no later than that of anything around (G2)."""
+        tasks = self._tally.tasks()
+        if tasks:
+            around = self._around(grace_at)
+            for task in tasks:
+                self._ask(task, reason, grace, around)
+
+    def _ask(
+        self, task: Task[Any], reason: CancelReason, grace: Grace, around: float | None
+    ) -> None:
         seconds = grace
         if isinstance(seconds, Unset):
             seconds = task.effective_grace if task.request is None else None
-        at = None if seconds is None else _now(task) + seconds
-        request = CancelRequest(reason, grace_at=at)
-        request.shorten(grace_at)
-        if self._block is not None:
-            request.shorten(self._block.grace_at())
-        task.ask(request)
+        at = None if seconds is None else task.executor.now() + seconds
+        task.ask(new_request(reason, sooner(at, around), None, True))
+
+    def _around(self, grace_at: float | None) -> float | None:
+        """Return the earlier of ``grace_at`` and the grace of anything around the block."""
+        return grace_at if self._block is None else sooner(grace_at, self._block.grace_at())
 
     def surrounded(self, request: CancelRequest) -> None:
         if not self._causes:
             self._failed_first = bool(self._errors) and self._base is None
         new: list[CancelReason] = []
         for reason in reversed(request.reasons):
-            if any(id(link) in self._causes for link in reason.chain()):
+            if self._causes and self._follows(reason):
                 break
             new.append(reason)
         for reason in reversed(new):
@@ -184,8 +195,11 @@ class GroupCore(Parent):
                 self._reason = self._told = told
                 if hooks.group_canceled is not None:
                     hooks.group_canceled(self, told)
-            for task in self._tally.tasks():
-                self._ask(task, told, UNSET, request.grace_at)
+            self._ask_all(told, UNSET, request.grace_at)
+
+    def _follows(self, reason: CancelReason) -> bool:
+        """Does it follow from one that was passed on already?"""
+        return any(id(link) in self._causes for link in reason.chain())
 
     def orphaned(self) -> None:
         if self._block is not None:
@@ -200,9 +214,12 @@ class GroupCore(Parent):
     def cancel_at_birth(self, task: Task[Any], told: CancelReason, *, drain: bool) -> None:
         """Cancel a child that came too late; ``drain``: it has resources that may await."""
         late = CancelReason(
-            told.kind, f"spawned after group {self.name!r} was canceled", at=_now(task), cause=told
+            told.kind,
+            f"spawned after group {self.name!r} was canceled",
+            at=task.executor.now(),
+            cause=told,
         )
-        self._ask(task, late)
+        self._ask(task, late, UNSET, self._around(None))
         if not drain and task.request is not None:
             task.drop_now(task.request)
 
@@ -240,7 +257,7 @@ class GroupCore(Parent):
         """Keep an error of a child to be raised; or log it, if nobody is going to raise it."""
         if id(error) in self._errors:
             return
-        if self.policy.raises and self._state is not State.CLOSED:
+        if self.policy.raises and self._state is not CLOSED:
             self._errors[id(error)] = error
         else:
             _log.error("%r of group %r failed", task, self.name, exc_info=error)
@@ -270,7 +287,7 @@ class GroupCore(Parent):
         """Sort what came out of the body; return True if it goes on outwards in any case (G5)."""
         block = self._block
         assert block is not None
-        self._state = State.ENDING
+        self._state = ENDING
         block.leave()
         goes_on = False
         own = None if exc is None else block.sort(exc)
@@ -309,7 +326,7 @@ class GroupCore(Parent):
 
     def _settle(self) -> None:
         """See whether only daemons are left (G6), or nobody."""
-        if self._state is not State.ENDING:
+        if self._state is not ENDING:
             return
         tally = self._tally
         if not tally.alive:
@@ -320,8 +337,7 @@ class GroupCore(Parent):
             now = None if self._executor is None else self._executor.now()
             words = f"only daemons are left in group {self.name!r}"
             self._exit = CancelReason(CancelKind.GROUP_EXIT, words, at=now)
-            for task in tally.tasks():
-                self._ask(task, self._exit)
+            self._ask_all(self._exit)
 
     def drop_children(self, exc: BaseException | None) -> None:
         """Drop every child: the parent is being dropped, and nothing can be awaited (G1).
@@ -332,7 +348,7 @@ class GroupCore(Parent):
         """
         block = self._block
         assert block is not None
-        self._state = State.ENDING
+        self._state = ENDING
         block.leave()
         reason = CancelReason(CancelKind.PARENT, f"the parent of group {self.name!r} was dropped")
         if self._reason is None:
@@ -350,7 +366,7 @@ class GroupCore(Parent):
         cancellation, rest = split_cancellation(exc)
         if cancellation is not None:
             errors += cancellation.also  # nobody else will be given them
-        if errors and isinstance(rest, Exception) and all(error is not rest for error in errors):
+        if errors and isinstance(rest, Exception) and id(rest) not in map(id, errors):
             errors.append(rest)
         try:
             raise_all(errors)
@@ -359,7 +375,7 @@ class GroupCore(Parent):
 
     def close(self) -> None:
         """Note that the block is left; let go of what would keep frames alive."""
-        self._state = State.CLOSED
+        self._state = CLOSED
         if hooks.group_closed is not None:
             hooks.group_closed(self)
         self._waker = None
@@ -384,10 +400,6 @@ class GroupCore(Parent):
         """Return the errors, and keep them no more."""
         errors, self._errors = list(self._errors.values()), {}
         return errors
-
-
-def _now(task: Task[Any]) -> float:
-    return task.executor.now()
 
 
 def _words(exc: BaseException | None) -> str:

@@ -17,7 +17,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from random import Random
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from rescind._core.frames import strip
 from rescind.tasks.policy import Supervise
@@ -30,26 +30,24 @@ T = TypeVar("T")
 _log = logging.getLogger("rescind")
 
 
-class Supervised:
+class Supervised(Protocol):
     """What a supervisor needs of a child's group."""
-
-    __slots__ = ()
 
     def label(self) -> str:
         """Return how the child is called in messages."""
-        raise NotImplementedError
+        ...
 
     def asked(self) -> bool:
         """Was the child asked to cancel, alone or with its group (V2)?"""
-        raise NotImplementedError
+        ...
 
     def now(self) -> float:
         """Return the host's time."""
-        raise NotImplementedError
+        ...
 
     def give_up(self, why: str, errors: list[BaseException]) -> None:
         """Fail the group with these errors, the oldest first."""
-        raise NotImplementedError
+        ...
 
 
 class Supervisor:
