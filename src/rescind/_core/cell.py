@@ -209,6 +209,9 @@ class Cell(Waker, Generic[T]):
         if executor is not None and get_ident() != executor.thread:
             executor.post(self.wake)
             return
+        self.wake_here()
+
+    def wake_here(self) -> None:
         entry = _ON_WAKE[self._phase]
         self._phase = entry & _NEXT
         if entry >> _SHIFT == _ENQUEUE:
@@ -371,15 +374,9 @@ class Cell(Waker, Generic[T]):
         """Drop the future that ``exc`` passed through: whatever is in it is not polled again."""
         future, context = self.future, self.context
         assert future is not None and context is not None
-        name = self.name or repr(future)
+        name, cx, task_id = self.name or repr(future), self.cx, self._task_id()
         failures, _ = context.run(
-            drop_overdue,
-            future,
-            self.cx.executor,
-            name,
-            _INTERRUPTED,
-            overran=False,
-            task_id=self._task_id(),
+            drop_overdue, future, cx.executor, name, _INTERRUPTED, overran=False, task_id=task_id
         )
         for failure in failures:
             attach(exc, failure, "while it was dropped")

@@ -31,7 +31,7 @@ cdef class CoroutineFuture(ScopeStack):
 
     @cython.locals(value=object, outer=object, previous=object, executor=Engine, swap=object)
     cdef _step(self, Context cx)
-    @cython.locals(executor=Engine, keeper=Engine, leaf=Future, absorbed=bint, identity=object)
+    @cython.locals(executor=Engine, keeper=Engine, leaf=Future, absorbed=bint, known=bint, identity=object)
     cdef _drive(self, Context cx)
     cdef tuple _settle(self, outcome)
     cpdef _due(self, leaf)

@@ -42,7 +42,7 @@ from .ending import ended_by, raise_all
 from .errors import Cancellation, UsageError
 from .frames import name_of, strip
 from .outcome import Canceled, Completed, Error, Outcome, attach, completed
-from .poll import PENDING, Context, Future, Pending, adopted, check_new, never_again
+from .poll import PENDING, Context, Future, Pending, adopted, check_new, natives, never_again
 from .reason import CancelKind, CancelReason, CancelRequest
 from .scope import ScopeStack
 from .watched import Watched
@@ -92,17 +92,10 @@ class CoroutineFuture(ScopeStack, Generic[T]):
     _native = True
 
     def __init__(self, coro: Coroutine[Any, Any, T]) -> None:
-        self._taken = False
-        self.outer = None
-        self.cx = None
-        self.request = None
+        self._taken = self.unwinding = self.attention = False
+        self.outer = self.cx = self.request = self.waker = self.company = self.aside = None
         self.scopes = ()
         self.floor = 0
-        self.unwinding = False
-        self.attention = False
-        self.waker = None
-        self.company = None
-        self.aside = None
         # The coroutine; kept after its end, when it holds no frame, for its name.
         self._coro = coro
         # What it awaits; None while it runs, before it starts and after it ends.
@@ -223,12 +216,13 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         if self._state != _PARKED:
             self._start(cx)
         self._state = _RUNNING
-        outer = local.region  #: compiled: outer = get_region()
+        executor = cx.executor
+        seat = local.seat if executor is None else executor.seat or local.seat  #: compiled: pass
+        outer = seat.region  #: compiled: outer = get_region()
         self.outer = outer
         self.cx = cx
         self.waker = cx.waker
-        local.region = self  #: compiled: set_region(self)
-        executor = cx.executor
+        seat.region = self  #: compiled: set_region(self)
         swap = self._swap
         previous: Any = None
         if swap is not None and executor is not None:
@@ -246,7 +240,7 @@ class CoroutineFuture(ScopeStack, Generic[T]):
             finally:
                 if swap is not None:
                     swap(previous)
-                local.region = outer  #: compiled: set_region(outer)
+                seat.region = outer  #: compiled: set_region(outer)
                 self.outer = None
                 self.cx = None
                 if self._state == _RUNNING:
@@ -331,7 +325,8 @@ class CoroutineFuture(ScopeStack, Generic[T]):
                 return _RAISED
             value = None
             try:
-                self._leaf = leaf = self._adopt(yielded, cx)
+                known = type(yielded) in natives  #: compiled: known = False
+                self._leaf = leaf = yielded if known else self._adopt(yielded, cx)
                 self._fresh, yielded = True, None  # its finalizer may run code: not at the send
             except (TypeError, UsageError) as exc:
                 leaf, error, yielded = None, exc, None
@@ -373,6 +368,8 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         if isinstance(yielded, Future):
             leaf = cast("Future[object]", yielded)  #: compiled: leaf = yielded
             own = leaf._native  #: compiled: own = native(leaf)
+            if own:
+                natives.add(type(leaf))  #: compiled: pass
             return leaf if own else Watched(leaf)
         return adopted(self, yielded, cx.executor)
 

@@ -11,7 +11,9 @@ cdef class Engine:
     cdef public unsigned long long rounds
     cdef public bint keeps
     cdef public object identity
+    cdef object seat
     cdef object _outside
+    cdef object _put
     cdef object _swap
 
     cpdef assume(self, identity)

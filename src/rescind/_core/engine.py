@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .current import Seat
     from .hostport import Host, Swap
     from .outcome import Outcome
     from .poll import Waker
@@ -30,7 +31,24 @@ class Engine:
         rounds: how often those who yielded were woken: the host had its turn in between (E2).
         keeps: does an identity stay until another one is needed? In a turn it does (E7).
         identity: which one is current at the host for a coroutine of this turn; None: none yet.
+        seat: in a turn, the seat of its thread; None else.
     """
+
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_outside",
+        "_put",
+        "_swap",
+        "budget",
+        "current",
+        "host",
+        "identity",
+        "keeps",
+        "rounds",
+        "seat",
+        "thread",
+    )
 
     def __init__(self, host: Host, budget: int) -> None:
         self.host = host
@@ -40,7 +58,10 @@ class Engine:
         self.rounds = 0
         self.keeps = False
         self.identity: Any = None
+        self.seat: Seat | None = None
         self._swap: Swap | None = host.swap
+        # As that, where nobody asks for what was current before.
+        self._put: Swap | None = getattr(host.swap, "put", host.swap)
         # What was current at the host before the turn's first identity.
         self._outside: Any = None
 
@@ -48,9 +69,12 @@ class Engine:
         """Make an identity the current one, until another one is needed or the turn ends (E7)."""
         swap = self._swap
         assert swap is not None  # or nothing has an identity
-        before = swap(identity)  #: compiled: before = swapped(swap, identity)
         if self.identity is None:
-            self._outside = before
+            self._outside = swap(identity)  #: compiled: self._outside = swapped(swap, identity)
+        else:
+            put = self._put
+            assert put is not None
+            put(identity)  #: compiled: swapped(swap, identity)
         self.identity = identity
 
     def resign(self) -> None:

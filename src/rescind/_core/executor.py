@@ -94,8 +94,7 @@ class Executor(Engine):
         # Returns what it belongs to, without keeping it: a Runtime, for `current_runtime`.
         self._owner: Callable[[], Any] | None = None
         self.resources = Resources()  # ended after the last task: threads, processes (R24)
-        # Work outside, in threads and processes, that will post when it ends: until then there is
-        # no deadlock, and a virtual clock does not jump.
+        # Work in threads and processes that will post its end: till then no clock may jump.
         self.outside = 0
         # Cleanups that overran their grace, in order; before the shutdown, the latest alone.
         self.overruns: list[Overrun] = []
@@ -257,6 +256,7 @@ class Executor(Engine):
         self._turning = True
         local.executor = self  #: compiled: set_executor(self)
         self.thread = get_ident()  # a loop that nobody runs may be run by another thread next
+        self.seat = local.seat  #: compiled: pass
         counts = self._counts
         counts.turns += 1
         ready = self._ready
@@ -283,7 +283,7 @@ class Executor(Engine):
             self.resign()
             if vigil is not None and (monotonic() - began > vigil.slow or vigil.wants):
                 vigil.turned(self, monotonic() - began, steps)
-            self.current = None
+            self.current = self.seat = None
             self._turning = False
             local.executor = outer  #: compiled: set_executor(outer)
             self._arm()
@@ -321,7 +321,7 @@ class Executor(Engine):
         self.rounds += 1
         deferred, self._deferred = self._deferred, []
         for waker in deferred:
-            waker.wake()  #: compiled: wake_up(waker)
+            waker.wake_here()  #: compiled: wake_up(waker)
 
     def drain(self) -> None:
         """Do what other threads asked for."""

@@ -79,6 +79,10 @@ class Waker:
         """Mark the owner runnable; a no-op if it already is, and after it has ended."""
         raise NotImplementedError
 
+    def wake_here(self) -> None:
+        """Mark the owner runnable; its executor's thread is the one that calls."""
+        self.wake()
+
 
 class NoopWaker(Waker):
     """A waker that wakes nobody, for polls whose answer is wanted now or never."""
@@ -188,8 +192,14 @@ class Future(Generic[T_co]):
         return ()
 
     def __await__(self) -> Generator[Any, Any, T_co]:
-        take(self, "awaited")
-        if local.region is not None:  #: compiled: if has_region():
+        taken: Any = self
+        try:
+            if taken._taken:  #: compiled: if True:
+                take(self, "awaited")
+            taken._taken = True  #: compiled: pass
+        except AttributeError:
+            pass  # as in `take`, which this is without a call
+        if local.seat.region is not None:  #: compiled: if has_region():
             return park(self)  #: compiled: return parked_on(self)
         if foreign.drive is not None:
             return foreign.drive(self)
@@ -264,6 +274,10 @@ def never_again(future: Future[Any], *, running: bool) -> NoReturn:
     if running:
         polled_inside(future)
     polled_after_end(future)
+
+
+#: Types of rescind's own futures that a coroutine has awaited: their leaves need no other look.
+natives: Final[set[type[Any]]] = set()
 
 
 def adopted(driver: Future[Any], yielded: object, executor: Executor | None) -> Future[Any]:

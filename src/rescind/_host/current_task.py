@@ -106,11 +106,13 @@ def swap_for(
 class Exchange:
     """Does what ``_leave_task`` and ``_enter_task`` of CPython 3.11 do, one after the other."""
 
-    __slots__ = ("_current", "_loop")
+    __slots__ = ("_current", "_loop", "put")
 
     def __init__(self, current: dict[Any, Any], loop: asyncio.AbstractEventLoop) -> None:
         self._current = current
         self._loop = loop
+        #: Makes an identity current, where something is.
+        self.put: Swap = partial(current.__setitem__, loop)
 
     def __call__(self, identity: Any) -> Any:
         previous = self._current.pop(self._loop, None)

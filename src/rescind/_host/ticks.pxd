@@ -19,5 +19,5 @@ cdef class Tick(Future):
     cpdef poll(self, Context cx)
 
 
-@cython.locals(driver=CoroutineFuture)
+@cython.locals(driver=CoroutineFuture, attention=cython.bint)
 cdef bint _is_canceled(region, Tick leaf) except -1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import local
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker, polled_after_end
@@ -55,7 +53,9 @@ class Tick(Future[None]):
             return PENDING
         if self._given:
             polled_after_end(self)
-        if _is_canceled(local.region, self):  #: compiled: if _is_canceled(get_region(), self):
+        seat = local.seat if executor is None else executor.seat or local.seat  #: compiled: pass
+        region = seat.region  #: compiled: region = get_region()
+        if _is_canceled(region, self):
             return PENDING  # there is no value to lose, so a cancellation need not wait
         self._given = True
         return None
@@ -68,9 +68,10 @@ def _is_canceled(region: Region | None, leaf: Tick) -> bool:
     """Would a cancellation, ours or asyncio's, be delivered at once if ``leaf`` were pending?"""
     if not isinstance(region, CoroutineFuture):
         return isinstance(region, Foreseen)
-    driver = cast("CoroutineFuture[object]", region)  #: compiled: driver = region
-    identity = driver.identity  #: compiled: identity = driver._identity
+    #: compiled: driver = region
+    identity = region._identity  #: compiled: identity = driver._identity
     if isinstance(identity, Identity) and identity._must_cancel:
         return True
-    concerned = driver.attention or driver.outer is not None
-    return concerned and pending_request(leaf) is not None
+    attention = region.attention  #: compiled: attention = driver.attention
+    outer = region.outer  #: compiled: outer = driver.outer
+    return (attention or outer is not None) and pending_request(leaf) is not None
