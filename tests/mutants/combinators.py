@@ -152,7 +152,7 @@ MUTANTS = (
         "what the children had reached when the parent was canceled is lost",
         "R7, P47",
         "combinators/parallel.py",
-        "return self._despite() or Canceled(request.reason, self._failures())",
+        "return self._despite() or canceled(request.reason, self._failures())",
         "return Canceled(request.reason, self._failures())",
         ("P47", "P48"),
     ),
@@ -161,7 +161,7 @@ MUTANTS = (
         "what children raised while the parent was canceled is lost",
         "R15, P6",
         "combinators/parallel.py",
-        "return self._despite() or Canceled(request.reason, self._failures())",
+        "return self._despite() or canceled(request.reason, self._failures())",
         "return self._despite() or Canceled(request.reason)",
         (
             "explorations/test_deadlines.py::test_what_fails_in_the_cleanup_is_with_the_timeout[deadline]",

@@ -14,6 +14,7 @@ cdef Hooks hooks
 cdef int[15] _ON_WAKE
 cdef int[15] _ON_START
 cdef int[15] _ON_PENDING
+cdef int[15] _ON_END
 cdef int _NEXT
 cdef int _SHIFT
 cdef int _NOTHING

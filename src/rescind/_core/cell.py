@@ -52,6 +52,7 @@ _PHASES: Final = tuple(Phase)
 _ON_WAKE: Final = row(Event.WAKE)
 _ON_START: Final = row(Event.START)
 _ON_PENDING: Final = row(Event.PENDING)
+_ON_END: Final = row(Event.END)
 _ON: Final = tuple(row(event) for event in Event)
 _CANCELING: Final = tuple(
     Phase.CANCELING <= phase <= Phase.CLEANING_READY or phase is Phase.DROPPING for phase in Phase
@@ -209,7 +210,7 @@ class Cell(Waker, Generic[T]):
         if executor is not None and get_ident() != executor.thread:
             executor.post(self.wake)
             return
-        self.wake_here()
+        self.wake_here()  #: compiled: Cell.wake_here(self)
 
     def wake_here(self) -> None:
         entry = _ON_WAKE[self._phase]
@@ -398,7 +399,9 @@ class Cell(Waker, Generic[T]):
 
     def _finish(self, outcome: Outcome[T]) -> None:
         """Become DONE, let go of everything (L3), tell those who wait."""
-        self._apply(Event.END)
+        if _ON_END[self._phase] < 0:
+            self._apply(Event.END)  # raises
+        self._phase = _DONE
         self.ended = outcome
         if hooks.ended is not None:
             hooks.ended(self, outcome)

@@ -398,7 +398,9 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         if host is not None:
             host.retire(self._identity)
         self._swap = None
-        self.close_scopes()
+        self.waker = None
+        if self.company is not None:
+            self.close_scopes()
 
     def _close(self, errors: list[BaseException]) -> None:
         """Close the coroutine under its identity; append what it raises."""

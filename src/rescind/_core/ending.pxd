@@ -1,4 +1,4 @@
-from rescind._core.outcome cimport Canceled, Error, also_of
+from rescind._core.outcome cimport Canceled, Error, also_of, canceled
 
 
 cpdef ended_by(exc, request)

@@ -12,7 +12,7 @@ from asyncio import CancelledError
 from typing import Any, cast
 
 from .errors import Cancellation
-from .outcome import Canceled, Error, Outcome, also_of
+from .outcome import Canceled, Error, Outcome, also_of, canceled
 from .reason import CancelKind, CancelReason, CancelRequest
 
 __all__ = ["closing", "ended_by", "raise_all", "split_cancellation"]
@@ -63,7 +63,7 @@ def ended_by(exc: BaseException, request: CancelRequest | None) -> Outcome[Any]:
     ``Canceled.also`` (R15); one raised after the cancellation was absorbed is an `Error`.
     """
     if type(exc) is Cancellation:  # as most are: the rest is looked for in groups only
-        return Canceled(exc.reason if request is None else request.reason, exc.also)
+        return canceled(exc.reason if request is None else request.reason, exc.also)
     cancellation, rest = split_cancellation(exc)
     if cancellation is not None:
         also = cancellation.also if rest is None else (*cancellation.also, rest)

@@ -85,7 +85,7 @@ class Executor(Engine):
         super().__init__(host, budget)
         self.grace = grace
         self.name = name
-        self._clock = host.now
+        self._clock: Callable[[], float] = getattr(host, "clock", host.now)
         self.tasks: dict[int, Task[Any]] = {}
         self.abandoned: list[Abandoned] = []
         self.closed: CancelReason | None = None  # why; None while tasks may be spawned (E6)
@@ -94,8 +94,7 @@ class Executor(Engine):
         # Returns what it belongs to, without keeping it: a Runtime, for `current_runtime`.
         self._owner: Callable[[], Any] | None = None
         self.resources = Resources()  # ended after the last task: threads, processes (R24)
-        # Work in threads and processes that will post its end: till then no clock may jump.
-        self.outside = 0
+        self.outside = 0  # in threads and processes, what will post its end: no clock may jump
         # Cleanups that overran their grace, in order; before the shutdown, the latest alone.
         self.overruns: list[Overrun] = []
         # A shutdown that is under way is told of tasks that end, or are a part of a cleanup.
@@ -195,7 +194,8 @@ class Executor(Engine):
         With ``cleanup`` it is a part of the cleanup that is under way, which a shutdown admits: it
         has until the end of the shutdown's grace. To be used on the executor's thread alone.
         """
-        task = new_task(future, self, name, context, checked_grace(grace))
+        grace = grace if grace is UNSET else checked_grace(grace)
+        task = new_task(future, self, name, context, grace)
         if get_ident() == self.thread and not self.stopped:
             self.admit(task, cleanup)
             return task

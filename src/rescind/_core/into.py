@@ -26,9 +26,11 @@ async def _await(awaitable: Awaitable[T]) -> T:
     return await awaitable
 
 
-def _driven(coro: Any) -> CoroutineFuture[Any]:
+def _driven(coro: Any) -> Future[Any]:
     check_new(coro)
-    return CoroutineFuture(coro)
+    driver: CoroutineFuture[Any] = CoroutineFuture(coro)
+    driver._taken = True
+    return driver
 
 
 def as_future(awaitable: Awaitable[T]) -> Future[T]:
@@ -53,10 +55,10 @@ def as_future(awaitable: Awaitable[T]) -> Future[T]:
     Source: Rust's ``IntoFuture``; ``asyncio.ensure_future``.
     """
     #: compiled: if is_new(awaitable): return driving(awaitable)
+    if isinstance(awaitable, CoroutineType):  # what `inspect.iscoroutine` looks at
+        return _driven(awaitable)
     if isinstance(awaitable, Future):
         return take(awaitable, "used here")
-    if isinstance(awaitable, CoroutineType):  # what `inspect.iscoroutine` looks at
-        return take(_driven(awaitable), "used here")
     if isinstance(awaitable, IntoFuture):
         return take(awaitable.into_future(), "used here")
     adapted = foreign.adapt(awaitable)

@@ -21,4 +21,12 @@ cdef inline Completed completed(value):
     return outcome
 
 
+cdef inline Canceled canceled(reason, tuple also):
+    """Make one without a call through Python."""
+    cdef Canceled outcome = Canceled.__new__(Canceled)
+    outcome.reason = reason
+    outcome.also = also
+    return outcome
+
+
 cpdef also_of(exc)

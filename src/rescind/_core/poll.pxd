@@ -1,5 +1,6 @@
 from rescind._core._native cimport has_region, is_new, parked_on
 from rescind._core.engine cimport Engine
+from rescind._core.outcome cimport canceled
 
 
 cdef class Waker:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, TypeA
 
 from .current import foreign, local
 from .errors import PolledAfterCompletion, UsageError
-from .outcome import Canceled, Outcome
+from .outcome import Outcome, canceled
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -179,7 +179,7 @@ class Future(Generic[T_co]):
         ended first: its value is then delivered, and the cancellation arrives later (R7).
         """
         self.drop()
-        return Canceled(request.reason)
+        return canceled(request.reason, ())
 
     def drop(self) -> None:
         """Release what the future holds, at once; called once, also if it was never polled."""
@@ -193,11 +193,11 @@ class Future(Generic[T_co]):
 
     def __await__(self) -> Generator[Any, Any, T_co]:
         taken: Any = self
-        try:
+        try:  #: compiled: if True:
             if taken._taken:  #: compiled: if True:
                 take(self, "awaited")
             taken._taken = True  #: compiled: pass
-        except AttributeError:
+        except AttributeError:  #: compiled: if False:
             pass  # as in `take`, which this is without a call
         if local.seat.region is not None:  #: compiled: if has_region():
             return park(self)  #: compiled: return parked_on(self)

@@ -17,6 +17,18 @@ cdef class CancelReason:
     cdef readonly CancelReason cause
 
 
+cdef inline CancelReason new_reason(kind, message, by, where, at, CancelReason cause):
+    """Make one without a call through Python."""
+    cdef CancelReason reason = CancelReason.__new__(CancelReason)
+    reason.kind = kind
+    reason.message = message
+    reason.by = by
+    reason.where = where
+    reason.at = at
+    reason.cause = cause
+    return reason
+
+
 cdef inline int unlink(CancelReason first) except -1:
     """Free a chain link by link: to free each in the course of the one before needs a stack."""
     cdef CancelReason link = first.cause, after

@@ -25,12 +25,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .cell import Cell
+from .current import local
 from .errors import TaskCanceled, UsageError
 from .grace import UNSET, Grace, Unset, checked_grace
 from .handle import CancellationHandle
 from .hooks import explaining
 from .outcome import Canceled, Completed, Error, Outcome
-from .poll import PENDING, Context, Future, IntoFuture, Pending, polled_after_end
+from .poll import PENDING, Context, Future, IntoFuture, Pending, park, polled_after_end
 from .reason import Cancelable, CancelReason, CancelRequest, make_reason, new_request
 from .waitlist import Waiter, WaitList
 
@@ -206,7 +207,10 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
 
     def __await__(self) -> Generator[Any, Any, T]:
         value: JoinValue[T] = JoinValue(self)  #: compiled: return awaiting(self)
-        return value.__await__()
+        if local.seat.region is None:  #: compiled: if True:
+            return value.__await__()
+        value._taken = True  # as there, without a call
+        return park(value)
 
     def on_end(self, callback: Callable[[Outcome[Any]], None]) -> None:
         """Call ``callback(outcome)`` at the end, on the runtime's thread; now if it has ended."""

@@ -15,7 +15,7 @@ cdef object PENDING
 cdef class AsyncioHost:
     cdef object __weakref__
     cdef public object loop
-    cdef public object _time
+    cdef public object clock
     cdef public object name
     cdef public object swap
     cdef public bint owned

@@ -62,7 +62,7 @@ class AsyncioHost:
         self.loop = loop
         # What loop.time() returns, without a call in between where that is asyncio's own.
         plain = getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time
-        self._time: Callable[[], float] = monotonic if plain else loop.time
+        self.clock: Callable[[], float] = monotonic if plain else loop.time
         self.name = f"{type(loop).__module__.partition('.')[0]}"
         self.swap: Swap | None = swap_for(loop)
         self.owned = owned
@@ -76,7 +76,7 @@ class AsyncioHost:
 
     def now(self) -> float:
         """Return the loop's time, in seconds."""
-        return self._time()
+        return self.clock()
 
     def call_soon(self, callback: Callable[[], object]) -> Scheduled:
         """Call back in the loop's next iteration."""

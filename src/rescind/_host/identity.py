@@ -82,7 +82,7 @@ class Identity:
     ) -> None:
         #: compiled: without_attributes(self)
         self._driver: CoroutineFuture[Any] | None = driver
-        self._coro = driver.coroutine
+        self._coro = driver._coro
         self._loop = loop
         # Its name, or what that is spelled from when somebody asks: most are never asked.
         self._label = label

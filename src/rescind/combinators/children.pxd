@@ -6,6 +6,7 @@ from rescind._core.coroutine cimport CoroutineFuture
 from rescind._core.engine cimport Engine
 from rescind._core.hooks cimport Hooks
 from rescind._core.poll cimport Context, Future
+from rescind._core.reason cimport new_reason, new_request
 
 
 cdef Hooks hooks

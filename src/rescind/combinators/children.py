@@ -35,7 +35,7 @@ from rescind._core.hooks import hooks
 from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Error, Outcome
 from rescind._core.poll import Context, Future, polled_inside
-from rescind._core.reason import CancelKind, CancelReason, CancelRequest
+from rescind._core.reason import CancelKind, CancelReason, CancelRequest, new_reason, new_request
 from rescind._core.watched import Watched
 
 __all__ = [
@@ -336,8 +336,9 @@ def cancel_children(
             continue
         grace = child.effective_grace if isinstance(given, Unset) else given
         at = None if grace is None or executor is None else now + grace
-        request = CancelRequest(reason, grace_at=at)
-        request.shorten(enclosing)
+        request = new_request(reason, at, None, True)
+        if enclosing is not None:
+            request.shorten(enclosing)
         child.ask(request)
 
 
@@ -371,4 +372,4 @@ def parent_reason(
         at = executor.now()
         if executor.current is not None:
             by = f"task {executor.current.id} {executor.current.name!r}"
-    return CancelReason(kind, message, by, place(), at, cause)
+    return new_reason(kind, message, by, place(), at, cause)

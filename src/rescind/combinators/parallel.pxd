@@ -1,5 +1,6 @@
 cimport cython
 
+from rescind._core.outcome cimport canceled
 from rescind._core.poll cimport Context, Future
 from rescind.combinators.children cimport Child, Children
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from rescind._core.dropping import failures_of
 from rescind._core.ending import raise_all
 from rescind._core.grace import UNSET, Grace, checked_grace
-from rescind._core.outcome import Canceled, Error, Outcome
+from rescind._core.outcome import Canceled, Error, Outcome, canceled
 from rescind._core.poll import PENDING, Context, Future, Pending, polled_after_end
 from rescind._core.reason import CancelRequest
 from rescind.combinators.children import Child, Children
@@ -94,7 +94,7 @@ class Parallel(Future[T]):
             return PENDING
         self._given = True
         try:
-            return self._despite() or Canceled(request.reason, self._failures())
+            return self._despite() or canceled(request.reason, self._failures())
         finally:
             self._forget()
 

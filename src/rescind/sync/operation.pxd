@@ -1,3 +1,4 @@
+from rescind._core.outcome cimport canceled
 from rescind._core.poll cimport Context, Future
 from rescind._core.waitlist cimport Waiter
 from rescind.sync._lock cimport Lock

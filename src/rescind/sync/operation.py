@@ -34,7 +34,7 @@ from collections.abc import Callable
 from typing import ClassVar, Final, Protocol, TypeAlias, TypeVar
 
 from rescind._core.current import local
-from rescind._core.outcome import Canceled, Completed, Error, Outcome, also_of
+from rescind._core.outcome import Completed, Error, Outcome, also_of, canceled
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker, polled_after_end
 from rescind._core.reason import CancelRequest
 from rescind._core.waitlist import Waiter, WaitList
@@ -139,7 +139,7 @@ class Operation(Future[T]):
                 if not isinstance(output, Pending):
                     return Completed(output)  # O1: it has it already
             self._quit()
-        return Canceled(request.reason)
+        return canceled(request.reason, ())
 
     def drop(self) -> None:
         if self._waiter is None:

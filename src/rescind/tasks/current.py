@@ -107,7 +107,8 @@ def spawn(
     """
     future = as_future(fut)
     try:
-        executor = here("spawn()")
+        #: compiled: executor = here("spawn()")
+        executor = local.executor or here("spawn()")  #: compiled: pass
     except UsageError:
         future.drop()
         raise
