@@ -13,6 +13,7 @@ import pytest
 
 import rescind
 from rescind import Canceled
+from rescind._core.phase import Phase
 
 
 async def _timeout(trace: list[str]) -> None:
@@ -74,6 +75,45 @@ def test_a_boundary_of_asyncio_s_ends_its_own_cancellation_only(
 
     assert isinstance(outcome, Canceled)
     assert (outcome.reason.message, trace) == ("stop", [])
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("native", [True, False])
+def test_loop_that_ends_asks_a_task_once_and_its_cleanup_is_done(kind: str, native: bool) -> None:
+    """What asyncio asks of every task at its end is a request as the shutdown's that follows is."""
+    factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    if kind == "uvloop":
+        factory = pytest.importorskip("uvloop").new_event_loop
+    trace: list[str] = []
+    tasks: list[rescind.Task[None]] = []
+
+    async def body() -> None:
+        try:
+            await (rescind.never() if native else asyncio.sleep(1000))
+        finally:
+            await rescind.sleep(0.001)
+            await asyncio.sleep(0.001)
+            trace.append("cleaned up")
+
+    async def attached() -> None:
+        async with rescind.Runtime.attach() as runtime:
+            tasks.append(runtime.spawn(body()))
+            await asyncio.sleep(1000)
+
+    async def main() -> None:
+        beside = asyncio.create_task(attached())
+        while not tasks or tasks[0].phase is not Phase.PARKED:
+            await asyncio.sleep(0)
+        assert not beside.done()
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main())
+
+    outcome = tasks[0].outcome()
+    assert isinstance(outcome, Canceled)
+    assert ["cleaned up"] == trace
+    assert ["foreign", "shutdown"] == [reason.kind.value for reason in tasks[0].cancel_reasons]
+    assert "the event loop ends" == outcome.reason.message
 
 
 def test_a_failing_group_does_not_end_the_cancellation() -> None:

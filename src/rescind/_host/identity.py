@@ -5,7 +5,8 @@ libraries on them really use of the current task. Each driven coroutine has its 
 ``asyncio.timeout`` or an anyio scope inside one branch of a `race` concerns that branch alone.
 
 *What it is not.* The rescind task: ``identity.cancel()`` is asyncio's own channel, edge-triggered
-and counted as asyncio does it (R29). It never mixes with `Task.cancel`.
+and counted as asyncio does it (R29). It never mixes with `Task.cancel`; but what ``asyncio.run``
+asks of every task when its loop does not run any more, it asks of the task.
 
 *Threads.* The loop's thread.
 
@@ -20,6 +21,8 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from rescind._core.frames import name_of
+from rescind._core.reason import CancelKind, make_reason
+from rescind._core.task import Task
 from rescind._host.current_task import register, unregister
 
 if TYPE_CHECKING:
@@ -106,6 +109,14 @@ class Identity:
             # is not pending: it was raised already, and its cleanup is not to be disturbed (R9).
             self._just_taken = self._ours_taken = False
             return True
+        if self._entry is not None and not self._loop.is_running():
+            # Nothing that the coroutine has entered can ask now: it is the loop that ends, and with
+            # it the task. That is a request like ours, or its cleanup would be cut by the next one.
+            task = driver.waker
+            if isinstance(task, Task):
+                words = "the event loop ends" if msg is None else str(msg)
+                task.cancel(make_reason(words, task.executor, CancelKind.FOREIGN))
+                return True
         self._cancel_count += 1
         waiter = self.awaited
         if waiter is not None and waiter.cancel(msg=msg):
