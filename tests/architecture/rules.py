@@ -34,6 +34,7 @@ LAYERS: dict[str, int] = {
     "_core.frames": 0,
     "_core.grace": 0,
     "_core.outcome": 0,
+    "_core.intofuture": 0,
     "_core.poll": 0,
     "_core.reason": 0,
     "_core.region": 0,

@@ -322,7 +322,7 @@ def test_base_cell_has_no_queue_and_no_name() -> None:
     cell: Cell[Any] = Cell(Leaf(), None)
     with pytest.raises(NotImplementedError):
         cell._enqueue()
-    assert (None, None) == (cell.name, cell.effective_grace)
+    assert (None, None) == (cell.name, cell.effective_grace())
 
 
 def test_grace_is_the_nearest_that_is_set() -> None:
@@ -332,10 +332,10 @@ def test_grace_is_the_nearest_that_is_set() -> None:
     child = Record(Leaf(), parent=parent)
     free = Record(Leaf(), parent=parent, grace=None)
     assert [7.0, 7.0, 7.0, None] == [
-        cell.effective_grace for cell in (grandparent, parent, child, free)
+        cell.effective_grace() for cell in (grandparent, parent, child, free)
     ]
     with Bench(grace=4) as bench:
-        assert 4 == bench.spawn(Leaf()).effective_grace
+        assert 4 == bench.spawn(Leaf()).effective_grace()
 
 
 def test_future_runs_in_the_cells_own_context() -> None:

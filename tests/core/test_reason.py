@@ -320,3 +320,38 @@ def test_reason_that_is_no_text_is_refused(wrong: object) -> None:
     what = type(wrong).__qualname__
     expected = f"a reason must be a str or a CancelReason, not {what}: {wrong!r}"
     assert expected == str(caught.value)
+
+
+def test_made_reasons_of_two_lines_tell_them_apart() -> None:
+    """Words of a place that was asked for before are used again for that place alone."""
+    first = [make_reason(None, None).where for _ in range(2)]
+    second = make_reason(None, None).where
+    assert first[0] == first[1]
+    assert first[0] is not None
+    assert second is not None
+    line = int(first[0].rpartition(":")[2])
+    assert f"{__file__}:{line + 1}" == second
+
+
+def test_made_reason_names_a_task_as_it_is_called_now() -> None:
+    """A task that is renamed, and another one with that name, are told apart."""
+
+    async def main() -> list[str | None]:
+        task = rescind.current_task()
+        assert task is not None
+        said = [make_reason(None, None).by]
+        task.name = "other"
+        said.append(make_reason(None, None).by)
+        said.append(await rescind.spawn(asks(), name="other"))
+        return said
+
+    async def asks() -> str | None:
+        return make_reason(None, None).by
+
+    with Bench() as bench:
+        task = bench.spawn(main(), name="one")
+        bench.idle()
+        first, other = task.id, task.id + 1
+        assert [f"task {first} 'one'", f"task {first} 'other'", f"task {other} 'other'"] == (
+            task.unwrap()
+        )

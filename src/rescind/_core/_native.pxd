@@ -14,11 +14,19 @@ cdef double monotonic() except -1
 cdef int enter(object context) except -1
 cdef int leave(object context) except -1
 cdef object send(object coroutine, object value)
+cdef object throw(object coroutine, object exc)
+cdef object new_cancellation(object kind, object reason, tuple also)
 cdef object take_returned()
 cdef object frame_code(object frame)
 cdef int frame_lasti(object frame) noexcept
+cdef bint is_ours(object frame) except -1
+cdef bint is_bare(object exc) except -1
+cdef object placed(object frame)
+cdef tuple marked(object coroutine)
+cdef object calling()
 cdef object named(object kind, tuple values)
 cdef object ENDED
+cdef object RAISED
 cdef bint native(object future) except -1
 cdef bint is_new(object coroutine) noexcept
 cdef object copy_context()

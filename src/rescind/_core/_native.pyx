@@ -62,13 +62,60 @@ cdef extern from *:
 
 cdef extern from *:
     """
-    static CYTHON_INLINE PyObject *rescind_send(PyObject *coroutine, PyObject *value, int *ended) {
+    /* What is being raised, as a value, with its traceback. */
+    static PyObject *rescind_caught(void) {
+    #if PY_VERSION_HEX >= 0x030C0000
+        return PyErr_GetRaisedException();
+    #else
+        PyObject *kind, *value, *traceback;
+        PyErr_Fetch(&kind, &value, &traceback);
+        PyErr_NormalizeException(&kind, &value, &traceback);
+        if (traceback != NULL) {
+            PyException_SetTraceback(value, traceback);
+            Py_DECREF(traceback);
+        }
+        Py_DECREF(kind);
+        return value;
+    #endif
+    }
+
+    /* How: 0, it yields; 1, it has returned; 2, it has raised. */
+    static CYTHON_INLINE PyObject *rescind_send(PyObject *coroutine, PyObject *value, int *how) {
         PyObject *result = NULL;
-        *ended = PyIter_Send(coroutine, value, &result) == PYGEN_RETURN;
-        return result;
+        switch (PyIter_Send(coroutine, value, &result)) {
+        case PYGEN_NEXT:
+            *how = 0;
+            return result;
+        case PYGEN_RETURN:
+            *how = 1;
+            return result;
+        default:
+            *how = 2;
+            return rescind_caught();
+        }
+    }
+
+    static PyObject *rescind_throw(PyObject *coroutine, PyObject *name, PyObject *exc, int *how) {
+        PyObject *value, *caught, *result = PyObject_CallMethodOneArg(coroutine, name, exc);
+        *how = 0;
+        if (result != NULL) {
+            return result;
+        }
+        *how = 2;
+        caught = rescind_caught();
+        if (PyErr_GivenExceptionMatches(caught, PyExc_StopIteration)) {
+            *how = 1;
+            value = ((PyStopIterationObject *)caught)->value;
+            result = value == NULL ? Py_None : value;
+            Py_INCREF(result);
+            Py_DECREF(caught);
+            return result;
+        }
+        return caught;
     }
     """
-    object rescind_send(object coroutine, object value, int *ended)
+    object rescind_send(object coroutine, object value, int *how)
+    object rescind_throw(object coroutine, object name, object exc, int *how)
 
 
 cdef extern from *:
@@ -130,6 +177,7 @@ cdef extern from *:
 
 
 ENDED = object()
+RAISED = object()
 cdef object _returned = None
 
 
@@ -318,17 +366,47 @@ cdef int leave(object context) except -1:
 
 
 cdef object send(object coroutine, object value):
-    """Resume a coroutine: what it yields; or `ENDED`, and `take_returned` has what it returned."""
+    """Resume a coroutine: what it yields; or `ENDED` or `RAISED`, and `take_returned` has it."""
     global _returned
-    cdef int ended = 0
-    result = rescind_send(coroutine, value, &ended)
-    if ended:
+    cdef int how = 0
+    result = rescind_send(coroutine, value, &how)
+    if how:
         _returned = result
-        return ENDED
+        return ENDED if how == 1 else RAISED
     return result
 
 
+cdef object throw(object coroutine, object exc):
+    """Resume it by an exception; as `send`."""
+    global _returned
+    cdef int how = 0
+    result = rescind_throw(coroutine, "throw", exc, &how)
+    if how:
+        _returned = result
+        return ENDED if how == 1 else RAISED
+    return result
+
+
+cdef extern from *:
+    """
+    /* What `BaseException.__new__` makes of a class: `__init__` is not called. */
+    static PyObject *rescind_new_exception(PyObject *type, PyObject *args) {
+        return ((PyTypeObject *)type)->tp_new((PyTypeObject *)type, args, NULL);
+    }
+    """
+    object rescind_new_exception(object type, tuple args)
+
+
+cdef object new_cancellation(object kind, object reason, tuple also):
+    """Make a `Cancellation`, which is given as ``kind``, without a call through Python."""
+    made = rescind_new_exception(kind, (reason,))
+    made.reason = reason
+    made.also = also
+    return made
+
+
 cdef object take_returned():
+    """Return what a coroutine has just returned or raised."""
     global _returned
     returned, _returned = _returned, None
     return returned
@@ -540,12 +618,64 @@ cdef extern from *:
     static PyObject *rescind_frame_code(PyObject *frame) {
         return (PyObject *)PyFrame_GetCode((PyFrameObject *)frame);
     }
+    static int rescind_line(PyObject *code, int at) {
+        return PyCode_Addr2Line((PyCodeObject *)code, at);
+    }
     static int rescind_frame_lasti(PyObject *frame) {
         return PyFrame_GetLasti((PyFrameObject *)frame);
+    }
+
+    /* `frames.ours`: is its module one of rescind's? */
+    static int rescind_ours(PyObject *frame, PyObject *dunder_name) {
+        PyObject *names = PyFrame_GetGlobals((PyFrameObject *)frame), *name;
+        int own = 0;
+        if (names == NULL) {
+            return -1;
+        }
+        name = PyDict_Check(names) ? PyDict_GetItemWithError(names, dunder_name) : NULL;
+        if (name != NULL && PyUnicode_Check(name) && PyUnicode_IS_COMPACT_ASCII(name)) {
+            const char *text = (const char *)PyUnicode_1BYTE_DATA(name);
+            Py_ssize_t length = PyUnicode_GET_LENGTH(name);
+            own = length >= 7 && memcmp(text, "rescind", 7) == 0 && (length == 7 || text[7] == '.');
+        }
+        Py_DECREF(names);
+        return name == NULL && PyErr_Occurred() ? -1 : own;
+    }
+
+    /* Is the outermost frame of its traceback somebody else's, or is there none? */
+    static int rescind_is_bare(PyObject *exc, PyObject *dunder_name) {
+        PyObject *traceback = PyException_GetTraceback(exc);
+        int own;
+        if (traceback == NULL) {
+            return 1;
+        }
+        own = rescind_ours((PyObject *)((PyTracebackObject *)traceback)->tb_frame, dunder_name);
+        Py_DECREF(traceback);
+        return own < 0 ? -1 : !own;
+    }
+
+    /* The nearest frame of this thread that is not rescind's; NULL without an error: none is. */
+    static PyObject *rescind_calling(PyObject *dunder_name) {
+        PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get()), *inner;
+        int own;
+        while (frame != NULL) {
+            own = rescind_ours((PyObject *)frame, dunder_name);
+            if (own == 0) {
+                return (PyObject *)frame;
+            }
+            inner = frame;
+            frame = own < 0 ? NULL : PyFrame_GetBack(frame);
+            Py_DECREF(inner);
+        }
+        return NULL;
     }
     """
     object rescind_frame_code(object frame)
     int rescind_frame_lasti(object frame) noexcept
+    bint rescind_ours(object frame, object dunder_name) except -1
+    bint rescind_is_bare(object exc, object dunder_name) except -1
+    PyObject *rescind_calling(object dunder_name) except? NULL
+    int rescind_line(PyObject *code, int at) noexcept
 
 
 cdef object frame_code(object frame):
@@ -556,6 +686,117 @@ cdef object frame_code(object frame):
 cdef int frame_lasti(object frame) noexcept:
     """Return ``f_lasti`` of what is a frame."""
     return rescind_frame_lasti(frame)
+
+
+cdef bint is_ours(object frame) except -1:
+    """Is what is a frame one of rescind's own code?"""
+    return rescind_ours(frame, "__name__")
+
+
+cdef bint is_bare(object exc) except -1:
+    """Is there no frame of rescind's own to be taken off the outside of its traceback?"""
+    return rescind_is_bare(exc, "__name__")
+
+
+# The latest places that were put into words, by where their code is: most are asked for again.
+cdef PyObject *_placed_code[64]
+cdef PyObject *_placed_words[64]
+cdef int _placed_at[64]
+
+
+cdef object placed(object frame):
+    """Return ``file:line`` of where a frame is."""
+    code = rescind_frame_code(frame)
+    cdef PyObject *key = <PyObject *>code
+    cdef PyObject *old_code
+    cdef PyObject *old_words
+    cdef int at = rescind_frame_lasti(frame)
+    cdef size_t place = ((<size_t>key >> 4) ^ (<size_t>at >> 1)) & 63
+    if _placed_code[place] is key and _placed_at[place] == at:
+        return <object>_placed_words[place]
+    words = f"{code.co_filename}:{rescind_line(key, at)}"
+    Py_INCREF(code)
+    Py_INCREF(words)
+    old_code, old_words = _placed_code[place], _placed_words[place]
+    _placed_code[place], _placed_words[place] = key, <PyObject *>words
+    _placed_at[place] = at
+    Py_XDECREF(old_code)  # last: it may run code
+    Py_XDECREF(old_words)
+    return words
+
+
+cdef extern from *:
+    """
+    #if PY_VERSION_HEX < 0x030C0000
+    /* The frame of 3.11, which is not to be seen from outside; 3.11 does not change any more. */
+    typedef struct {
+        PyObject *function, *globals, *builtins, *locals;
+        PyCodeObject *code;
+        PyObject *frame_object;
+        void *previous;
+        _Py_CODEUNIT *before;
+    } rescind_frame;
+    #endif
+
+    /* The code of a suspended coroutine, and where it is in it, without the frame object that
+       `cr_frame` would make; NULL without an error: it has ended. */
+    static PyObject *rescind_suspended(PyObject *coroutine, int *at) {
+    #if PY_VERSION_HEX >= 0x030E0000
+        PyObject *code = NULL, *frame = PyObject_GetAttrString(coroutine, "cr_frame");
+        if (frame != NULL && frame != Py_None) {
+            *at = PyFrame_GetLasti((PyFrameObject *)frame);
+            code = (PyObject *)PyFrame_GetCode((PyFrameObject *)frame);
+        }
+        Py_XDECREF(frame);
+        return code;
+    #else
+        PyCoroObject *one = (PyCoroObject *)coroutine;
+        if (one->cr_frame_state > 0) {
+            return NULL;
+        }
+    #if PY_VERSION_HEX >= 0x030C0000
+        *at = PyUnstable_InterpreterFrame_GetLasti((struct _PyInterpreterFrame *)one->cr_iframe);
+        return PyUnstable_InterpreterFrame_GetCode((struct _PyInterpreterFrame *)one->cr_iframe);
+    #else
+        {
+            rescind_frame *frame = (rescind_frame *)one->cr_iframe;
+            *at = (int)((char *)frame->before - (char *)_PyCode_CODE(frame->code));
+            Py_INCREF(frame->code);
+            return (PyObject *)frame->code;
+        }
+    #endif
+    #endif
+    }
+    """
+    PyObject *rescind_suspended(object coroutine, int *at) except? NULL
+    bint PyCoro_CheckExact(object coroutine) noexcept
+
+
+cdef tuple marked(object coroutine):
+    """Return the code and the instruction of each frame of a suspended coroutine, outermost first."""
+    cdef int at = 0
+    cdef PyObject *found
+    frames = []
+    current = coroutine
+    while PyCoro_CheckExact(current):
+        found = rescind_suspended(current, &at)
+        if found is NULL:
+            break
+        code = <object>found
+        Py_DECREF(code)
+        frames.append((code, at))
+        current = current.cr_await
+    return tuple(frames)
+
+
+cdef object calling():
+    """Return ``file:line`` of the nearest frame on the stack that is not rescind's own, or None."""
+    cdef PyObject *found = rescind_calling("__name__")
+    if found is NULL:
+        return None
+    frame = <object>found
+    Py_DECREF(frame)
+    return placed(frame)
 
 
 cdef object named(object kind, tuple values):

@@ -7,14 +7,21 @@ from rescind._core.frames cimport strip
 from rescind._core.hooks cimport Hooks
 from rescind._core.outcome cimport Canceled, Completed, Error, completed
 from rescind._core.poll cimport Context, Future, Waker, new_context
+from rescind._core.reason cimport CancelRequest
 
 
 cdef object PENDING
+cdef object UNSET
 cdef Hooks hooks
 cdef int[15] _ON_WAKE
 cdef int[15] _ON_START
 cdef int[15] _ON_PENDING
+cdef int[15] _ON_REQUEST
+cdef int[15] _ON_EXPIRE
 cdef int[15] _ON_END
+cdef object _REQUEST
+cdef object _EXPIRE
+cdef object _END
 cdef int _NEXT
 cdef int _SHIFT
 cdef int _NOTHING
@@ -36,7 +43,7 @@ cdef class Cell(Waker):
     cdef public Future future
     cdef public object grace
     cdef public Cell parent
-    cdef public object request
+    cdef public CancelRequest request
     cdef public unsigned char _phase
     cdef public flag _graced
     cdef public flag absorbed
@@ -52,16 +59,17 @@ cdef class Cell(Waker):
     cpdef wake(self)
     @cython.locals(entry=cython.int)
     cpdef wake_here(self)
-    @cython.locals(entry=cython.int, action=cython.int, future=Future)
+    @cython.locals(entry=cython.int, action=cython.int, future=Future, request=CancelRequest)
     cpdef step(self)
-    cpdef ask(self, request)
+    @cython.locals(cell=Cell)
+    cpdef effective_grace(self)
+    cpdef ask(self, CancelRequest request)
     cpdef arm_grace(self)
     cpdef expire(self)
-    cpdef drop_now(self, request)
+    cpdef drop_now(self, CancelRequest request)
     cdef _drop(self)
     cpdef _interrupted(self, exc)
-    @cython.locals(entry=cython.int)
-    cdef _apply(self, event)
+    cdef _apply(self, int entry, event)
     cdef _finish(self, outcome)
 
 

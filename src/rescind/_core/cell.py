@@ -29,7 +29,7 @@ from .dropping import drop_overdue
 from .ending import ended_by
 from .errors import Abandoned, InternalError
 from .frames import strip
-from .grace import UNSET, Grace, Unset
+from .grace import UNSET, Grace
 from .hooks import hooks
 from .outcome import Canceled, Completed, Error, Outcome, also_of, attach, completed
 from .phase import NEXT, SHIFT, Action, Event, Phase, row
@@ -52,8 +52,10 @@ _PHASES: Final = tuple(Phase)
 _ON_WAKE: Final = row(Event.WAKE)
 _ON_START: Final = row(Event.START)
 _ON_PENDING: Final = row(Event.PENDING)
+_ON_REQUEST: Final = row(Event.REQUEST)
+_ON_EXPIRE: Final = row(Event.EXPIRE)
 _ON_END: Final = row(Event.END)
-_ON: Final = tuple(row(event) for event in Event)
+_REQUEST, _EXPIRE, _END = Event.REQUEST, Event.EXPIRE, Event.END
 _CANCELING: Final = tuple(
     Phase.CANCELING <= phase <= Phase.CLEANING_READY or phase is Phase.DROPPING for phase in Phase
 )
@@ -288,13 +290,12 @@ class Cell(Waker, Generic[T]):
 
     # -- cancellation -----------------------------------------------------------------------------
 
-    @property
     def effective_grace(self) -> float | None:
-        """Its grace in seconds: its own, or else its parent's, or else the runtime's (R10)."""
+        """Return its grace in seconds: its own, or the parent's, or the runtime's (R10)."""
         cell: Cell[Any] | None = self
         while cell is not None:
             grace = cell.grace
-            if not isinstance(grace, Unset):
+            if grace is not UNSET:
                 return grace
             cell = cell.parent
         return None if self.cx.executor is None else self.cx.executor.grace
@@ -315,7 +316,7 @@ class Cell(Waker, Generic[T]):
             shortened = self.request.merge(request)
         if hooks.requested is not None:
             hooks.requested(self, request.reason)
-        self._apply(Event.REQUEST)
+        self._apply(_ON_REQUEST[self._phase], _REQUEST)
         for dependent in self.dependents or ():
             dependent.asked(self)
         if shortened:
@@ -340,7 +341,7 @@ class Cell(Waker, Generic[T]):
     def expire(self) -> None:
         """Drop it, as soon as it is off the stack: the grace is over (R10)."""
         self.overran = self.canceling or self._graced
-        self._apply(Event.EXPIRE)
+        self._apply(_ON_EXPIRE[self._phase], _EXPIRE)
 
     def drop_now(self, request: CancelRequest) -> None:
         """Drop the future at once, because the cell's owner is dropped itself."""
@@ -348,7 +349,7 @@ class Cell(Waker, Generic[T]):
             return
         if self.request is None:
             self.request = request
-        self._apply(Event.EXPIRE)
+        self._apply(_ON_EXPIRE[self._phase], _EXPIRE)
         if self._phase != _DOOMED:
             self.step()
 
@@ -388,9 +389,8 @@ class Cell(Waker, Generic[T]):
 
     # -- the end ----------------------------------------------------------------------------------
 
-    def _apply(self, event: Event) -> None:
+    def _apply(self, entry: int, event: Event) -> None:
         """Take the transition, and queue if it says so; the other actions belong to `step`."""
-        entry = _ON[event][self._phase]
         if entry < 0:
             raise InternalError(f"event {event.name} cannot happen in phase {self.phase.name}")
         self._phase = entry & _NEXT
@@ -400,7 +400,7 @@ class Cell(Waker, Generic[T]):
     def _finish(self, outcome: Outcome[T]) -> None:
         """Become DONE, let go of everything (L3), tell those who wait."""
         if _ON_END[self._phase] < 0:
-            self._apply(Event.END)  # raises
+            self._apply(_ON_END[self._phase], _END)  # raises
         self._phase = _DONE
         self.ended = outcome
         if hooks.ended is not None:

@@ -1,11 +1,12 @@
 cimport cython
 
-from rescind._core._native cimport ENDED, flag, get_region, native, send, set_region, take_returned
+from rescind._core._native cimport ENDED, RAISED, flag, get_region, native, new_cancellation, send, set_region, take_returned, throw
 from rescind._core.ending cimport ended_by
 from rescind._core.engine cimport Engine
 from rescind._core.frames cimport strip
-from rescind._core.outcome cimport Canceled, Completed, Error, completed
+from rescind._core.outcome cimport Canceled, Completed, Error, canceled, completed
 from rescind._core.poll cimport Context, Future, adopted, check_new
+from rescind._core.reason cimport CancelRequest
 from rescind._core.scope cimport ScopeStack
 
 
@@ -19,7 +20,7 @@ cdef int _ENDED
 
 cdef class CoroutineFuture(ScopeStack):
     cdef object __weakref__
-    cdef public object _canceling
+    cdef public CancelRequest _canceling
     cdef public object _coro
     cdef public object _host
     cdef public object _identity
@@ -33,8 +34,9 @@ cdef class CoroutineFuture(ScopeStack):
     cdef _step(self, Context cx)
     @cython.locals(executor=Engine, keeper=Engine, leaf=Future, absorbed=bint, known=bint, identity=object)
     cdef _drive(self, Context cx)
+    @cython.locals(request=CancelRequest)
     cdef tuple _settle(self, outcome)
-    cpdef _due(self, leaf)
+    cpdef CancelRequest _due(self, leaf)
     cdef Future _adopt(self, yielded, Context cx)
     cdef _start(self, Context cx)
     cdef _release(self)

@@ -41,7 +41,7 @@ from .current import local
 from .ending import ended_by, raise_all
 from .errors import Cancellation, UsageError
 from .frames import name_of, strip
-from .outcome import Canceled, Completed, Error, Outcome, attach, completed
+from .outcome import Completed, Error, Outcome, attach, canceled, completed
 from .poll import PENDING, Context, Future, Pending, adopted, check_new, natives, never_again
 from .reason import CancelKind, CancelReason, CancelRequest
 from .scope import ScopeStack
@@ -106,7 +106,7 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         self._canceling: CancelRequest | None = None
         self._state = _NEW
         # What the coroutine has raised; None once whoever polls has it.
-        self._raised: BaseException | None = None
+        self._raised: Any = None
         # The identity under which it runs (D6) and the host that gave it; None on hosts without.
         self._identity: Any = None
         self._swap: Swap | None = None
@@ -145,14 +145,13 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         value: T | Pending = self._step(cx)
         if value is _RAISED:
             error, self._raised = self._raised, None
-            assert error is not None
             raise error
         return value
 
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
         if self._state == _NEW:
             self.drop()
-            return Canceled(request.reason)
+            return canceled(request.reason, ())
         if self._state != _PARKED:
             self._start(cx)  # raises: it has ended, or is being polled
         if self.request is None:
@@ -168,7 +167,6 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         if value is not _RAISED:
             return PENDING if value is PENDING else completed(value)
         error, self._raised = self._raised, None
-        assert error is not None
         if isinstance(error, _NO_CANCELLATION):
             raise error
         strip(error)
@@ -309,13 +307,15 @@ class CoroutineFuture(ScopeStack, Generic[T]):
             try:
                 if error is None:
                     yielded = coro.send(value)  #: compiled: yielded = send(coro, value)
-                    #: compiled: if yielded is ENDED: self._state = _ENDED; return take_returned()
                 else:
                     thrown, error = error, None
                     try:
-                        yielded = coro.throw(thrown)
+                        yielded = coro.throw(thrown)  #: compiled: yielded = throw(coro, thrown)
                     finally:
                         del thrown  # its traceback refers to this frame
+                #: compiled: if yielded is ENDED: self._state = _ENDED; return take_returned()
+                #: compiled: if yielded is RAISED: self._raised = take_returned()
+                #: compiled: if yielded is RAISED: self._state = _ENDED; return _RAISED
             except StopIteration as stop:
                 self._state = _ENDED
                 return stop.value
@@ -344,6 +344,7 @@ class CoroutineFuture(ScopeStack, Generic[T]):
                 attach(request.foreign, other, "while cleaning up")
             return None, request.foreign
         self.mark_delivered(request)
+        #: compiled: return None, new_cancellation(Cancellation, request.reason, outcome.also)
         return None, Cancellation(request.reason, outcome.also)
 
     def _due(self, leaf: Future[Any]) -> CancelRequest | None:

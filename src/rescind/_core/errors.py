@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import signal
 from asyncio import CancelledError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .reason import CancelReason
@@ -49,6 +49,8 @@ class Cancellation(CancelledError):
         also: errors of the cleanup that has already run, further in, in order.
     """
 
+    __slots__ = ("also", "reason")
+
     reason: CancelReason
     also: tuple[BaseException, ...]
 
@@ -56,6 +58,9 @@ class Cancellation(CancelledError):
         super().__init__(reason)
         self.reason = reason
         self.also = also
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Cancellation, (self.reason, self.also), self.__dict__ or None
 
 
 class RescindError(Exception):

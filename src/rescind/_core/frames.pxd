@@ -1,7 +1,8 @@
-cdef dict _KNOWN
+from rescind._core._native cimport calling, is_bare, is_ours, placed
 
 
 cpdef bint ours(frame) except -1
 cpdef tuple opened(awaitable)
 cpdef caller()
+cpdef place_of(awaitable)
 cpdef strip(exc)

@@ -62,6 +62,7 @@ class Site:
 
 def ours(frame: FrameType) -> bool:
     """Is it a frame of rescind's own code?"""
+    #: compiled: return is_ours(frame)
     names = frame.f_globals
     if id(names) in _KNOWN:
         return True
@@ -93,6 +94,7 @@ def shortened(where: str) -> str:
 
 def caller() -> str | None:
     """Return ``file:line`` of the nearest frame on the stack that is not rescind's own."""
+    #: compiled: return calling()
     found = caller_line()
     return None if found is None else f"{found[0]}:{found[1]}"
 
@@ -161,6 +163,7 @@ def place_of(awaitable: object) -> str | None:
     if not frames:
         return None
     frame = frames[-1]
+    #: compiled: return placed(frame)
     return f"{frame.f_code.co_filename}:{frame.f_lineno or 0}"
 
 
@@ -175,6 +178,7 @@ def strip(exc: BaseException) -> None:
     They would clutter a user's traceback. And the frames below them refer back to them
     (``f_back``): what their locals hold would live as long as the exception does.
     """
+    #: compiled: if is_bare(exc): return
     tb: TracebackType | None = exc.__traceback__
     while tb is not None and ours(tb.tb_frame):
         try:

@@ -1,1 +1,2 @@
-# Compiled, but for nothing that needs a declaration.
+cpdef checked_seconds(value, what)
+cpdef checked_grace(value)

@@ -15,7 +15,8 @@ from typing import Any, TypeVar, cast
 
 from .coroutine import CoroutineFuture
 from .current import foreign
-from .poll import Future, IntoFuture, check_new, take
+from .intofuture import IntoFuture
+from .poll import Future, check_new, take
 
 __all__ = ["as_future"]
 

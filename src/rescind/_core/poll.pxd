@@ -1,6 +1,7 @@
 from rescind._core._native cimport has_region, is_new, parked_on
 from rescind._core.engine cimport Engine
 from rescind._core.outcome cimport canceled
+from rescind._core.reason cimport CancelRequest
 
 
 cdef class Waker:
@@ -24,7 +25,7 @@ cdef class Future:
     cdef public bint _taken
 
     cpdef poll(self, Context cx)
-    cpdef poll_cancel(self, Context cx, request)
+    cpdef poll_cancel(self, Context cx, CancelRequest request)
     cpdef drop(self)
 
 

@@ -39,7 +39,6 @@ __all__ = [
     "PENDING",
     "Context",
     "Future",
-    "IntoFuture",
     "NoopWaker",
     "Pending",
     "Waker",
@@ -204,22 +203,6 @@ class Future(Generic[T_co]):
         if foreign.drive is not None:
             return foreign.drive(self)
         raise UsageError(f"{self!r} was awaited where no runtime runs; use rescind.run(...)")
-
-
-class IntoFuture(Generic[T_co]):
-    """Something that is no future but can be awaited any number of times, such as a task.
-
-    *Source.* Rust's ``IntoFuture``.
-    """
-
-    __slots__ = ()
-
-    def into_future(self) -> Future[T_co]:
-        """Return a new future of the result."""
-        raise NotImplementedError
-
-    def __await__(self) -> Generator[Any, Any, T_co]:
-        return self.into_future().__await__()
 
 
 def park(future: Future[T_co]) -> Generator[Any, Any, T_co]:

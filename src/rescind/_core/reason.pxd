@@ -1,5 +1,6 @@
 cimport cython
 
+from rescind._core._native cimport get_executor
 from rescind._core.engine cimport Engine
 from rescind._core.frames cimport caller
 
@@ -41,17 +42,25 @@ cdef inline int unlink(CancelReason first) except -1:
 
 
 cdef class _Request:
-    cdef public tuple _reasons
+    cdef public tuple _later
     cdef public object _target
     cdef public bint accepted
     cdef public object foreign
     cdef public object grace_at
+    cdef public CancelReason reason
 
-    cpdef merge(self, _Request other)
-    cpdef shorten(self, grace_at)
+    cpdef bint merge(self, _Request other)
+    cpdef bint shorten(self, grace_at)
 
 
-@cython.locals(request=_Request)
-cpdef _Request new_request(CancelReason reason, grace_at, target, bint accepted)
+cdef class CancelRequest(_Request):
+    cpdef CancelRequest settled(self)
+
+
+@cython.locals(request=CancelRequest)
+cpdef CancelRequest new_request(CancelReason reason, grace_at, target, bint accepted)
 @cython.locals(asking=Engine, executor=Engine)
 cpdef make_reason(reason, executor, kind=*)
+cdef tuple _called
+@cython.locals(said=tuple)
+cpdef called(task)

@@ -16,24 +16,27 @@ order, and the time until which its cleanup may take.
 from __future__ import annotations
 
 import enum
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .current import local
 from .errors import UsageError
 from .frames import caller, shortened
-from .poll import IntoFuture
+from .intofuture import IntoFuture
 
 if TYPE_CHECKING:
     from .executor import Executor
     from .outcome import Outcome
     from .poll import Future
+    from .task import Task
 
 __all__ = [
     "CancelKind",
     "CancelReason",
     "CancelRequest",
     "Cancelable",
+    "called",
     "make_reason",
     "new_reason",
     "new_request",
@@ -200,7 +203,7 @@ class Cancelable:
 class _Request:
     """What there is to a `CancelRequest` without the way to its target's end."""
 
-    __slots__ = ("_reasons", "_target", "accepted", "foreign", "grace_at")
+    __slots__ = ("_later", "_target", "accepted", "foreign", "grace_at", "reason")
 
     def __init__(
         self,
@@ -212,23 +215,20 @@ class _Request:
     ) -> None:
         self.accepted = accepted
         self.grace_at = grace_at
-        self._reasons: tuple[CancelReason, ...] = (reason,)
+        # The first reason: the primary one (Q1).
+        self.reason = reason
+        self._later: tuple[CancelReason, ...] = ()
         self._target = target
         self.foreign: BaseException | None = None
 
     @property
-    def reason(self) -> CancelReason:
-        """The first reason: the primary one (Q1)."""
-        return self._reasons[0]
-
-    @property
     def reasons(self) -> tuple[CancelReason, ...]:
         """All reasons, in the order in which they came."""
-        return self._reasons
+        return (self.reason, *self._later)
 
     def merge(self, other: _Request) -> bool:
         """Take up a later request; return True if it moved ``grace_at`` earlier (Q1, Q2)."""
-        self._reasons += other._reasons
+        self._later += (other.reason, *other._later)
         return self.shorten(other.grace_at)
 
     def shorten(self, grace_at: float | None) -> bool:
@@ -246,6 +246,7 @@ class CancelRequest(_Request, IntoFuture["Outcome[Any]"]):
     `Outcome`; it never raises for how the target ended.
 
     Attributes:
+        reason: the first reason, the primary one.
         accepted: False if the target had already ended, so that nothing was asked.
         grace_at: host time, in seconds, after which the cleanup is dropped; None: never.
         foreign: what to raise instead of `Cancellation`, if the host's world asked (R29).
@@ -259,8 +260,8 @@ class CancelRequest(_Request, IntoFuture["Outcome[Any]"]):
         """Return this request for its target to keep: without the way back to the target."""
         if self._target is None:
             return self
-        kept = new_request(self._reasons[0], self.grace_at, None, True)
-        kept._reasons = self._reasons
+        kept = new_request(self.reason, self.grace_at, None, True)
+        kept._later = self._later
         kept.foreign = self.foreign
         return kept
 
@@ -272,7 +273,7 @@ class CancelRequest(_Request, IntoFuture["Outcome[Any]"]):
         grace_at: float | None = None,
     ) -> CancelRequest:
         """Return the request that this one causes for a child; its grace ends no later (R10)."""
-        first = self._reasons[0]
+        first = self.reason
         reason = new_reason(kind, message, first.by, None, first.at, first)
         caused = new_request(reason, self.grace_at, None, True)
         caused.shorten(grace_at)
@@ -286,6 +287,9 @@ class CancelRequest(_Request, IntoFuture["Outcome[Any]"]):
             )
         return self._target.join()
 
+    def __await__(self) -> Generator[Any, Any, Outcome[Any]]:
+        return self.into_future().__await__()
+
     def __repr__(self) -> str:
         state = "" if self.accepted else " not accepted: the target had already ended"
         return f"<CancelRequest {self.reason.line()}{state}>"
@@ -295,10 +299,11 @@ def new_request(
     reason: CancelReason, grace_at: float | None, target: Cancelable | None, accepted: bool
 ) -> CancelRequest:
     """Make a request as its class does, in fewer calls."""
-    request: CancelRequest = CancelRequest.__new__(CancelRequest)
+    request = CancelRequest.__new__(CancelRequest)
     request.accepted = accepted
     request.grace_at = grace_at
-    request._reasons = (reason,)
+    request.reason = reason
+    request._later = ()
     request._target = target
     request.foreign = None
     return request
@@ -316,9 +321,22 @@ def make_reason(
         raise TypeError(
             f"a reason must be a str or a CancelReason, not {type(reason).__qualname__}: {reason!r}"
         )
-    asking = local.executor
-    by = None
-    if asking is not None and asking.current is not None:
-        by = f"task {asking.current.id} {asking.current.name!r}"
+    asking = local.executor  #: compiled: asking = get_executor()
+    by = None if asking is None or asking.current is None else called(asking.current)
     at = None if executor is None else executor.now()
     return new_reason(kind, reason, by, caller(), at, None)
+
+
+def called(task: Task[Any]) -> str:
+    """Return how a task is called in reasons; words that were asked for last are not made anew."""
+    global _called
+    name, said = task._name, _called
+    if said[0] == task.id and said[1] is name:
+        return said[2]
+    words = f"task {task.id} {task.name!r}"
+    _called = (task.id, name, words)
+    return words
+
+
+#: What `called` said last: the task's id and given name, and the words.
+_called: tuple[int, str | None, str] = (0, None, "")

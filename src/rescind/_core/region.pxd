@@ -1,10 +1,11 @@
 from rescind._core.poll cimport Context, Future
+from rescind._core.reason cimport CancelRequest
 
 
 cdef class Region(Future):
     cdef public Region outer
     cdef public Context cx
-    cdef public object request
+    cdef public CancelRequest request
 
     cpdef bint delivered(self)
     cpdef bint holds(self)

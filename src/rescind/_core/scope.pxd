@@ -3,6 +3,7 @@ cimport cython
 from rescind._core._native cimport flag, get_executor, get_region
 from rescind._core.hooks cimport Hooks
 from rescind._core.poll cimport Context, Future
+from rescind._core.reason cimport CancelRequest
 from rescind._core.region cimport Region
 
 
@@ -24,9 +25,9 @@ cdef class ScopeStack(Region):
 
     cpdef bint held(self)
     cpdef bint masked(self, int base, leaf)
-    cpdef due(self, leaf)
-    cpdef announced(self, request)
-    cpdef mark_delivered(self, request)
+    cpdef CancelRequest due(self, leaf)
+    cpdef CancelRequest announced(self, CancelRequest request)
+    cpdef mark_delivered(self, CancelRequest request)
     cpdef drive_company(self, company, Context cx)
     cpdef close_scopes(self)
     cpdef push(self, scope)
@@ -35,7 +36,7 @@ cdef class ScopeStack(Region):
 
 cdef class CancelScope:
     cdef public ScopeStack stack
-    cdef public object request
+    cdef public CancelRequest request
     cdef public bint delivered
     cdef public int floor_before
     cdef public object at

@@ -5,11 +5,13 @@ from rescind._core.cell cimport Cell
 from rescind._core.engine cimport Engine
 from rescind._core.outcome cimport Canceled, Completed, Error
 from rescind._core.poll cimport Context, Future
-from rescind._core.reason cimport CancelReason, make_reason, new_request
+from rescind._core.grace cimport checked_grace
+from rescind._core.reason cimport CancelReason, CancelRequest, make_reason, new_request
 from rescind._core.waitlist cimport Waiter, WaitList
 
 
 cdef object PENDING
+cdef object UNSET
 
 
 cdef class Task(Cell):

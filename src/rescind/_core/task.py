@@ -20,6 +20,7 @@ import contextvars
 import itertools
 import logging
 from collections.abc import Callable, Generator
+from functools import partial
 from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -27,11 +28,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from .cell import Cell
 from .current import local
 from .errors import TaskCanceled, UsageError
-from .grace import UNSET, Grace, Unset, checked_grace
+from .grace import UNSET, Grace, checked_grace
 from .handle import CancellationHandle
 from .hooks import explaining
+from .intofuture import IntoFuture
 from .outcome import Canceled, Completed, Error, Outcome
-from .poll import PENDING, Context, Future, IntoFuture, Pending, park, polled_after_end
+from .poll import PENDING, Context, Future, Pending, park, polled_after_end
 from .reason import Cancelable, CancelReason, CancelRequest, make_reason, new_request
 from .waitlist import Waiter, WaitList
 
@@ -171,8 +173,8 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         grace = checked_grace(grace)
         executor = self._executor
         full = make_reason(reason, executor)
-        if isinstance(grace, Unset):
-            grace = self.effective_grace if self.request is None else None
+        if grace is UNSET:
+            grace = self.effective_grace() if self.request is None else None
         grace_at = None if grace is None else executor.now() + grace
         accepted = self.ended is None
         request = new_request(full, grace_at, self, accepted)
@@ -180,7 +182,7 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
             if get_ident() == executor.thread:
                 self.ask(request)
             else:
-                executor.post(lambda: self.ask(request))
+                executor.post(partial(_ask, self, request))
         return request
 
     def cancellation_handle(self) -> CancellationHandle:
@@ -283,6 +285,10 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
             self._report_unseen()
         except AttributeError:
             pass  # its construction failed
+
+
+def _ask(task: Task[Any], request: CancelRequest) -> None:
+    task.ask(request)
 
 
 def new_task(

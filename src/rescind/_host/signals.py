@@ -155,7 +155,7 @@ class SignalLadder:
             now = self._executor.now()
             reason = CancelReason(CancelKind.SIGNAL, notice.name, at=now)
             for task in targets:
-                grace = 0.0 if notice.count > 1 else task.effective_grace
+                grace = 0.0 if notice.count > 1 else task.effective_grace()
                 grace_at = None if grace is None else now + grace
                 task.ask(CancelRequest(reason, grace_at=grace_at, target=task))
 

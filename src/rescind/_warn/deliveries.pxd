@@ -5,6 +5,7 @@ from rescind._core.coroutine cimport CoroutineFuture
 from rescind._core.engine cimport Engine
 from rescind._core.hooks cimport Observer
 from rescind._core.poll cimport Context
+from rescind._core.reason cimport CancelRequest
 from rescind._core.scope cimport ScopeStack
 from rescind._core.task cimport Task
 from rescind._warn.places cimport mark
@@ -13,7 +14,7 @@ from rescind._warn.places cimport mark
 cdef class Part:
     cdef object _cell
     cdef object _stack
-    cdef public object request
+    cdef public CancelRequest request
     cdef public double since
 
 
@@ -25,4 +26,4 @@ cdef class Deliveries(Observer):
     cdef object __weakref__
 
     @cython.locals(cx=Context, cell=Cell, task=Task, coroutine=CoroutineFuture)
-    cpdef delivered(self, stack, request)
+    cpdef delivered(self, ScopeStack stack, CancelRequest request)

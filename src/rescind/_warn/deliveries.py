@@ -95,7 +95,7 @@ class Deliveries(Observer):
         if cx is None or cx.executor is not self._executor():
             return
         cell = cx.cell
-        task = cast("Task[object]", cell) if isinstance(cell, Task) else None
+        task: Task[Any] | None = cell if isinstance(cell, Task) else None
         if task is not None and request is stack.request:
             task.raised_at = mark(getattr(stack, "coroutine", None))
         asked = None if task is None else task.request

@@ -23,6 +23,7 @@ Mark: TypeAlias = "tuple[tuple[CodeType, int], ...]"
 
 def mark(coroutine: object) -> Mark:
     """Return where a suspended coroutine is, outermost frame first."""
+    #: compiled: return marked(coroutine)
     frames: list[tuple[CodeType, int]] = []
     current: Any = coroutine
     while type(current) is CoroutineType:

@@ -6,7 +6,7 @@ from rescind._core.coroutine cimport CoroutineFuture
 from rescind._core.engine cimport Engine
 from rescind._core.hooks cimport Hooks
 from rescind._core.poll cimport Context, Future
-from rescind._core.reason cimport new_reason, new_request
+from rescind._core.reason cimport CancelRequest, new_reason, new_request
 
 
 cdef Hooks hooks
@@ -51,7 +51,7 @@ cdef class Children(Owner):
     @cython.locals(child=Child)
     cpdef cancel(self, reason, Context cx, bint wanted)
     @cython.locals(child=Child)
-    cpdef forward(self, request)
+    cpdef forward(self, CancelRequest request)
 
 
 @cython.locals(child=Child)

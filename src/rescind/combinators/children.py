@@ -30,7 +30,7 @@ from rescind._core.current import local
 from rescind._core.ending import raise_all
 from rescind._core.errors import UsageError
 from rescind._core.frames import place_of
-from rescind._core.grace import UNSET, Grace, Unset
+from rescind._core.grace import UNSET, Grace
 from rescind._core.hooks import hooks
 from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Error, Outcome
@@ -334,7 +334,7 @@ def cancel_children(
     for child in children:
         if child.ended is not None:
             continue
-        grace = child.effective_grace if isinstance(given, Unset) else given
+        grace = child.effective_grace() if given is UNSET else given
         at = None if grace is None or executor is None else now + grace
         request = new_request(reason, at, None, True)
         if enclosing is not None:

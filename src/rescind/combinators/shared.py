@@ -21,12 +21,12 @@ from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
 from rescind._core.frames import strip
 from rescind._core.into import as_future
+from rescind._core.intofuture import IntoFuture
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.poll import (
     PENDING,
     Context,
     Future,
-    IntoFuture,
     NoopWaker,
     Pending,
     polled_after_end,

@@ -2,6 +2,7 @@ cimport cython
 
 from rescind._core.engine cimport Engine
 from rescind._core.poll cimport Context, Future
+from rescind._core.reason cimport CancelRequest
 from rescind._core.timers cimport Timer
 
 
@@ -15,7 +16,7 @@ cdef class Timeout(Future):
     cdef public bint _given
     cdef public object _grace
     cdef public object _on_overrun
-    cdef public object _request
+    cdef public CancelRequest _request
     cdef public double _seconds
     cdef public Timer _timer
     cdef public Future inner

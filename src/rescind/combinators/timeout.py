@@ -139,7 +139,7 @@ class Timeout(Future[T]):
         )
         grace = self._grace
         if isinstance(grace, Unset):
-            grace = executor.grace if cx.cell is None else cx.cell.effective_grace
+            grace = executor.grace if cx.cell is None else cx.cell.effective_grace()
         self._request = CancelRequest(
             reason, grace_at=None if grace is None else executor.now() + grace
         )

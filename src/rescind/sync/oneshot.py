@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from rescind._core.errors import Closed, UsageError, WouldBlock
-from rescind._core.poll import PENDING, Context, Future, IntoFuture, Pending, Waker
+from rescind._core.intofuture import IntoFuture
+from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.channel_core import check_undelivered, hand_back
 from rescind.sync.ends import End, NotSent

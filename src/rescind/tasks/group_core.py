@@ -171,7 +171,7 @@ class GroupCore(Parent):
     ) -> None:
         seconds = grace
         if isinstance(seconds, Unset):
-            seconds = task.effective_grace if task.request is None else None
+            seconds = task.effective_grace() if task.request is None else None
         at = None if seconds is None else task.executor.now() + seconds
         task.ask(new_request(reason, sooner(at, around), None, True))
 
