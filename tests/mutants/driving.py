@@ -61,7 +61,7 @@ MUTANTS = (
         "a coroutine that is canceled before its first poll is begun",
         "R5",
         "_core/coroutine.py",
-        "        if self._state == _NEW:\n            self.drop()\n            return Canceled(request.reason)\n",
+        "        if self._state == _NEW:\n            self.drop()\n            return canceled(request.reason, ())\n",
         "",
         ("P42", "P55"),
     ),
