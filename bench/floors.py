@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +29,9 @@ class Floor:
         row: of rescind's best form.
         ratios: by peer, how many times its cost rescind's is.
         of_tokio: how many times tokio's cost the floor alone is; None without tokio.
+        plain: how many times asyncio's cost schedulers in plain Python are, by name: the least
+            there is (``bare``), the least that keeps the rules (``rules``), and rescind's
+            interpreted form (``rescind``). Empty where one of these was not measured.
     """
 
     subject: str
@@ -37,6 +40,7 @@ class Floor:
     row: Row
     ratios: dict[str, float]
     of_tokio: float | None
+    plain: dict[str, float]
 
     def meets(self, peer: str) -> bool:
         """Tell whether the goal beside a peer is met."""
@@ -68,9 +72,24 @@ def floors(results: Results) -> list[Floor]:
                 row,
                 {peer: ratio for peer, ratio in ratios.items() if ratio is not None},
                 floor / statistics.median(tokio.values()) if tokio and tokio.samples else None,
+                _plain(results, subject, size, parts),
             )
         )
     return found
+
+
+def _plain(
+    results: Results, subject: str, size: int, parts: Mapping[str, float]
+) -> dict[str, float]:
+    base = results.row(subject, size, "asyncio")
+    pure = results.row(subject, size, "rescind-pure")
+    ours = None if pure is None else results.ratio(pure, base)
+    least = {kind: parts.get(f"least_{subject}_{kind}") for kind in ("bare", "rules")}
+    if ours is None or base is None or not base.samples or None in least.values():
+        return {}
+    stock = statistics.median(base.values())
+    found = {kind: each / stock for kind, each in least.items() if each is not None}
+    return {**found, "rescind": ours}
 
 
 def goal_text(peer: str) -> str:
@@ -80,7 +99,7 @@ def goal_text(peer: str) -> str:
 
 
 def sentences(found: Sequence[Floor]) -> list[str]:
-    """Say of each subject that misses the goal beside tokio how much of that is the floor."""
+    """Say how much of a missed goal is the floor: beside tokio, and interpreted beside asyncio."""
     lines: list[str] = []
     for each in found:
         if "tokio" not in each.ratios or each.of_tokio is None or each.meets("tokio"):
@@ -94,4 +113,11 @@ def sentences(found: Sequence[Floor]) -> list[str]:
             f"`{each.subject}` costs {each.ratios['tokio']:.1f} × tokio; CPython's own part alone "
             f"is {each.of_tokio:.1f} ×, {kind}."
         )
+    for each in found:
+        if each.plain:
+            bare, rules, ours = (each.plain[kind] for kind in ("bare", "rules", "rescind"))
+            lines.append(
+                f"`{each.subject}` interpreted costs {ours:.1f} × asyncio. The least scheduler "
+                f"in plain Python takes {bare:.2f} ×, the least that keeps the rules {rules:.2f} ×."
+            )
     return lines

@@ -246,7 +246,10 @@ def _floor_section(found: Sequence[Floor]) -> Iterator[str]:
     for (name, _), *rest in rows:
         line = "".join(f'<td class="{word}">{escape(text)}</td>' for text, word in rest)
         yield f"<tr><th>{escape(name)}</th>{line}</tr>"
-    yield "</tbody></table></div></section>"
+    yield "</tbody></table></div>"
+    for line in sentences(found):
+        yield f"<p>{escape(line.replace('`', ''))}</p>"
+    yield "</section>"
 
 
 # -- the section of the documentation -------------------------------------------------------------

@@ -40,6 +40,7 @@ MODULES: Final = (
     "memory",
     "process",
     "floor",
+    "least",
 )
 
 

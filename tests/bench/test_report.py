@@ -121,6 +121,26 @@ def test_the_floor_is_the_sum_of_what_a_subject_needs() -> None:
     assert sentence.startswith("`switch` costs 5.2 × tokio; CPython's own part alone is 3.0 ×")
 
 
+def test_the_interpreted_form_stands_beside_the_least_schedulers_in_python() -> None:
+    """What plain Python can do at best, as multiples of asyncio, where all of it was measured."""
+    run = a_run(10)
+    (without,) = floors(run)
+    least = [("bare", 0.2e-6), ("rules", 0.5e-6)]
+    run.rows += [
+        Row(f"floor_least_switch_{kind}", 10, "asyncio", "cpu", "time", [Sample(10, each, each)])
+        for kind, each in least
+    ]
+    (found,) = floors(run)
+
+    assert without.plain == {}
+    assert found.plain == pytest.approx({"bare": 0.02, "rules": 0.05, "rescind": 0.805})
+    assert sentences([found])[-1] == (
+        "`switch` interpreted costs 0.8 × asyncio. The least scheduler in plain Python takes "
+        "0.02 ×, the least that keeps the rules 0.05 ×."
+    )
+    assert "the least that keeps the rules" in as_html(run)
+
+
 def test_without_the_parts_there_is_no_floor() -> None:
     """Nothing is made up for a run that has not measured them."""
     run = a_run(10)

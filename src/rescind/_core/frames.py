@@ -102,7 +102,8 @@ def caller() -> str | None:
 def caller_line() -> tuple[str, int] | None:
     """Return the file and the line of `caller`, of which words may be made later."""
     frame: FrameType | None = sys._getframe()  # compiled code has none of its own
-    while frame is not None and ours(frame):
+    known = _KNOWN
+    while frame is not None and (id(frame.f_globals) in known or ours(frame)):
         frame = frame.f_back
     return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
 
