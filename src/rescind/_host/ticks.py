@@ -55,9 +55,9 @@ class Tick(Future[None]):
             polled_after_end(self)
         seat = local.seat if executor is None else executor.seat or local.seat  #: compiled: pass
         region = seat.region  #: compiled: region = get_region()
-        quiet = False
-        if isinstance(region, CoroutineFuture):  #: compiled: if False:
-            quiet = not (region.attention or region.outer)  # whatever is asked sets the first
+        quiet, driver = False, region
+        if isinstance(driver, CoroutineFuture):  #: compiled: if False:
+            quiet = not (driver.attention or driver.outer)  # whatever is asked sets the first
         if not quiet and _is_canceled(region, self):
             return PENDING  # there is no value to lose, so a cancellation need not wait
         self._given = True
