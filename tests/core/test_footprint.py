@@ -15,6 +15,8 @@ from rescind._core import compiled
 #: As many as the benchmark has: the tables that all share grow in leaps.
 TASKS = 10_000
 CHANNELS = 1_000
+#: asyncio's set of all tasks may have to grow once more, which depends on those that it had before.
+LEAP = 16 * 32_768 / TASKS
 
 
 def heap() -> int:
@@ -80,7 +82,7 @@ def untraced() -> None:
 def test_a_parked_task_takes_less_than_a_kibibyte_over_its_coroutine() -> None:
     """The goal is 1 KiB compiled; as plain Python an await alone is a generator of 240 bytes."""
     took = rescind.run(of_a_task, warn=False)
-    assert took <= (960 if compiled else 1376)
+    assert took <= (960 if compiled else 1376) + LEAP
 
 
 def test_a_channel_takes_less_than_two_kibibytes() -> None:
