@@ -153,7 +153,7 @@ MUTANTS = (
         "a lock that was given to one which is dropped is never let go of",
         "P71",
         "sync/rwlock.py",
-        "            lock._let_go(self._want.holder)",
+        "            lock._let_go(waiter.wants[0])",
         "            pass",
         (f"{LOCKS}rwlock",),
     ),

@@ -796,6 +796,34 @@ def test_eager_asyncio_task_is_its_own_owner() -> None:
     assert not mutex.locked()
 
 
+def test_stock_task_entered_inside_our_poll_is_its_own_owner() -> None:
+    """Who runs is what asyncio says, on any version, by whatever means it came about."""
+    mutex = Mutex()
+
+    async def main() -> tuple[str, str]:
+        loop = asyncio.get_running_loop()
+        own: Any = asyncio.current_task()
+        stock = loop.create_task(asyncio.sleep(0), name="stock")
+        asyncio.tasks._leave_task(loop, own)
+        asyncio.tasks._enter_task(loop, stock)
+        try:
+            mutex.acquire_nowait()
+            held = repr(mutex)
+            mutex.release()
+        finally:
+            asyncio.tasks._leave_task(loop, stock)
+            asyncio.tasks._enter_task(loop, own)
+        await stock
+        async with mutex:
+            return held, repr(mutex)
+
+    import rescind
+
+    held, again = rescind.run(main)
+    assert "<Mutex, held by asyncio task 'stock'>" == held
+    assert again.startswith("<Mutex, held by task ")
+
+
 @pytest.mark.parametrize("host", ["rescind", "asyncio"])
 def test_runtimes_in_two_threads_exclude_each_other(host: str) -> None:
     """A counter that is read, left alone for a while, and written, is never wrong."""

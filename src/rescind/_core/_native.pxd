@@ -33,6 +33,8 @@ cdef object copy_context()
 cdef int without_attributes(object one) except -1
 cdef Parked parked_on(object future)
 cdef object swapped(object swap, object identity)
+cdef int is_current(object swap, object identity) except -2
+cdef object running_frame()
 
 
 cdef class Exchange:

@@ -540,6 +540,30 @@ cdef object swapped(object swap, object identity):
     return previous
 
 
+cdef int is_current(object swap, object identity) except -2:
+    """Tell whether that is current where ``swap`` makes it so; -1: it cannot be seen from here."""
+    if type(swap) is not Exchange:
+        return -1
+    cdef Exchange exchange = <Exchange>swap
+    cdef PyObject *found = PyDict_GetItemWithError(exchange._current, exchange._loop)
+    return found is <PyObject *>identity
+
+
+cdef extern from *:
+    """
+    static CYTHON_INLINE PyObject *rescind_frame(void) {
+        return (PyObject *)PyEval_GetFrame();
+    }
+    """
+    PyObject *rescind_frame() noexcept
+
+
+cdef object running_frame():
+    """Return the frame of Python's that runs: what `sys._getframe` tells, and tells to auditors."""
+    cdef PyObject *frame = rescind_frame()
+    return None if frame is NULL else <object>frame
+
+
 cdef class _Last:
     """Lets go of what a thread refers to: the thread does, with its locals, when it ends."""
 

@@ -181,7 +181,7 @@ class _Wait(Operation[int]):
     __slots__ = ("_barrier",)
 
     def __init__(self, barrier: Barrier) -> None:
-        super().__init__(barrier._section)
+        super().__init__(barrier._section)  #: compiled: self._section = barrier._section
         self._barrier = barrier
 
     def _attempt(self, cx: Context) -> int | Pending:

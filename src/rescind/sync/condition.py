@@ -125,7 +125,9 @@ class Condition:
         return self._mutex.locked()
 
     def __aenter__(self) -> Future[None]:
-        return MutexAcquire(self._mutex, id(sys._getframe(1)))
+        mutex = self._mutex
+        frame = sys._getframe(1)  #: compiled: frame = running_frame()
+        return MutexAcquire(mutex, id(frame))  #: compiled: return acquiring(mutex, id(frame))
 
     def __aexit__(
         self,
@@ -133,7 +135,8 @@ class Condition:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> Awaitable[None]:
-        self._mutex._leave(exc, id(sys._getframe(1)))
+        frame = sys._getframe(1)  #: compiled: frame = running_frame()
+        self._mutex._leave(exc, id(frame))
         return LEFT
 
     # -- waiting and notifying --------------------------------------------------------------------
@@ -227,7 +230,8 @@ class _Wait(Operation[None]):
     __slots__ = ("_condition", "_holder", "_request")
 
     def __init__(self, condition: Condition) -> None:
-        super().__init__(condition._mutex._section)
+        section = condition._mutex._section
+        super().__init__(section)  #: compiled: self._section = section
         self._condition = condition
         # Who held the mutex, and will again; None before the first poll.
         self._holder: Holder | None = None
@@ -258,15 +262,17 @@ class _Wait(Operation[None]):
         with self._section:
             waiter = self._waiter
             if waiter is None:
-                return super().poll_cancel(cx, request)
+                #: compiled: return Operation.poll_cancel(self, cx, request)
+                return super().poll_cancel(cx, request)  #: compiled: pass
             mutex = self._condition._mutex
             if self._condition._waiting.move(waiter, mutex._waiting):
                 self._request = request
                 mutex._serve()
             if not waiter.woken:
                 return self._stay(waiter, cx.waker)  # C1
-            if self._request is None:
-                return super().poll_cancel(cx, request)  # C2
+            if self._request is None:  # C2
+                #: compiled: return Operation.poll_cancel(self, cx, request)
+                return super().poll_cancel(cx, request)  #: compiled: pass
             self._waiter = None
             self._ended = True
             mutex._forget(waiter.wants)

@@ -1,5 +1,7 @@
-from rescind._core._native cimport get_region
+from rescind._core._native cimport get_executor, get_region, is_current
+from rescind._core.cell cimport Cell
 from rescind._core.coroutine cimport CoroutineFuture
+from rescind._core.engine cimport Engine
 from rescind._core.region cimport Region
 
 cimport cython
@@ -15,8 +17,21 @@ cdef class Holder:
     cpdef bint same_branch(self, Holder other) except -1
 
 
-@cython.locals(region=Region)
+cdef inline Holder new_holder(task, branch, coroutine):
+    """Make one without a call through Python."""
+    cdef Holder holder = Holder.__new__(Holder)
+    holder.task = task
+    holder.branch = branch
+    holder.coroutine = coroutine
+    return holder
+
+
+@cython.locals(region=Region, executor=Engine, cell=Cell)
 cpdef Holder holder_here()
+
+
+@cython.locals(driver=CoroutineFuture, seen=cython.int)
+cdef bint _intruded(Region region) except -1
 
 
 cdef _coroutine(Region region)

@@ -83,10 +83,10 @@ def closing(here: Holder) -> bool:
 def holder_here() -> Holder:
     """Return who is running now, on this thread."""
     region = local.region  #: compiled: region = get_region()
-    executor = local.executor
+    executor = local.executor  #: compiled: executor = get_executor()
     task: Any = None
-    if region is not None and foreign.drives is not None and foreign.drives(region):
-        region = None  # a stock task that runs eagerly, inside our poll
+    if region is not None and _intruded(region):
+        region = None
     elif executor is not None:
         task = executor.current
     cell = None if region is None or region.cx is None else region.cx.cell
@@ -95,7 +95,17 @@ def holder_here() -> Holder:
         task = _stock_task(cell)
     if branch is not task and (branch is None or isinstance(branch, ForeignCell)):
         branch = task
-    return Holder(task, branch, _coroutine(region))
+    coroutine = _coroutine(region)
+    return Holder(task, branch, coroutine)  #: compiled: return new_holder(task, branch, coroutine)
+
+
+def _intruded(region: Region) -> bool:
+    """Does a stock task run, eagerly, inside the poll of ``region``?"""
+    #: compiled: driver = region if isinstance(region, CoroutineFuture) else None
+    #: compiled: if driver is None or driver._identity is None: return False
+    #: compiled: seen = is_current(driver._swap, driver._identity)
+    #: compiled: if seen >= 0: return not seen
+    return foreign.drives is not None and foreign.drives(region)
 
 
 def _coroutine(region: Region | None) -> int | None:

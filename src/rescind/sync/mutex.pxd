@@ -1,3 +1,4 @@
+from rescind._core._native cimport running_frame
 from rescind._core.poll cimport Context
 from rescind._core.waitlist cimport Waiter, WaitList
 from rescind.sync._lock cimport Lock
@@ -41,3 +42,12 @@ cdef class MutexAcquire(Operation):
     cdef public object _frame
     cdef public Holder _holder
     cdef public Mutex _mutex
+
+
+cdef inline MutexAcquire acquiring(Mutex mutex, frame):
+    """Make one without a call through Python."""
+    cdef MutexAcquire operation = MutexAcquire.__new__(MutexAcquire)
+    operation._section = mutex._section
+    operation._mutex = mutex
+    operation._frame = frame
+    return operation

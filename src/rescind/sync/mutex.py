@@ -125,7 +125,7 @@ class Mutex:
         Cancellation: loses its place in the queue. A mutex that was just handed to it is
             delivered, and the cancellation arrives at the next park (R7).
         """
-        return MutexAcquire(self)
+        return MutexAcquire(self)  #: compiled: return acquiring(self, None)
 
     def acquire_nowait(self) -> None:
         """Take the mutex now.
@@ -248,8 +248,8 @@ class Mutex:
         self._forfeits.pop(holder, None)
 
     def __aenter__(self) -> Future[None]:
-        frame = sys._getframe(1)  #: compiled: frame = sys._getframe(0)
-        return MutexAcquire(self, id(frame))
+        frame = sys._getframe(1)  #: compiled: frame = running_frame()
+        return MutexAcquire(self, id(frame))  #: compiled: return acquiring(self, id(frame))
 
     def __aexit__(
         self,
@@ -257,7 +257,7 @@ class Mutex:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> Awaitable[None]:
-        frame = sys._getframe(1)  #: compiled: frame = sys._getframe(0)
+        frame = sys._getframe(1)  #: compiled: frame = running_frame()
         self._leave(exc, id(frame))
         return LEFT
 

@@ -38,6 +38,12 @@ class _News(enum.Enum):
     ALL = "notify_waiters"
 
 
+# Before Python 3.12 to look a member up in its class is a call of a method of the metaclass.
+_FIRST: Final = _News.FIRST
+_LAST: Final = _News.LAST
+_ALL: Final = _News.ALL
+
+
 @dataclass(frozen=True, slots=True)
 class NotifyStatistics:
     """A snapshot of a `Notify`.
@@ -112,11 +118,11 @@ class Notify:
 
         Two of them that nobody waits for are one.
         """
-        self._section.post(self._notify, _News.FIRST)
+        self._section.post(self._notify, _FIRST)
 
     def notify_last(self) -> None:
         """Notify the last in line; or, if nobody waits, whoever comes next."""
-        self._section.post(self._notify, _News.LAST)
+        self._section.post(self._notify, _LAST)
 
     def notify_waiters(self) -> None:
         """Notify all whose `notified` future exists now; nothing is stored for others."""
@@ -124,11 +130,11 @@ class Notify:
 
     def _notify_all(self) -> None:
         self._calls += 1
-        self._section.wake_all(self._waiting, _News.ALL)
+        self._section.wake_all(self._waiting, _ALL)
 
     def _notify(self, news: _News) -> None:
         while True:
-            waiter = self._waiting.first if news is _News.FIRST else self._waiting.last
+            waiter = self._waiting.first if news is _FIRST else self._waiting.last
             if waiter is None:
                 self._stored = True
                 return
@@ -160,7 +166,7 @@ class Notified(Operation[None]):
 
     def __init__(self, notify: Notify) -> None:
         section = notify._section
-        super().__init__(section)
+        super().__init__(section)  #: compiled: self._section = section
         self._notify = notify
         if section.posted:
             section.catch_up()
@@ -199,16 +205,16 @@ class Notified(Operation[None]):
     def _look_again(self, waiter: Waiter) -> None:
         notify = self._notify
         if notify._calls != self._calls:
-            self._section.wake(notify._waiting, waiter, _News.ALL)
+            self._section.wake(notify._waiting, waiter, _ALL)
         elif notify._take():
-            notify._notify(_News.FIRST)
+            notify._notify(_FIRST)
 
     def _received(self, waiter: Waiter) -> None:
         """Return: it was notified."""
 
     def _withdraw(self, waiter: Waiter) -> None:
         notify = self._notify
-        if notify._waiting.leave(waiter) and waiter.given is not _News.ALL:
+        if notify._waiting.leave(waiter) and waiter.given is not _ALL:
             notify._notify(waiter.given)  # N2
 
     def __repr__(self) -> str:

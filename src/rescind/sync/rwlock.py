@@ -12,15 +12,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from reprlib import recursive_repr
 from types import TracebackType
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 from rescind._core.errors import UsageError, WouldBlock
 from rescind._core.poll import PENDING, Context, Future, Waker
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.holder import Holder, holder_here
+from rescind.sync.leaving import LEFT
 from rescind.sync.operation import Operation
 from rescind.sync.section import Section
 
@@ -42,16 +44,6 @@ class RwLockStatistics:
     writer: str | None
     waiting_readers: int
     waiting_writers: int
-
-
-class _Want(NamedTuple):
-    """What somebody in line waits for."""
-
-    holder: Holder
-    write: bool
-
-
-_UNKNOWN: Final = Holder(None, None, None)
 
 
 class RwLock:
@@ -85,7 +77,7 @@ class RwLock:
         # Who writes, and who read (K1): one entry each time they were let in.
         self._writer: Holder | None = None
         self._readers: dict[Holder, None] = {}
-        # Everyone's ``wants`` is a `_Want`.
+        # Everyone's ``wants`` is the holder that it will be, and whether it will write.
         self._waiting = WaitList()
 
     # -- taking and giving ------------------------------------------------------------------------
@@ -115,7 +107,7 @@ class RwLock:
         Cancellation: loses its place in the queue. If it was let in just then, that is
             delivered, and the cancellation arrives at the next park (R7).
         """
-        return _Acquire(self, write=False)
+        return _Acquire(self, False)  #: compiled: return _acquiring(self, False, None)
 
     def acquire_write(self) -> Future[None]:
         """Return a future that ends when the task that awaits it may write.
@@ -127,7 +119,7 @@ class RwLock:
             was let in just then, that is delivered, and the cancellation arrives at the next park
             (R7).
         """
-        return _Acquire(self, write=True)
+        return _Acquire(self, True)  #: compiled: return _acquiring(self, True, None)
 
     def acquire_read_nowait(self) -> None:
         """Begin to read now.
@@ -185,17 +177,16 @@ class RwLock:
         return writer
 
     def _now(self, *, write: bool) -> None:
-        want = _Want(holder_here(), write)
+        here = holder_here()
         with self._section:
-            if not self._take(want):
+            if not self._take(here, write):
                 form = "write" if write else "read"
                 raise WouldBlock(
                     f"{self!r} cannot be had at once; 'await lock.acquire_{form}()' waits"
                 )
 
-    def _take(self, want: _Want) -> bool:
+    def _take(self, who: Holder, write: bool) -> bool:
         """Let it in if that can be; refuse what could never end."""
-        who, write = want
         writer = self._writer
         if writer is not None:
             if writer.same_branch(who):
@@ -209,13 +200,13 @@ class RwLock:
             )
         if (write and self._readers) or (self._waiting.first is not None and not again):
             return False
-        self._enter(who, write=write)
+        self._enter(who, write)
         return True
 
     def _reads(self, who: Holder) -> bool:
         return any(reader.same_branch(who) for reader in list(self._readers))
 
-    def _enter(self, who: Holder, *, write: bool) -> None:
+    def _enter(self, who: Holder, write: bool) -> None:
         if write:
             self._writer = who
         else:
@@ -257,7 +248,7 @@ class RwLock:
             who, write = waiter.wants
             if write and self._readers:
                 return
-            self._enter(who, write=write)
+            self._enter(who, write)
             if not self._section.wake(self._waiting, waiter):
                 self._let_go(who)  # it left just now (W4)
 
@@ -276,7 +267,7 @@ class RwLock:
         """Return a snapshot."""
         with self._section:
             writer = self._writer
-            writers = sum(1 for waiter in self._waiting if waiter.wants.write)
+            writers = len([waiter for waiter in self._waiting if waiter.wants[1]])
             return RwLockStatistics(
                 len(self._readers),
                 None if writer is None else str(writer),
@@ -284,8 +275,11 @@ class RwLock:
                 writers,
             )
 
-    @recursive_repr("<RwLock …>")  # the holder may be told by what it awaits
     def __repr__(self) -> str:
+        return self._told()
+
+    @recursive_repr("<RwLock …>")  # the holder may be told by what it awaits
+    def _told(self) -> str:
         name = "" if self.name is None else f" {self.name!r}"
         writer = self._writer
         readers = len(self._readers)
@@ -317,19 +311,30 @@ class ReadOrWrite:
             self._lock._downgrade(holder)
 
     def __aenter__(self) -> Future[ReadOrWrite]:
-        return _Acquire(self._lock, write=self._write, block=self)
+        lock, write = self._lock, self._write
+        return _Acquire(lock, write, self)  #: compiled: return _acquiring(lock, write, self)
 
-    async def __aexit__(
+    def __aexit__(
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None:
+    ) -> Awaitable[None]:
         lock = self._lock
         holder, self._holder = self._holder, None
         if holder is None or not lock._holds(holder):
             raise UsageError(f"{self!r} was released inside its block already")
-        lock._section.post(lock._let_go, holder)
+        section = lock._section
+        if not section.try_enter():
+            section.post(lock._let_go, holder)
+            return LEFT
+        try:
+            lock._let_go(holder)
+        finally:
+            section.lock.release()
+            if section.due:
+                section.leave()
+        return LEFT
 
     def __repr__(self) -> str:
         return f"{'write' if self._write else 'read'} of {self._lock!r}"
@@ -338,23 +343,25 @@ class ReadOrWrite:
 class _Acquire(Operation[Any]):
     """The future that `RwLock.acquire_read` and its like return, and that enters their blocks."""
 
-    __slots__ = ("_block", "_rwlock", "_want")
+    __slots__ = ("_block", "_holder", "_rwlock", "_write")
 
-    def __init__(self, lock: RwLock, *, write: bool, block: ReadOrWrite | None = None) -> None:
-        super().__init__(lock._section)
+    def __init__(self, lock: RwLock, write: bool, block: ReadOrWrite | None = None) -> None:
+        super().__init__(lock._section)  #: compiled: self._section = lock._section
         self._rwlock = lock
-        self._want = _Want(_UNKNOWN, write)
+        self._write = write
         self._block = block
+        # Who it will be let in as; None before the first poll.
+        self._holder: Holder | None = None
 
     def _attempt(self, cx: Context) -> Any:
         block = self._block
         if block is not None and block._holder is not None:
             raise UsageError(f"{block!r} is entered already; make another one for each block")
-        self._want = want = _Want(holder_here(), self._want.write)
-        return self._enter() if self._rwlock._take(want) else PENDING
+        self._holder = holder = holder_here()
+        return self._enter() if self._rwlock._take(holder, self._write) else PENDING
 
     def _queue(self, waker: Waker) -> Waiter:
-        return self._rwlock._waiting.join(waker, self._want)
+        return self._rwlock._waiting.join(waker, (self._holder, self._write))
 
     def _look_again(self, waiter: Waiter) -> None:
         self._rwlock._serve()
@@ -365,14 +372,14 @@ class _Acquire(Operation[Any]):
     def _withdraw(self, waiter: Waiter) -> None:
         lock = self._rwlock
         if lock._waiting.leave(waiter):
-            lock._let_go(self._want.holder)
+            lock._let_go(waiter.wants[0])
         else:
             lock._serve()  # K4
 
     def _enter(self) -> ReadOrWrite | None:
         block = self._block
         if block is not None:
-            block._holder = self._want.holder
+            block._holder = self._holder
         return block
 
     def blocked_by(self) -> tuple[object, ...]:
@@ -381,4 +388,4 @@ class _Acquire(Operation[Any]):
         return tuple(holder.who for holder in holders)
 
     def __repr__(self) -> str:
-        return f"acquire_{'write' if self._want.write else 'read'} of {self._rwlock!r}"
+        return f"acquire_{'write' if self._write else 'read'} of {self._rwlock!r}"

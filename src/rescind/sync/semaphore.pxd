@@ -20,6 +20,7 @@ cdef class Semaphore:
     cdef public WaitList _waiting
     cdef public object name
 
+    cpdef acquire(self, n=*)
     @cython.locals(section=Section)
     cpdef acquire_nowait(self, n=*)
     @cython.locals(section=Section, lock=Lock)
@@ -45,3 +46,12 @@ cdef class _Acquire(Operation):
 
     @cython.locals(semaphore=Semaphore)
     cpdef _withdraw(self, Waiter waiter)
+
+
+cdef inline _Acquire _acquiring(Semaphore semaphore, n):
+    """Make one without a call through Python."""
+    cdef _Acquire operation = _Acquire.__new__(_Acquire)
+    operation._section = semaphore._section
+    operation._semaphore = semaphore
+    operation._n = n
+    return operation

@@ -111,7 +111,8 @@ class Semaphore:
             next in line. If it had all of them, they are delivered, and the cancellation arrives
             at the next park (R7).
         """
-        return _Acquire(self, self._checked(n))
+        self._checked(n)
+        return _Acquire(self, n)  #: compiled: return _acquiring(self, n)
 
     def acquire_nowait(self, n: int = 1) -> None:
         """Take ``n`` permits now.
@@ -161,7 +162,8 @@ class Semaphore:
             TypeError: ``n`` is no int.
             ValueError: ``n`` is less than 1.
         """
-        checked_count(n, "the permits to release")
+        if type(n) is not int or n < 1:
+            checked_count(n, "the permits to release")
         section = self._section
         lock = section.lock
         #: compiled: own = section.try_enter()
@@ -226,7 +228,8 @@ class Semaphore:
             self._section.wake(self._waiting, waiter, _CLOSED)
 
     def _checked(self, n: int) -> int:
-        checked_count(n, "the permits to acquire")
+        if type(n) is not int or n < 1:
+            checked_count(n, "the permits to acquire")
         if self._max is not None and n > self._max:
             raise ValueError(
                 f"{n} permits of {self!r} would be waited for for ever: there are never more "
@@ -314,7 +317,8 @@ class Permits:
         self._n = n
 
     def __aenter__(self) -> Future[None]:
-        return _Acquire(self._semaphore, self._n)
+        semaphore, n = self._semaphore, self._n
+        return _Acquire(semaphore, n)  #: compiled: return _acquiring(semaphore, n)
 
     def __aexit__(
         self,

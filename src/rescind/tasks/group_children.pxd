@@ -7,8 +7,8 @@ from rescind._core.task cimport Task
 
 
 cdef class GroupChild:
-    cdef public object _group
     cdef public bint daemon
+    cdef public object group
     cdef public object held
     cdef public Task task
 

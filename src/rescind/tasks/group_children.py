@@ -59,15 +59,16 @@ class GroupChild:
     """One child, as its group knows it; called with its outcome when it has ended.
 
     Attributes:
+        group: the one that it is a child of.
         daemon: is it canceled when only daemons are left?
         held: its place in line, if the group has a limit.
         task: its task; None before it is spawned.
     """
 
-    __slots__ = ("_group", "daemon", "held", "task")
+    __slots__ = ("daemon", "group", "held", "task")
 
     def __init__(self, group: TaskGroup, daemon: bool) -> None:
-        self._group = group
+        self.group = group
         self.daemon = daemon
         self.held: Held[Any] | None = None
         self.task: Task[Any] | None = None
@@ -84,14 +85,14 @@ class GroupChild:
             held.end()
 
     def __call__(self, outcome: Outcome[Any]) -> None:
-        self._group.child_ended(self, outcome)
+        self.group.child_ended(self, outcome)
 
     # -- Supervised -------------------------------------------------------------------------------
 
     def label(self) -> str:
         task = self.task
         assert task is not None  # it runs
-        return f"task {task.id} {task.name!r} of group {self._group.name!r}"
+        return f"task {task.id} {task.name!r} of group {self.group.name!r}"
 
     def asked(self) -> bool:
         assert self.task is not None  # it runs
@@ -102,7 +103,7 @@ class GroupChild:
         return self.task.executor.now()
 
     def give_up(self, why: str, errors: list[BaseException]) -> None:
-        self._group.give_up(why, errors)
+        self.group.give_up(why, errors)
 
 
 def future_for(

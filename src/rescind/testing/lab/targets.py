@@ -9,7 +9,6 @@ A race is lost by letting a sibling win: one that waits for a timer has it fire 
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from rescind._core.cell import Cell
@@ -22,6 +21,7 @@ from rescind.combinators.race import Race
 from rescind.combinators.timeout import Timeout
 from rescind.tasks.block import OwnBlock
 from rescind.tasks.group import TaskGroup
+from rescind.tasks.group_children import GroupChild
 from rescind.tasks.token import CancellationToken
 from rescind.testing.lab.injection import INJECTOR, Instant, Kind
 from rescind.testing.lab.places import way_of
@@ -105,10 +105,8 @@ def _group(task: LabTask[Any]) -> TaskGroup | None:
             if isinstance(group, TaskGroup) and not group.closed:
                 return group
     for callback in task._on_end or ():
-        if isinstance(callback, partial):
-            owner: object = getattr(callback.func, "__self__", None)
-            if isinstance(owner, TaskGroup) and not owner.closed:
-                return owner
+        if isinstance(callback, GroupChild) and not callback.group.closed:
+            return callback.group
     return None
 
 
