@@ -13,10 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rescind._core.frames import Site, from_library, shortened
+from rescind._core.frames import from_library, shortened
+from rescind._core.leftover import Leftover
 from rescind._core.overrun import Overrun
 from rescind._core.reason import CancelReason
-from rescind._core.resources import Leftover
+from rescind._core.site import Site
 
 __all__ = ["CleanupError", "ShutdownReport"]
 

@@ -34,11 +34,12 @@ from rescind._core.errors import Abandoned, Deadlock, InternalError, TaskCancele
 from rescind._core.executor import Executor
 from rescind._core.grace import UNSET, Grace, Unset, checked_grace
 from rescind._core.into import as_future
+from rescind._core.leftover import Leftover
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.overrun import held_up
 from rescind._core.poll import Waker
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest, make_reason
-from rescind._core.resources import Leftover, Resource
+from rescind._core.resources import Resource
 from rescind._core.task import Task
 from rescind._core.timers import Timer
 from rescind._core.waiting import place_of

@@ -7,10 +7,11 @@ from rescind._core.hooks import Observer, actor, hooks
 from rescind._core.hostport import Host
 from rescind._core.into import as_future
 from rescind._core.intofuture import IntoFuture
+from rescind._core.leftover import Leftover
 from rescind._core.phase import Phase
 from rescind._core.poll import PENDING, Context, Future, NoopWaker, Pending, Waker
 from rescind._core.reason import CancelRequest
-from rescind._core.resources import Leftover, Resource
+from rescind._core.resources import Resource
 from rescind._core.timers import Timer, Timers
 from rescind._core.waitlist import Waiter, WaitList
 from rescind._host.manual import ManualHost

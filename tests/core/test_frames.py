@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 import rescind
-from rescind._core.frames import Site, await_stack, caller, site, site_of, strip
+from rescind._core.frames import await_stack, caller, site, site_of, strip
 from rescind._core.gate import Gate
+from rescind._core.site import Site
 from rescind.lowlevel import CoroutineFuture
 from rescind.testing import context
 from tests.core.kit import Leaf, interpreted

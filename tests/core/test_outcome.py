@@ -1,7 +1,9 @@
 """How a future ended: three kinds of data, and the failures that are kept with an exception."""
 
+import copy
 import dataclasses
 import pickle
+import pprint
 
 import pytest
 
@@ -70,6 +72,25 @@ def test_outcomes_are_equal_if_their_parts_are() -> None:
         Error(exc) == Error(ValueError()),
         Canceled(REASON) == Canceled(REASON, dropped=True),
     )
+
+
+def test_outcomes_and_reasons_are_dataclasses_to_whoever_asks() -> None:
+    """They have the fields, can be replaced and copied, and are hashed and printed by them."""
+    outcome = Canceled(REASON, dropped=True)
+    assert (True, ["reason", "also", "dropped", "abandoned"]) == (
+        dataclasses.is_dataclass(Canceled),
+        [field.name for field in dataclasses.fields(outcome)],
+    )
+    assert Canceled(REASON) == dataclasses.replace(outcome, dropped=False)
+    assert outcome == copy.deepcopy(outcome)
+    assert {outcome} == {outcome, Canceled(REASON, dropped=True)}
+    assert "Completed(value='x')" == repr(Completed("x")) == pprint.pformat(Completed("x"))
+    assert "Error(exception=KeyError(1), also=())" == repr(Error(KeyError(1)))
+    assert CancelReason(message="other") == dataclasses.replace(
+        CancelReason(message="why"), message="other"
+    )
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        delattr(outcome, "reason")
 
 
 def test_canceled_outcome_survives_pickling() -> None:

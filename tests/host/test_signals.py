@@ -9,7 +9,7 @@ import pytest
 
 import rescind
 from rescind import Runtime
-from rescind._core.frames import Site
+from rescind._core.site import Site
 from rescind._host.signals import SignalNotice
 from tests.conftest import HostFactory
 

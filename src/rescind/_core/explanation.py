@@ -14,8 +14,9 @@ from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any, Final, cast
 
-from .frames import Site, from_library, shortened
+from .frames import from_library, shortened
 from .reason import CancelReason, printable
+from .site import Site
 
 __all__ = [
     "Blocker",

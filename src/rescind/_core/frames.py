@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType, TracebackType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from .site import Site
 
 __all__ = [
-    "Site",
     "await_chain",
     "await_stack",
     "caller",
@@ -40,24 +41,6 @@ _OWN = (
 )
 _LIBRARIES = (*_OWN, os.path.join(os.path.dirname(os.__file__), ""), "<frozen ")
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A place in the source: ``file:line``, in a function.
-
-    Attributes:
-        file: the file's name as the interpreter knows it.
-        line: the line, counted from 1.
-        function: the qualified name of the function.
-    """
-
-    file: str
-    line: int
-    function: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
 
 
 def ours(frame: FrameType) -> bool:
@@ -110,6 +93,8 @@ def caller_line() -> tuple[str, int] | None:
 
 def await_stack(awaitable: object) -> list[Site]:
     """Return where a suspended coroutine is, outermost frame first, without rescind's own."""
+    from .site import Site
+
     return [
         Site(frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_qualname)
         for frame in _frames_of(awaitable)
@@ -207,4 +192,6 @@ def site_of(frame: FrameType | None) -> Site | None:
         frame = frame.f_back
     if frame is None:
         return None
+    from .site import Site
+
     return Site(frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_qualname)

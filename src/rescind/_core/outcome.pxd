@@ -1,13 +1,16 @@
-cdef class Completed:
+from rescind._core.record cimport Record
+
+
+cdef class Completed(Record):
     cdef readonly object value
 
 
-cdef class Error:
+cdef class Error(Record):
     cdef readonly object exception
     cdef readonly tuple also
 
 
-cdef class Canceled:
+cdef class Canceled(Record):
     cdef readonly object reason
     cdef readonly tuple also
     cdef readonly bint dropped

@@ -12,10 +12,10 @@ Outcomes are data: frozen, comparable, usable in ``match``, the same for every j
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeAlias, TypeVar, cast
 
 from .errors import TaskCanceled
+from .record import Record, settable
 
 #: compiled: from types import GenericAlias
 
@@ -37,32 +37,42 @@ T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)  #: compiled: @dataclass(frozen=True)
-class Completed(Generic[T_co]):
+class Completed(Record, Generic[T_co]):
     """The future returned ``value``."""
 
     #: compiled: __class_getitem__ = classmethod(GenericAlias)
+    __slots__ = ("value",)
+    __match_args__ = ("value",)
+
     value: T_co
+
+    def __init__(self, value: T_co) -> None:
+        object.__setattr__(self, "value", value)  #: compiled: self.value = value
 
     def unwrap(self) -> T_co:
         """Return the value."""
         return self.value
 
 
-@dataclass(frozen=True, slots=True)  #: compiled: @dataclass(frozen=True)
-class Error:
+class Error(Record):
     """The future raised ``exception``; ``also`` are its other failures, in order."""
 
+    __slots__ = ("also", "exception")
+    __match_args__ = ("exception", "also")
+
     exception: BaseException
-    also: tuple[BaseException, ...] = ()
+    also: tuple[BaseException, ...]
+
+    def __init__(self, exception: BaseException, also: tuple[BaseException, ...] = ()) -> None:
+        object.__setattr__(self, "exception", exception)  #: compiled: self.exception = exception
+        object.__setattr__(self, "also", also)  #: compiled: self.also = also
 
     def unwrap(self) -> NoReturn:
         """Raise the exception."""
         raise self.exception
 
 
-@dataclass(frozen=True, slots=True)  #: compiled: @dataclass(frozen=True)
-class Canceled:
+class Canceled(Record):
     """The future was canceled for ``reason``.
 
     Attributes:
@@ -72,10 +82,25 @@ class Canceled:
         abandoned: the coroutine went on even then and is never polled again: a leak.
     """
 
+    __slots__ = ("abandoned", "also", "dropped", "reason")
+    __match_args__ = ("reason", "also", "dropped", "abandoned")
+
     reason: CancelReason
-    also: tuple[BaseException, ...] = ()
-    dropped: bool = False
-    abandoned: bool = False
+    also: tuple[BaseException, ...]
+    dropped: bool
+    abandoned: bool
+
+    def __init__(
+        self,
+        reason: CancelReason,
+        also: tuple[BaseException, ...] = (),
+        dropped: bool = False,
+        abandoned: bool = False,
+    ) -> None:
+        object.__setattr__(self, "reason", reason)  #: compiled: self.reason = reason
+        object.__setattr__(self, "also", also)  #: compiled: self.also = also
+        object.__setattr__(self, "dropped", dropped)  #: compiled: self.dropped = dropped
+        object.__setattr__(self, "abandoned", abandoned)  #: compiled: self.abandoned = abandoned
 
     def unwrap(self) -> NoReturn:
         """Raise `TaskCanceled` with the reason, and with what else failed."""
@@ -96,16 +121,18 @@ class Canceled:
         return error
 
 
-class _Value(Generic[T_co]):
+class _Value(Record, Generic[T_co]):
     """What becomes a `Completed`: for a frozen one each attribute is a call."""
 
     __slots__ = ("value",)
+    __setattr__ = settable
 
 
-class _Cancellation:
+class _Cancellation(Record):
     """What becomes a `Canceled`."""
 
     __slots__ = ("abandoned", "also", "dropped", "reason")
+    __setattr__ = settable
 
 
 _value: Final = cast("Callable[[], Any]", _Value)

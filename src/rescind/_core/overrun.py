@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .frames import Site
 from .reason import CancelReason
+from .site import Site
 
 __all__ = ["Overrun", "held_up"]
 

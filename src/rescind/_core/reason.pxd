@@ -3,13 +3,14 @@ cimport cython
 from rescind._core._native cimport get_executor
 from rescind._core.engine cimport Engine
 from rescind._core.frames cimport caller
+from rescind._core.record cimport Record
 
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(object one)
 
 
-cdef class CancelReason:
+cdef class CancelReason(Record):
     cdef readonly object kind
     cdef readonly object message
     cdef readonly object by

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .current import local
 from .errors import UsageError
 from .frames import caller, shortened
 from .intofuture import IntoFuture
+from .record import Record, settable
 
 if TYPE_CHECKING:
     from .executor import Executor
@@ -60,12 +60,11 @@ class CancelKind(enum.Enum):
     FOREIGN = "foreign"
 
 
-@dataclass(frozen=True, slots=True)  #: compiled: @dataclass(frozen=True)
-class CancelReason:
+class CancelReason(Record):
     """Why: data, never a formatted string; picklable; ``str()`` prints the whole chain.
 
     A chain may be of any length, and so nothing here recurses along it, as the methods of a
-    dataclass would.
+    `Record` would.
 
     Attributes:
         kind: what sort of event it was.
@@ -77,12 +76,31 @@ class CancelReason:
     """
 
     #: compiled: def __dealloc__(self): unlink(self)
-    kind: CancelKind = CancelKind.EXPLICIT
-    message: str | None = None
-    by: str | None = None
-    where: str | None = None
-    at: float | None = None
-    cause: CancelReason | None = None
+    __slots__ = ("at", "by", "cause", "kind", "message", "where")
+    __match_args__ = ("kind", "message", "by", "where", "at", "cause")
+
+    kind: CancelKind
+    message: str | None
+    by: str | None
+    where: str | None
+    at: float | None
+    cause: CancelReason | None
+
+    def __init__(  # noqa: PLR0917
+        self,
+        kind: CancelKind = CancelKind.EXPLICIT,
+        message: str | None = None,
+        by: str | None = None,
+        where: str | None = None,
+        at: float | None = None,
+        cause: CancelReason | None = None,
+    ) -> None:
+        object.__setattr__(self, "kind", kind)  #: compiled: self.kind = kind
+        object.__setattr__(self, "message", message)  #: compiled: self.message = message
+        object.__setattr__(self, "by", by)  #: compiled: self.by = by
+        object.__setattr__(self, "where", where)  #: compiled: self.where = where
+        object.__setattr__(self, "at", at)  #: compiled: self.at = at
+        object.__setattr__(self, "cause", cause)  #: compiled: self.cause = cause
 
     def chain(self) -> tuple[CancelReason, ...]:
         """Return this reason and the reasons it follows from, nearest first."""
@@ -126,10 +144,11 @@ class CancelReason:
         return _chained, (tuple(map(_fields, self.chain())),)
 
 
-class _Link:
+class _Link(Record):
     """What becomes a `CancelReason`: for a frozen one each attribute is a call."""
 
     __slots__ = ("at", "by", "cause", "kind", "message", "where")
+    __setattr__ = settable
 
 
 def _reason(  # noqa: PLR0917

@@ -26,35 +26,16 @@ on the thread that shuts down.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from threading import RLock
 from typing import TYPE_CHECKING, TypeVar
 
 from .errors import UsageError
 
 if TYPE_CHECKING:
+    from .leftover import Leftover
     from .reason import CancelReason
 
-__all__ = ["Leftover", "Resource", "Resources"]
-
-
-@dataclass(frozen=True, slots=True)
-class Leftover:
-    """Something that had not ended when the shutdown stopped waiting for it.
-
-    Attributes:
-        resource: the name of the resource that it belongs to.
-        name: what it is, such as ``thread 'blocking-3'`` or ``process 812``.
-        place: where it is stuck, as ``file:line in function``; None if unknown.
-    """
-
-    resource: str
-    name: str
-    place: str | None = None
-
-    def __str__(self) -> str:
-        at = "" if self.place is None else f", at {self.place}"
-        return f"{self.name} of {self.resource}{at}"
+__all__ = ["Resource", "Resources"]
 
 
 class Resource:

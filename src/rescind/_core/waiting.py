@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from .coroutine import CoroutineFuture
-from .frames import Site, await_stack, from_library, shortened
+from .frames import await_stack, from_library, shortened
 from .phase import Phase
+from .site import Site
 
 if TYPE_CHECKING:
     from .cell import Cell

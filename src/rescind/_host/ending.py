@@ -19,7 +19,8 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from rescind._core.frames import site_of
-from rescind._core.resources import Leftover, Resource
+from rescind._core.leftover import Leftover
+from rescind._core.resources import Resource
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor

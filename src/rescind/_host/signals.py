@@ -31,9 +31,10 @@ from types import FrameType
 from typing import Any, Final
 
 from rescind._core.executor import Executor
-from rescind._core.frames import Site, site_of
+from rescind._core.frames import site_of
 from rescind._core.outcome import Canceled
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
+from rescind._core.site import Site
 from rescind._core.task import Task
 
 __all__ = ["SignalLadder", "SignalNotice", "ended_by_signal"]

@@ -32,7 +32,8 @@ from rescind._core import scope
 from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
 from rescind._core.grace import Grace, Unset
-from rescind._core.resources import Leftover, Resource
+from rescind._core.leftover import Leftover
+from rescind._core.resources import Resource
 from rescind.blocking.fds import Ready
 from rescind.blocking.loop_end import obtain
 from rescind.combinators.race import race

@@ -35,9 +35,10 @@ from typing import Any, Final, Generic, TypeVar
 
 from rescind._core.errors import Cancellation
 from rescind._core.executor import Executor
-from rescind._core.frames import Site, strip
+from rescind._core.frames import strip
 from rescind._core.poll import NoopWaker, Waker
 from rescind._core.reason import CancelReason
+from rescind._core.site import Site
 from rescind._core.task import Task
 from rescind.tasks.token import CancellationToken
 

@@ -31,8 +31,9 @@ from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
 from rescind._core.frames import from_library
 from rescind._core.grace import checked_seconds
+from rescind._core.leftover import Leftover
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
-from rescind._core.resources import Leftover, Resource
+from rescind._core.resources import Resource
 from rescind.blocking.job import Job, JobState
 
 __all__ = ["ThreadPool", "ThreadPoolStatistics"]

@@ -16,11 +16,11 @@ from typing import Any, Literal, TypeVar
 from rescind._core.ending import ended_by
 from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
-from rescind._core.frames import Site
 from rescind._core.grace import UNSET, Grace
 from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending, polled_after_end
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
+from rescind._core.site import Site
 from rescind._core.task import Task
 from rescind.blocking.job import Job
 from rescind.blocking.loop_end import obtain

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable
-from dataclasses import replace
 from typing import Final, Literal, TypeVar
 
 from rescind._core.deadline import Deadline
@@ -98,7 +97,7 @@ class Timeout(Future[T]):
                 self._arm_grace(cx)
             drained = self._drained(cx)
             if isinstance(drained, Canceled):
-                return replace(drained, reason=request.reason)
+                return Canceled(request.reason, drained.also, drained.dropped, drained.abandoned)
             return drained
         self._stop_timer()
         outcome = self.inner.poll_cancel(self._enter(cx), request)

@@ -20,8 +20,9 @@ from typing import Any, TextIO
 from rescind._core.current import live_executors
 from rescind._core.executor import Executor
 from rescind._core.explanation import CellInfo, plain_data, reason_lines
-from rescind._core.frames import Site, await_stack, from_library, shortened
+from rescind._core.frames import await_stack, from_library, shortened
 from rescind._core.reason import printable
+from rescind._core.site import Site
 from rescind._warn.hangs import circle_of_tasks
 from rescind.trace.snapshot import info_of, label_of
 

@@ -25,12 +25,13 @@ from typing import Any, cast
 from rescind._core.cell import Cell
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.explanation import Blocker, CellInfo, GroupInfo
-from rescind._core.frames import Site, await_stack, from_library, ours, shortened
+from rescind._core.frames import await_stack, from_library, ours, shortened
 from rescind._core.gate import Gate
 from rescind._core.outcome import Canceled, Completed
 from rescind._core.phase import Phase
 from rescind._core.reason import CancelReason
 from rescind._core.scope import CancelScope
+from rescind._core.site import Site
 from rescind._core.task import Task
 from rescind._core.waiting import children_of, parts_of, stack_of, waits_of
 from rescind.combinators.shield import Shield

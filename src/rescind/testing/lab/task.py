@@ -8,11 +8,11 @@ from __future__ import annotations
 import contextvars
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rescind._core.frames import Site
 from rescind._core.grace import Grace
 from rescind._core.outcome import Canceled, Error, Outcome
 from rescind._core.poll import Future
 from rescind._core.reason import CancelRequest
+from rescind._core.site import Site
 from rescind._core.task import Task
 from rescind.testing.lab.places import Place
 
