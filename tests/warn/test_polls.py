@@ -1,5 +1,6 @@
 """Slow polls: told after the turn, named for certain if that is known, and found once seen."""
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import rescind
 from rescind._core.executor import Executor
 from rescind._core.hooks import hooks
 from rescind._host.manual import ManualHost
-from rescind._warn import turns
+from rescind._warn import collecting, turns
 from rescind._warn.lines import Lines
 from rescind._warn.turns import SlowPolls
 from rescind._warn.watch import Watch
@@ -52,6 +53,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
     monkeypatch.setattr(Watch, "turned", measured)
     monkeypatch.setattr(turns, "monotonic", clock)
+    monkeypatch.setattr(collecting, "monotonic", clock)
     return clock
 
 
@@ -141,6 +143,40 @@ def _stands_still_until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.001)
+
+
+class _Slow:
+    """Garbage that takes a second to collect."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.me = self
+
+    def __del__(self) -> None:
+        self.clock.stand_still()
+
+
+@pytest.mark.parametrize("own", [0.0, 0.5])
+def test_what_the_collector_takes_is_nobodys_doing(clock: Clock, own: float) -> None:
+    """Neither a turn nor a step is slow by it, nor looked at closer; what is its own, is told."""
+    said = Said()
+    closer: list[bool] = []
+
+    async def main() -> None:
+        rescind.spawn(_company())
+        await rescind.sleep(0)
+        for _ in range(2):
+            _Slow(clock)
+            gc.collect()
+            clock.stand_still(own)
+            await rescind.sleep(0)
+            closer.append(hooks.polled is not None)
+
+    known = list(gc.callbacks)
+    said.run(main, only(slow_poll=SLOW))
+    assert known == gc.callbacks
+    assert closer == [own > 0] * 2
+    assert [" ran for 0.5 s without" in line for line in said.raw] == ([True] * 2 if own else [])
 
 
 def test_the_watchdog_sees_the_line(clock: Clock) -> None:

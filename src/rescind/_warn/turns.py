@@ -8,6 +8,7 @@ is certain if the turn had one step, and a guess otherwise; the next ones name t
  P1  It listens only while it looks closer, which ends by itself.
  P2  What happened is told after the step, by the thread of the runtime; the watchdog only looks.
  P3  Of steps within steps the innermost one that was slow is named, once.
+ P4  What the collector took in a step, or in a turn, is not the step's.
 
 *Threads.* Events come on the runtime's thread. The watchdog is a thread of its own: it reads the
 runtime's frames, and ends when nobody looks closer any more.
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from rescind._core.executor import Executor
     from rescind._core.outcome import Outcome
     from rescind._core.task import Task
+    from rescind._warn.collecting import Collections
     from rescind._warn.lines import Lines
 
 __all__ = ["SlowPolls"]
@@ -64,13 +66,23 @@ class SlowPolls(Observer):
         lines: where to warn.
         slow: from how many seconds on a step is slow.
         watchdog: may a thread look at the line of a step that is slow?
+        collections: knows what of that was the collector's (P4); None: nobody asks.
     """
 
-    def __init__(self, executor: Executor, lines: Lines, slow: float, *, watchdog: bool) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        lines: Lines,
+        slow: float,
+        *,
+        watchdog: bool,
+        collections: Collections | None = None,
+    ) -> None:
         # Whoever listens is held by the process, and must not hold what a runtime is made of.
         self._executor = weakref.ref(executor)
         self._lines = lines
         self._slow = slow
+        self._collections = collections
         self._watchdog = watchdog
         # The steps under way, outermost first, while it looks closer.
         self._steps: list[_Step] = []
@@ -146,6 +158,8 @@ class SlowPolls(Observer):
             return
         step = steps.pop()
         seconds = monotonic() - step.began
+        if seconds > self._slow and self._collections is not None:
+            seconds -= self._collections.within(seconds)  # P4
         if seconds > self._slow and not step.told:
             step.told = True
             until = mark_of(cell)  # of no others: a frame that was looked at stays an object

@@ -35,6 +35,7 @@ from rescind._core.phase import Phase
 from rescind._core.reason import CancelKind
 from rescind._core.vigil import Vigil
 from rescind._core.waiting import children_of, found_at, parts_of, waits_of
+from rescind._warn.collecting import Collections
 from rescind._warn.deliveries import Deliveries, Part
 from rescind._warn.hangs import Hangs
 from rescind._warn.lines import Lines
@@ -93,7 +94,11 @@ class Watch(Vigil):
         self._loop = loop
         self._warnings = warnings
         self._lines = lines = Lines()
-        self._polls = SlowPolls(executor, lines, self.slow, watchdog=warnings.watchdog)
+        # Listens only if a slow turn is to be told of.
+        self._collections = None if warnings.slow_poll is None else Collections()
+        self._polls = SlowPolls(
+            executor, lines, self.slow, watchdog=warnings.watchdog, collections=self._collections
+        )
         self._hangs = Hangs(executor, loop, lines) if warnings.hangs else None
         self._deliveries: Deliveries | None = None
         if warnings.absorbed or warnings.slow_cleanup is not None:
@@ -128,14 +133,18 @@ class Watch(Vigil):
         if alarm is not None:
             alarm.cancel()
         self._polls.stop()
+        if self._collections is not None:
+            self._collections.stop()
         self._lines.flush(last=True)
 
     # -- what the executor tells ------------------------------------------------------------------
 
     def turned(self, executor: Executor, seconds: float, steps: int) -> None:
         try:
-            if seconds > self.slow and not self._alone():
-                self._polls.turned(seconds, steps)
+            if seconds > self.slow and self._collections is not None:
+                seconds -= self._collections.within(seconds)
+                if seconds > self.slow and not self._alone():
+                    self._polls.turned(seconds, steps)
             if self.wants:
                 self._arm()
         except Exception:
