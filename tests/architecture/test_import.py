@@ -10,8 +10,8 @@ OURS = {
     "": "_lazy _version combinators combinators.children combinators.timeout tasks tasks.current "
     "tasks.owned time _core _host",
     "_core.": "cell closing coroutine counts current deadline dropping ending engine errors "
-    "executor fifo form frames grace handle hooks hostport into outcome phase poll reason record "
-    "region resources scope task timers waitlist watched",
+    "executor fifo form frames grace handle hooks hostport into intofuture outcome "
+    "phase poll reason record region resources scope task timers waitlist watched",
     "_host.": "asyncio bridge current_task driven identity task_group ticks to_asyncio",
 }
 
