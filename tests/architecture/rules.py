@@ -39,6 +39,7 @@ LAYERS: dict[str, int] = {
     "_core.outcome": 0,
     "_core.intofuture": 0,
     "_core.poll": 0,
+    "_core.port": 0,
     "_core.reason": 0,
     "_core.region": 0,
     # Mechanisms that know no future in particular.

@@ -11,6 +11,7 @@ cdef object get_executor()
 cdef int set_executor(object executor) except -1
 cdef unsigned long get_ident() noexcept
 cdef double monotonic() except -1
+cdef double about_now(double length) except -1
 cdef int enter(object context) except -1
 cdef int leave(object context) except -1
 cdef object send(object coroutine, object value)
@@ -35,6 +36,7 @@ cdef Parked parked_on(object future)
 cdef object swapped(object swap, object identity)
 cdef int is_current(object swap, object identity) except -2
 cdef object running_frame()
+cdef int put_back(object swap, object before) except -1
 
 
 cdef class Exchange:
@@ -56,5 +58,41 @@ cdef class Fifo:
 
     cpdef append(self, item)
     cpdef popleft(self)
-    cdef int _put(self, Py_ssize_t place, object item) except -1
     cdef int _grow(self) except -1
+
+
+cdef extern from *:
+    """
+    /* A place of the ring keeps its reference until another one is put there. */
+    static CYTHON_INLINE void rescind_place(PyObject *items, Py_ssize_t place, PyObject *item) {
+        PyObject *before = PyList_GET_ITEM(items, place);
+        Py_INCREF(item);
+        PyList_SET_ITEM(items, place, item);
+        Py_DECREF(before);
+    }
+    static CYTHON_INLINE PyObject *rescind_displace(PyObject *items, Py_ssize_t place) {
+        PyObject *before = PyList_GET_ITEM(items, place);
+        Py_INCREF(Py_None);
+        PyList_SET_ITEM(items, place, Py_None);
+        return before;
+    }
+    """
+    void rescind_place(object items, Py_ssize_t place, object item) noexcept
+    object rescind_displace(object items, Py_ssize_t place)
+
+
+cdef inline int put(Fifo fifo, object item) except -1:
+    """Add one at the end."""
+    while fifo._count == fifo._room:
+        fifo._grow()
+    rescind_place(fifo._items, (fifo._first + fifo._count) & (fifo._room - 1), item)
+    fifo._count += 1
+    return 0
+
+
+cdef inline object taken(Fifo fifo):
+    """Take the first out; there is one."""
+    item = rescind_displace(fifo._items, fifo._first)
+    fifo._first = (fifo._first + 1) & (fifo._room - 1)
+    fifo._count -= 1
+    return item

@@ -35,6 +35,8 @@ cdef extern from *:
 
 cdef extern from "Python.h":
     PyObject *PyDict_GetItemWithError(object, object) except? NULL
+    PyObject *PyDict_SetDefault(object, object, object) except NULL
+    Py_ssize_t PyDict_GET_SIZE(object) noexcept
     int PyDict_SetItem(object, object, object) except -1
     ctypedef enum PySendResult:
         PYGEN_RETURN
@@ -50,6 +52,20 @@ cdef extern from "Python.h":
     int PyContext_Enter(object context) except -1
     int PyContext_Exit(object context) except -1
     unsigned long PyThread_get_thread_ident() noexcept
+
+
+cdef extern from *:
+    """
+    static int rescind_discard(PyObject *among, PyObject *key) {
+        int failed = PyDict_DelItem(among, key) < 0;
+        if (failed && PyErr_ExceptionMatches(PyExc_KeyError)) {
+            PyErr_Clear();
+            return 0;
+        }
+        return -failed;
+    }
+    """
+    int rescind_discard(object among, object key) except -1
 
 
 cdef extern from *:
@@ -145,6 +161,28 @@ cdef extern from *:
     #endif
     """
     double rescind_monotonic() except -1
+
+
+cdef extern from *:
+    """
+    /* The clock that is read for the length of a turn. Linux has one that asks no hardware: it is
+       behind by up to its resolution, which is told from lengths that are many times as much. */
+    static double rescind_about_now(double length) {
+    #if defined(__linux__) && defined(CLOCK_MONOTONIC_COARSE)
+        static double enough = 0.0;
+        struct timespec now;
+        if (enough == 0.0) {
+            enough = clock_getres(CLOCK_MONOTONIC_COARSE, &now) == 0
+                ? 8.0 * ((double)now.tv_sec + 1e-9 * (double)now.tv_nsec) : 1e300;
+        }
+        if (length >= enough && clock_gettime(CLOCK_MONOTONIC_COARSE, &now) == 0) {
+            return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+        }
+    #endif
+        return rescind_monotonic();
+    }
+    """
+    double rescind_about_now(double length) except -1
 
 
 cdef extern from *:
@@ -357,6 +395,11 @@ cdef double monotonic() except -1:
     return rescind_monotonic()
 
 
+cdef double about_now(double length) except -1:
+    """Return `time.monotonic`'s seconds, as exactly as a comparison with this length needs."""
+    return rescind_about_now(length)
+
+
 cdef int enter(object context) except -1:
     return PyContext_Enter(context)
 
@@ -460,27 +503,13 @@ cdef class Fifo:
 
     cpdef append(self, item):
         """Add one at the end."""
-        while self._count == self._room:
-            self._grow()
-        self._put((self._first + self._count) & (self._room - 1), item)
-        self._count += 1
+        put(self, item)
 
     cpdef popleft(self):
         """Take the first out."""
         if self._count == 0:
             raise IndexError("pop from an empty queue")
-        item = <object>PyList_GET_ITEM(self._items, self._first)
-        self._put(self._first, None)
-        self._first = (self._first + 1) & (self._room - 1)
-        self._count -= 1
-        return item
-
-    cdef int _put(self, Py_ssize_t place, object item) except -1:
-        cdef PyObject *before = PyList_GET_ITEM(self._items, place)
-        Py_INCREF(item)
-        PyList_SET_ITEM(self._items, place, item)
-        Py_DECREF(<object>before)
-        return 0
+        return taken(self)
 
     cdef int _grow(self) except -1:
         cdef Py_ssize_t room = self._room
@@ -532,11 +561,15 @@ cdef object swapped(object swap, object identity):
     if type(swap) is not Exchange:
         return swap(identity)
     cdef Exchange exchange = <Exchange>swap
+    cdef dict current = exchange._current
     if identity is None:
-        return exchange._current.pop(exchange._loop, None)
-    cdef PyObject *found = PyDict_GetItemWithError(exchange._current, exchange._loop)
-    previous = None if found is NULL else <object>found
-    PyDict_SetItem(exchange._current, exchange._loop, identity)
+        return current.pop(exchange._loop, None)
+    cdef Py_ssize_t size = PyDict_GET_SIZE(current)
+    previous = <object>PyDict_SetDefault(current, exchange._loop, identity)
+    if PyDict_GET_SIZE(current) > size:
+        return None  # nearly always: no task runs where a callback does
+    if previous is not identity:
+        PyDict_SetItem(current, exchange._loop, identity)
     return previous
 
 
@@ -562,6 +595,15 @@ cdef object running_frame():
     """Return the frame of Python's that runs: what `sys._getframe` tells, and tells to auditors."""
     cdef PyObject *frame = rescind_frame()
     return None if frame is NULL else <object>frame
+
+
+cdef int put_back(object swap, object before) except -1:
+    """Make the identity from before the current one."""
+    if before is None and type(swap) is Exchange:
+        rescind_discard((<Exchange>swap)._current, (<Exchange>swap)._loop)
+    else:
+        swapped(swap, before)
+    return 0
 
 
 cdef class _Last:

@@ -6,6 +6,7 @@ from rescind._core.engine cimport Engine
 from rescind._core.frames cimport strip
 from rescind._core.outcome cimport Canceled, Completed, Error, canceled, completed
 from rescind._core.poll cimport Context, Future, adopted, check_new
+from rescind._core.port cimport identified_by, retire
 from rescind._core.reason cimport CancelRequest
 from rescind._core.scope cimport ScopeStack
 

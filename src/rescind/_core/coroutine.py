@@ -387,7 +387,8 @@ class CoroutineFuture(ScopeStack, Generic[T]):
             cell = cx.cell
             root = cell is not None and cell.parent is None and cell.future is self
             label = cell.label() if cell is not None and cell.future is self else None
-            self._identity = host.identify(self, cell, label, root)
+            #: compiled: self._identity = identified_by(host, self, cell, label, root)
+            self._identity = host.identify(self, cell, label, root)  #: compiled: pass
             self._swap = host.swap
             self._host = host
 
@@ -397,7 +398,7 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         self._canceling = None
         host, self._host = self._host, None
         if host is not None:
-            host.retire(self._identity)
+            host.retire(self._identity)  #: compiled: retire(host, self._identity)
         self._swap = None
         self.waker = None
         if self.company is not None:

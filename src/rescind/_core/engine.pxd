@@ -1,9 +1,8 @@
-from rescind._core._native cimport swapped
+from rescind._core._native cimport put_back, swapped
 
 
 cdef class Engine:
     cdef object __weakref__
-    cdef dict __dict__
     cdef public object host
     cdef public unsigned long thread
     cdef public object current

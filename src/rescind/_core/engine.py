@@ -35,7 +35,6 @@ class Engine:
     """
 
     __slots__ = (
-        "__dict__",
         "__weakref__",
         "_outside",
         "_put",
@@ -84,7 +83,7 @@ class Engine:
             assert swap is not None
             before, self._outside = self._outside, None
             self.identity = None
-            swap(before)  #: compiled: swapped(swap, before)
+            swap(before)  #: compiled: put_back(swap, before)
 
     def now(self) -> float:
         """Return the host's time, in seconds."""

@@ -1,6 +1,6 @@
 cimport cython
 
-from rescind._core._native cimport Fifo, get_executor, get_ident, monotonic, set_executor
+from rescind._core._native cimport Fifo, get_executor, get_ident, put, set_executor, taken
 from rescind._core.cell cimport Cell
 from rescind._core.cell cimport wake_up
 from rescind._core.engine cimport Engine
@@ -8,7 +8,7 @@ from rescind._core.poll cimport Future
 from rescind._core.counts cimport Counts
 from rescind._core.task cimport Task, new_task
 from rescind._core.timers cimport Timers
-from rescind._core.vigil cimport Vigil
+from rescind._core.vigil cimport Vigil, clock
 
 
 cdef class Executor(Engine):
@@ -43,7 +43,7 @@ cdef class Executor(Engine):
     cpdef spawn(self, Future future, name=*, grace=*, context=*, bint cleanup=*)
     cpdef admit(self, Task task, bint cleanup=*)
     cpdef add_timer(self, double at, waker)
-    @cython.locals(steps=cython.int, round_ends=cython.int, task=Task, began=cython.double, counts=Counts, ready=Fifo)
+    @cython.locals(steps=cython.int, round_ends=cython.int, most=cython.int, task=Task, began=cython.double, took=cython.double, counts=Counts, ready=Fifo)
     cpdef turn(self)
     cpdef wake_directly(self, waker)
     cpdef _collect(self)

@@ -132,7 +132,7 @@ class Executor(Engine):
             self._arm()
 
     def enqueue(self, task: Task[Any]) -> None:
-        self._ready.append(task)
+        self._ready.append(task)  #: compiled: put(self._ready, task)
         if not self._turning and self._soon is None:
             self._soon = self.host.call_soon(self._on_soon)
 
@@ -257,18 +257,17 @@ class Executor(Engine):
         local.executor = self  #: compiled: set_executor(self)
         self.thread = get_ident()  # a loop that nobody runs may be run by another thread next
         self.seat = local.seat  #: compiled: pass
-        counts = self._counts
+        counts, ready = self._counts, self._ready
         counts.turns += 1
-        ready = self._ready
-        steps, vigil = 0, self.vigil
-        began = 0.0 if vigil is None else monotonic()
+        steps, most, vigil = 0, _STEPS_PER_TURN, self.vigil
+        began = 0.0 if vigil is None else monotonic()  #: compiled: began = clock(vigil)
         try:
             self._collect()
             self.keeps = True
-            while ready and steps < _STEPS_PER_TURN:
-                round_ends = min(steps + len(ready), _STEPS_PER_TURN)
+            while ready and steps < most:  #: compiled: while ready._count and steps < most:
+                round_ends = min(steps + len(ready), most)
                 while steps < round_ends:
-                    task = ready.popleft()
+                    task = ready.popleft()  #: compiled: task = taken(ready)
                     self.current = task
                     self.budget = self._budget
                     steps += 1
@@ -281,8 +280,9 @@ class Executor(Engine):
             counts.steps += steps
             self.keeps = False
             self.resign()
-            if vigil is not None and (monotonic() - began > vigil.slow or vigil.wants):
-                vigil.turned(self, monotonic() - began, steps)
+            took = monotonic() - began  #: compiled: took = clock(vigil) - began
+            if vigil is not None and (took > vigil.slow or vigil.wants):
+                vigil.turned(self, took, steps)
             self.current = self.seat = None
             self._turning = False
             local.executor = outer  #: compiled: set_executor(outer)
@@ -344,7 +344,7 @@ class Executor(Engine):
 
     def _arm(self) -> None:
         """Ask the host for the next turn: soon, or when the first timer is due (E5)."""
-        if self._ready or self._deferred:
+        if self._ready or self._deferred:  #: compiled: if self._ready._count or self._deferred:
             if self._soon is None:
                 self._soon = self.host.call_soon(self._on_soon)
             return

@@ -1,6 +1,7 @@
 from rescind._core._native cimport has_region, is_new, parked_on
 from rescind._core.engine cimport Engine
 from rescind._core.outcome cimport canceled
+from rescind._core.port cimport adopted_by
 from rescind._core.reason cimport CancelRequest
 
 

@@ -266,7 +266,7 @@ natives: Final[set[type[Any]]] = set()
 def adopted(driver: Future[Any], yielded: object, executor: Executor | None) -> Future[Any]:
     """Return the leaf for what is no future of ours; raise `TypeError` if it cannot be one."""
     if executor is not None:
-        leaf = executor.host.adopt(yielded)
+        leaf = executor.host.adopt(yielded)  #: compiled: leaf = adopted_by(executor.host, yielded)
         if leaf is not None:
             return leaf
         where = f"on the host {executor.host.name!r}"

@@ -85,6 +85,8 @@ class Timers:
 
     def next_at(self) -> float | None:
         """Return the earliest time at which a timer fires, or None if there is none."""
+        if not self._alive:
+            return None  # as in most turns
         heap = self._heap
         while heap:
             at, _, timer = heap[0]
@@ -105,8 +107,8 @@ class Timers:
             if entry[0] > now:
                 heapq.heappush(heap, entry)  # another one has come up meanwhile (T3)
                 continue
-            alive, timer._heap = timer._heap, None
-            if alive is None:
+            _alive, timer._heap = timer._heap, None
+            if _alive is None:
                 continue
             self._alive -= 1
             waker, timer.waker = timer.waker, None

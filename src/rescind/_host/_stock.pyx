@@ -12,7 +12,7 @@ descriptor that has it would, once the class is known to be the one that it is o
 
 from cpython.object cimport PyObject, PyTypeObject
 
-from asyncio import Future, Task
+import asyncio
 from types import GetSetDescriptorType, MethodDescriptorType
 
 
@@ -51,12 +51,52 @@ cdef extern from *:
     PyTypeObject *Py_TYPE(object one) noexcept
 
 
-cdef object _future = Future
-cdef object _task = Task
-cdef object _get_loop = Future.get_loop
-cdef object _done = Future.done
-cdef object _add_done_callback = Future.add_done_callback
-cdef object _blocking = Future._asyncio_future_blocking
+cdef extern from *:
+    """
+    /* A type made by Cython cannot say so; one that has no such function is called as ever. */
+    static void rescind_called_by(PyTypeObject *type, Py_ssize_t offset) {
+        type->tp_vectorcall_offset = offset;
+        type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
+        PyType_Modified(type);
+    }
+
+    /* One type's freed objects, to be made anew: Cython keeps none of a class that has a base. */
+    #define RESCIND_SPARE 32
+    static PyObject *rescind_spare[RESCIND_SPARE];
+    static int rescind_spares = 0;
+
+    static PyObject *rescind_alloc(PyTypeObject *type, Py_ssize_t items) {
+        if (rescind_spares == 0) {
+            return PyType_GenericAlloc(type, items);
+        }
+        PyObject *made = rescind_spare[--rescind_spares];
+        memset(made + 1, 0, (size_t)type->tp_basicsize - sizeof(PyObject));
+        PyObject_Init(made, type);
+        PyObject_GC_Track(made);
+        return made;
+    }
+    static void rescind_free(void *freed) {
+        if (rescind_spares < RESCIND_SPARE) {
+            rescind_spare[rescind_spares++] = (PyObject *)freed;
+        } else {
+            PyObject_GC_Del(freed);
+        }
+    }
+    static void rescind_remake(PyTypeObject *type) {
+        type->tp_alloc = rescind_alloc;
+        type->tp_free = rescind_free;
+    }
+    """
+    void rescind_called_by(PyTypeObject *type, Py_ssize_t offset) noexcept
+    void rescind_remake(PyTypeObject *type) noexcept
+
+
+cdef object _future = asyncio.Future
+cdef object _task = asyncio.Task
+cdef object _get_loop = _future.get_loop
+cdef object _done = _future.done
+cdef object _add_done_callback = _future.add_done_callback
+cdef object _blocking = _future._asyncio_future_blocking
 # Are they made in C, here? If not, no future is of a class that is known.
 cdef bint _in_c = (
     type(_get_loop) is MethodDescriptorType
@@ -99,3 +139,30 @@ cdef int understand(object future) except -1:
     else:
         future._asyncio_future_blocking = False
     return 0
+
+
+cdef class Callback(Future):
+    """What a future of asyncio's calls at its end: `tell`, with no tuple of arguments on the way."""
+
+    cpdef tell(self):
+        """Note that the future is done."""
+        raise NotImplementedError
+
+    def __call__(self, _future):
+        self.tell()
+
+
+cdef object called_directly(Callback self, void *arguments, size_t count, void *names):
+    """What the vectorcall protocol calls for it."""
+    self.tell()
+
+
+def called(type kind):
+    """Have a declared class that derives from `Callback` called by that protocol, and made anew.
+
+    For one class: what is kept of its instances is of its size.
+    """
+    cdef Callback one = kind.__new__(kind)
+    rescind_called_by(<PyTypeObject *>kind, <char *>&one._vectorcall - <char *><PyObject *>one)
+    del one
+    rescind_remake(<PyTypeObject *>kind)

@@ -1,9 +1,12 @@
 from rescind._core._native cimport get_region
 from rescind._core.coroutine cimport CoroutineFuture
+from rescind._core.engine cimport Engine
 from rescind._core.frames cimport opened
 from rescind._core.poll cimport Context, Future
-from rescind._host._stock cimport call_at_end, is_awaited_on, is_done, understand
-from rescind._host.identity cimport Identity
+from rescind._core.port cimport Port
+from rescind._host._stock cimport Callback, begun, call_at_end, is_awaited_on, is_done, understand
+from rescind._host.current_task cimport register
+from rescind._host.identity cimport Identity, new_identity
 from rescind._host.ticks cimport Tick
 
 cimport cython
@@ -12,7 +15,7 @@ cimport cython
 cdef object PENDING
 
 
-cdef class AsyncioHost:
+cdef class AsyncioHost(Port):
     cdef object __weakref__
     cdef public object loop
     cdef public object clock
@@ -23,6 +26,10 @@ cdef class AsyncioHost:
 
     cpdef now(self)
     cpdef adopt(self, yielded)
+    @cython.locals(identity=Identity)
+    cpdef identify(self, coroutine, cell, label, bint root)
+    @cython.locals(own=Identity)
+    cpdef retire(self, identity)
     cpdef foreign_request(self, identity)
     cpdef shielded(self, identity)
 
@@ -30,7 +37,7 @@ cdef class AsyncioHost:
 cpdef adopt(yielded, loop)
 
 
-cdef class AsyncioFuture(Future):
+cdef class AsyncioFuture(Callback):
     cdef public bint _asked
     cdef public Context _cx
     cdef public Identity _identity
@@ -41,11 +48,13 @@ cdef class AsyncioFuture(Future):
     @cython.locals(driver=CoroutineFuture, own=Identity)
     cdef _register(self)
     cdef _leave(self)
+    @cython.locals(executor=Engine)
+    cpdef tell(self)
 
 
 cdef inline AsyncioFuture leaf_for(future):
     """Return the leaf of a future, without a call through Python."""
     cdef AsyncioFuture leaf = AsyncioFuture.__new__(AsyncioFuture)
-    leaf._taken = True
+    begun(leaf)
     leaf.future = future
     return leaf

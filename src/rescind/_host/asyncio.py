@@ -27,6 +27,7 @@ from rescind._core.frames import opened
 from rescind._core.hostport import Scheduled, Swap
 from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending
+from rescind._core.port import Port
 from rescind._core.reason import CancelRequest
 from rescind._host.current_task import swap_for
 from rescind._host.identity import Identity
@@ -34,6 +35,9 @@ from rescind._host.task_group import know_cancellation
 from rescind._host.ticks import Tick
 
 __all__ = ["AsyncioFuture", "AsyncioHost", "adopt", "executor_maker"]
+
+#: What a leaf that asyncio calls back derives from; in the compiled form, one that is called in C.
+Callback = Future  #: compiled: from rescind._host._stock import called
 
 #: Where waiters live that nothing but the hand-over looks at.
 _LOCKS: Final = frozenset({"asyncio.locks", "asyncio.queues"})
@@ -50,7 +54,7 @@ def executor_maker(host: object) -> Callable[..., Executor]:
     return maker
 
 
-class AsyncioHost:
+class AsyncioHost(Port):
     """Rides on an asyncio loop.
 
     Args:
@@ -104,14 +108,15 @@ class AsyncioHost:
         self, coroutine: CoroutineFuture[Any], cell: Cell[Any] | None, label: object, root: bool
     ) -> Identity:
         """Return a new identity; that of a task's own coroutine is in ``asyncio.all_tasks()``."""
-        identity = Identity(coroutine, self.loop, label)
+        #: compiled: identity = new_identity(coroutine, self.loop, label)
+        identity = Identity(coroutine, self.loop, label)  #: compiled: pass
         if root:
-            identity.enroll()
+            identity.enroll()  #: compiled: identity._entry = register(identity)
         return identity
 
     def retire(self, identity: Identity) -> None:
         """Note that the coroutine of this identity has ended."""
-        identity.retire()
+        identity.retire()  #: compiled: own = identity; own.retire()
 
     def shielded(self, identity: Identity) -> bool:
         """Is the innermost anyio scope that the identity is in shielded, or inside one that is?"""
@@ -205,7 +210,7 @@ class _Refusal(Future[None]):
         return self._message
 
 
-class AsyncioFuture(Future[None]):
+class AsyncioFuture(Callback[None]):
     """The leaf for an asyncio future that a coroutine awaits.
 
     Its output is only "done": the awaiting frame is asyncio's, which takes the result or the
@@ -295,7 +300,7 @@ class AsyncioFuture(Future[None]):
             if identity is not None:
                 identity.awaited = None
 
-    def __call__(self, _future: asyncio.Future[Any]) -> None:
+    def __call__(self, _future: asyncio.Future[Any]) -> None:  #: compiled: def tell(self):
         """Note that the future is done: its callback."""
         self._told = True
         cx = self._cx
@@ -316,6 +321,9 @@ class AsyncioFuture(Future[None]):
             return f"the asyncio task {future.get_name()!r}"
         kind = type(future).__name__.lstrip("_")
         return "an asyncio future" if kind == "Future" else f"an asyncio {kind}"
+
+
+#: compiled: called(AsyncioFuture)
 
 
 def _waits_in_a_lock() -> bool:

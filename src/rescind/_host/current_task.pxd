@@ -1,0 +1,2 @@
+cpdef register(identity)
+cpdef unregister(entry)

@@ -1,5 +1,6 @@
 from rescind._core._native cimport flag, without_attributes
 from rescind._core.coroutine cimport CoroutineFuture
+from rescind._host.current_task cimport register, unregister
 
 
 cdef class Identity:
@@ -20,3 +21,14 @@ cdef class Identity:
 
     cpdef take_request(self)
     cpdef retire(self)
+
+
+cdef inline Identity new_identity(CoroutineFuture driver, loop, label):
+    """Make one without a call through Python."""
+    cdef Identity identity = Identity.__new__(Identity)
+    without_attributes(identity)
+    identity._driver = driver
+    identity._coro = driver._coro
+    identity._loop = loop
+    identity._label = label
+    return identity
