@@ -11,7 +11,7 @@ OURS = {
     "tasks.owned time _core _host",
     "_core.": "cell closing coroutine counts current deadline dropping ending engine errors "
     "executor fifo form frames grace handle hooks hostport into intofuture outcome "
-    "phase poll reason record region resources scope task timers waitlist watched",
+    "phase poll port reason record region resources scope task timers waitlist watched",
     "_host.": "asyncio bridge current_task driven identity task_group ticks to_asyncio",
 }
 
