@@ -584,16 +584,16 @@ cdef int is_current(object swap, object identity) except -2:
 
 cdef extern from *:
     """
-    static CYTHON_INLINE PyObject *rescind_frame(void) {
+    static CYTHON_INLINE PyObject *rescind_running(void) {
         return (PyObject *)PyEval_GetFrame();
     }
     """
-    PyObject *rescind_frame() noexcept
+    PyObject *rescind_running() noexcept
 
 
 cdef object running_frame():
     """Return the frame of Python's that runs: what `sys._getframe` tells, and tells to auditors."""
-    cdef PyObject *frame = rescind_frame()
+    cdef PyObject *frame = rescind_running()
     return None if frame is NULL else <object>frame
 
 
