@@ -167,7 +167,7 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         if value is not _RAISED:
             return PENDING if value is PENDING else completed(value)
         error, self._raised = self._raised, None
-        if isinstance(error, _NO_CANCELLATION):
+        if type(error) is not Cancellation and isinstance(error, _NO_CANCELLATION):
             raise error
         strip(error)
         return ended_by(error, self.request)

@@ -1,3 +1,8 @@
+cimport cython
+
+from rescind._core.outcome cimport Canceled, Completed, Error
+
+
 cdef class Counts:
     cdef public unsigned long long absorbed
     cdef public unsigned long long canceled
@@ -8,4 +13,5 @@ cdef class Counts:
     cdef public unsigned long long steps
     cdef public unsigned long long turns
 
+    @cython.locals(canceled=Canceled)
     cpdef note(self, outcome, bint absorbed)

@@ -49,7 +49,8 @@ class Counts:
             self.failed += 1
         else:
             self.canceled += 1
-            if outcome.dropped:
+            canceled = outcome
+            if canceled.dropped:
                 self.dropped += 1
 
     def snapshot(self, *, alive: int, ready: int, timers: int, abandoned: int) -> RuntimeStatistics:
