@@ -24,6 +24,7 @@ cdef bint is_ours(object frame) except -1
 cdef bint is_bare(object exc) except -1
 cdef object placed(object frame)
 cdef tuple marked(object coroutine)
+cdef object whereabouts(object coroutine, object own)
 cdef object calling()
 cdef object named(object kind, tuple values)
 cdef object ENDED

@@ -772,11 +772,13 @@ cdef int _placed_at[64]
 
 cdef object placed(object frame):
     """Return ``file:line`` of where a frame is."""
-    code = rescind_frame_code(frame)
+    return _words(rescind_frame_code(frame), rescind_frame_lasti(frame))
+
+
+cdef object _words(object code, int at):
     cdef PyObject *key = <PyObject *>code
     cdef PyObject *old_code
     cdef PyObject *old_words
-    cdef int at = rescind_frame_lasti(frame)
     cdef size_t place = ((<size_t>key >> 4) ^ (<size_t>at >> 1)) & 63
     if _placed_code[place] is key and _placed_at[place] == at:
         return <object>_placed_words[place]
@@ -836,6 +838,8 @@ cdef extern from *:
     """
     PyObject *rescind_suspended(object coroutine, int *at) except? NULL
     bint PyCoro_CheckExact(object coroutine) noexcept
+    bint PyGen_CheckExact(object generator) noexcept
+    bint PyAsyncGen_CheckExact(object generator) noexcept
 
 
 cdef tuple marked(object coroutine):
@@ -853,6 +857,26 @@ cdef tuple marked(object coroutine):
         frames.append((code, at))
         current = current.cr_await
     return tuple(frames)
+
+
+cdef object whereabouts(object coroutine, object own):
+    """`frames.place_of` of a coroutine; None: ask its frames. ``own`` tells our files apart."""
+    cdef int at = 0, inner = 0
+    cdef PyObject *found
+    innermost = None
+    current = coroutine
+    while PyCoro_CheckExact(current):
+        found = rescind_suspended(current, &at)
+        if found is NULL:
+            break
+        code = <object>found
+        Py_DECREF(code)
+        if not own(code.co_filename):
+            innermost, inner = code, at
+        current = current.cr_await
+    if innermost is None or PyGen_CheckExact(current) or PyAsyncGen_CheckExact(current):
+        return None
+    return _words(innermost, inner)
 
 
 cdef object calling():

@@ -15,7 +15,7 @@ from .errors import Cancellation, TimedOut, UsageError
 from .frames import caller_line
 from .grace import checked_seconds
 from .poll import Waker
-from .reason import CancelKind, CancelReason, CancelRequest
+from .reason import CancelKind, CancelReason, CancelRequest, called
 from .scope import CancelScope
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Deadline(CancelScope, Waker):
         """Expire: called by the timer."""
         task, line = self._task, self._line
         words = f"the deadline of {self._seconds:g} s has passed"
-        by = None if task is None else f"task {task.id} {task.name!r}"
+        by = None if task is None else called(task)
         where = None if line is None else f"{line[0]}:{line[1]}"
         self.cancel(CancelRequest(CancelReason(CancelKind.DEADLINE, words, by, where, self.at)))
 

@@ -1,4 +1,4 @@
-from rescind._core._native cimport calling, is_bare, is_ours, placed
+from rescind._core._native cimport calling, is_bare, is_ours, placed, whereabouts
 
 
 cpdef bint ours(frame) except -1

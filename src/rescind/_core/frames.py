@@ -145,6 +145,8 @@ def site(awaitable: object) -> Site | None:
 
 def place_of(awaitable: object) -> str | None:
     """Return ``file:line`` of the innermost place of a suspended coroutine, if it has a frame."""
+    #: compiled: words = whereabouts(awaitable, own_file)
+    #: compiled: if words is not None: return words
     frames = _frames_of(awaitable)
     if not frames:
         return None

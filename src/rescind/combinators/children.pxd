@@ -6,7 +6,7 @@ from rescind._core.coroutine cimport CoroutineFuture
 from rescind._core.engine cimport Engine
 from rescind._core.hooks cimport Hooks
 from rescind._core.poll cimport Context, Future
-from rescind._core.reason cimport CancelRequest, new_reason, new_request
+from rescind._core.reason cimport CancelRequest, called, new_reason, new_request
 
 
 cdef Hooks hooks
@@ -21,6 +21,8 @@ cdef class Child(Cell):
     cdef public Py_ssize_t index
     cdef public object key
 
+    @cython.locals(own=Context)
+    cdef _begin(self, Owner owner, Py_ssize_t index, Future future, Context cx, key)
     @cython.locals(among=Children)
     cpdef _enqueue(self)
     @cython.locals(among=Children)
@@ -43,6 +45,7 @@ cdef class Children(Owner):
     cpdef enqueue(self, Child child)
     cpdef note_end(self, Child child)
     cpdef start(self, futures, Context cx)
+    @cython.locals(child=Child)
     cpdef Child add(self, Future future, Context cx, key=*)
     cpdef release(self)
     cpdef begin(self, Context cx)

@@ -35,7 +35,14 @@ from rescind._core.hooks import hooks
 from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Error, Outcome
 from rescind._core.poll import Context, Future, polled_inside
-from rescind._core.reason import CancelKind, CancelReason, CancelRequest, new_reason, new_request
+from rescind._core.reason import (
+    CancelKind,
+    CancelReason,
+    CancelRequest,
+    called,
+    new_reason,
+    new_request,
+)
 from rescind._core.watched import Watched
 
 __all__ = [
@@ -105,7 +112,10 @@ class Child(Cell[Any]):
 
     __slots__ = ("_owner", "index", "key")
 
-    def __init__(
+    #: compiled: def __init__(self, owner, index, future, cx, key=None):
+    #: compiled:     self._begin(owner, index, future, cx, key)
+
+    def __init__(  #: compiled: def _begin(
         self, owner: Owner, index: int, future: Future[Any], cx: Context, key: object = None
     ) -> None:
         # None once it has ended: the owner holds its children, and this would close the circle.
@@ -205,7 +215,9 @@ class Children(Owner):
     def add(self, future: Future[Any], cx: Context, key: object = None) -> Child:
         """Make a cell for one more future, queued for its first poll."""
         self._waker = cx.waker
-        child = Child(self, len(self.cells), future, cx, key)
+        #: compiled: child = Child.__new__(Child)
+        #: compiled: child._begin(self, len(self.cells), future, cx, key)
+        child = Child(self, len(self.cells), future, cx, key)  #: compiled: pass
         self.cells.append(child)
         self.alive += 1
         self._ready.append(child)
@@ -371,5 +383,5 @@ def parent_reason(
     if executor is not None:
         at = executor.now()
         if executor.current is not None:
-            by = f"task {executor.current.id} {executor.current.name!r}"
+            by = called(executor.current)
     return new_reason(kind, message, by, place(), at, cause)

@@ -16,5 +16,11 @@ cdef class Race(Parallel):
     cpdef _keep_failures(self, outcome)
 
 
+cdef tuple _LOST_TO
+
+
+cdef _lost_to(Child winner)
+
+
 cdef class RaceOk(Race):
     pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from rescind._core.errors import UsageError
 from rescind._core.grace import UNSET, Grace
@@ -58,7 +58,7 @@ class Race(Parallel[T]):
     def _cancel_losers(self, winner: Child, cx: Context) -> None:
         children = self._children
         if children.alive:
-            reason = parent_reason(CancelKind.RACE_LOST, f"lost to {_label(winner)}", cx)
+            reason = parent_reason(CancelKind.RACE_LOST, _lost_to(winner), cx)
             children.cancel(reason, cx, wanted=self._on_undelivered is not None)
 
     def _hand_back(self, value: T) -> None:
@@ -157,6 +157,15 @@ class RaceOk(Race[T]):
 
 def _label(child: Child) -> str:
     return f"child {child.index}"
+
+
+#: Words for races of few, which most are.
+_LOST_TO: Final = tuple(f"lost to child {index}" for index in range(16))
+
+
+def _lost_to(winner: Child) -> str:
+    index = winner.index
+    return _LOST_TO[index] if index < len(_LOST_TO) else f"lost to {_label(winner)}"
 
 
 def _note_failure(exc: BaseException, child: Child, what: str) -> None:
