@@ -22,7 +22,7 @@ cdef class Child(Cell):
     cdef public object key
 
     @cython.locals(own=Context)
-    cdef _begin(self, Owner owner, Py_ssize_t index, Future future, Context cx, key)
+    cdef _begin(self, Owner owner, Py_ssize_t index, Future future, Context cx, key=*)
     @cython.locals(among=Children)
     cpdef _enqueue(self)
     @cython.locals(among=Children)

@@ -112,8 +112,7 @@ class Child(Cell[Any]):
 
     __slots__ = ("_owner", "index", "key")
 
-    #: compiled: def __init__(self, owner, index, future, cx, key=None):
-    #: compiled:     self._begin(owner, index, future, cx, key)
+    #: compiled: def __init__(self, one, index, fut, cx, key): self._begin(one, index, fut, cx, key)
 
     def __init__(  #: compiled: def _begin(
         self, owner: Owner, index: int, future: Future[Any], cx: Context, key: object = None
