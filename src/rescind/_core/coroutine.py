@@ -170,16 +170,19 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         if type(error) is not Cancellation and isinstance(error, _NO_CANCELLATION):
             raise error
         strip(error)
-        return ended_by(error, self.request)
+        #: compiled: return ended_by(error, self.request)
+        try:
+            return ended_by(error, self.request)
+        finally:
+            del error  # since 3.12 its traceback, by the coroutine's frame, refers to this frame
 
     def drop(self) -> None:
         if self._state == _ENDED:
             return
         if self._state == _RUNNING:
             raise UsageError(f"{self!r} cannot be dropped while it is being polled")
-        started = self._state != _NEW
+        started, self._state = self._state != _NEW, _ENDED
         leaf, self._leaf = self._leaf, None
-        self._state = _ENDED
         errors: list[BaseException] = []
         try:
             if leaf is not None:
@@ -194,10 +197,8 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         raise_all(errors)
 
     def __del__(self) -> None:
-        if local is None:  # the interpreter exits, and has emptied this module
-            return
-        if self._state == _ENDED or self._state == _RUNNING:
-            return
+        if self._state == _ENDED or self._state == _RUNNING or local is None:
+            return  # without `local` the interpreter exits, and has emptied this module
         if local.executor is None:
             self._swap = None  # another thread, or no loop any more: no identity to be taken on
         elif self._state == _NEW and local.executor.vigil is not None:
@@ -239,8 +240,7 @@ class CoroutineFuture(ScopeStack, Generic[T]):
                 if swap is not None:
                     swap(previous)
                 seat.region = outer  #: compiled: set_region(outer)
-                self.outer = None
-                self.cx = None
+                self.outer = self.cx = None
                 if self._state == _RUNNING:
                     self._state = _PARKED
                 else:
