@@ -6,6 +6,9 @@
 # With --prepare no suite runs, and what it needs is made: environments, the compiled core, the tests as pytest rewrites
 # them. That may run beside other things: who comes second waits.
 #
+# Of the core as plain Python, which 3.11 does not run as newer Pythons do (frames, the recursion of C), the last one
+# named runs what is nearest to it as well: half a minute.
+#
 # Two things run on .venv's Python and on the last one named alone. What explores orders exhaustively depends on the
 # primitives, and on the form of the core, but hardly on the version. What looks at the source, and at what pages,
 # examples and benchmarks print, is the same everywhere.
@@ -53,5 +56,10 @@ for version in "$@"; do
     fi
     echo "rescind: the suite on Python $version, its core ${form:-as plain Python}"
     PYTHONPATH=$compiled sh scripts/suite.sh "$@" || status=1
+    if [ "$version" = "$last" ] && [ -n "$compiled" ]; then
+        echo "rescind: its nearest tests on Python $version, its core as plain Python"
+        RESCIND_PURE=1 PYTHONPATH=$compiled sh scripts/suite.sh "$environment/bin/python" "$environment/pytest-cache" \
+            tests/core tests/tasks tests/combinators || status=1
+    fi
 done
 exit $status
