@@ -8,6 +8,7 @@ import pytest
 
 import rescind
 from rescind import Canceled, Outcome, Runtime
+from rescind._report import ShutdownReport
 from rescind._shutdown import Shutdown
 from rescind.lowlevel import PENDING, Context, Future, ManualHost, Waker
 from tests.conftest import HostFactory
@@ -30,10 +31,11 @@ class Slow(Future[None]):
         assert self.go.wait(SECONDS)
 
 
-def test_a_thread_that_waits_for_what_the_shutdown_just_ends_is_told(host: HostFactory) -> None:
+def test_a_thread_that_waits_for_what_the_shutdown_just_ends_is_told(
+    host: HostFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A task that `stop` admits and drops: who asks for its end meanwhile is not forgotten."""
     runtime = host()
-    executor = runtime.executor
     runtime.block_on(rescind.yield_now())
     slow = Slow()
     tasks: list[Any] = []
@@ -52,16 +54,16 @@ def test_a_thread_that_waits_for_what_the_shutdown_just_ends_is_told(host: HostF
         waiting.join()
 
     # Posted when the shutdown has looked for the last time, before it stops the executor.
-    stop = executor.stop
+    finish = Shutdown.finish
 
-    def stop_later() -> None:
+    def finish_later(shutdown: Shutdown) -> ShutdownReport:
         spawning.start()
         spawning.join(SECONDS)
         waiter.start()
-        stop()
+        return finish(shutdown)
 
     spawning, waiter = threading.Thread(target=spawn), threading.Thread(target=wait)
-    executor.stop = stop_later  # type: ignore[method-assign]
+    monkeypatch.setattr(Shutdown, "finish", finish_later)
     runtime.shutdown()
     waiter.join(SECONDS)
 
