@@ -92,6 +92,13 @@ cdef inline int put(Fifo fifo, object item) except -1:
 
 
 cdef inline object taken(Fifo fifo):
+    """Take the first out, or whichever a class of Python's takes; there is one."""
+    if type(fifo) is not Fifo:
+        return fifo.popleft()
+    return first_of(fifo)
+
+
+cdef inline object first_of(Fifo fifo):
     """Take the first out; there is one."""
     item = rescind_displace(fifo._items, fifo._first)
     fifo._first = (fifo._first + 1) & (fifo._room - 1)

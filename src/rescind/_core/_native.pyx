@@ -509,7 +509,7 @@ cdef class Fifo:
         """Take the first out."""
         if self._count == 0:
             raise IndexError("pop from an empty queue")
-        return taken(self)
+        return first_of(self)
 
     cdef int _grow(self) except -1:
         cdef Py_ssize_t room = self._room
