@@ -125,6 +125,7 @@ def extensions() -> list[Extension]:
         "binding": True,
         "cdivision": True,
         "language_level": 3,
+        "auto_pickle": False,  # what lives once is not pickled; what is a value says how
     }
     done: list[Extension]
     here = Path.cwd()

@@ -17,37 +17,18 @@ from rescind._core.errors import (
     UsageError,
     WouldBlock,
 )
-from rescind._core.handle import CancellationHandle
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
 from rescind._core.task import Task
-from rescind._host.to_asyncio import to_asyncio_future
 from rescind._lazy import lazily
-from rescind._version import __version__
-from rescind.combinators.timeout import deadline, timeout
-from rescind.tasks.current import (
-    cancel_requested,
-    current_runtime,
-    current_task,
-    self_cancel,
-    spawn,
-)
-from rescind.time import (
-    checkpoint,
-    interval,
-    never,
-    now,
-    poll_fn,
-    ready,
-    sleep,
-    sleep_until,
-    yield_now,
-)
 
 # What not every program needs is imported when it is asked for: a type checker sees where from.
 if TYPE_CHECKING:
     from rescind._core.explanation import Explanation
+    from rescind._core.handle import CancellationHandle
     from rescind._core.statistics import RuntimeStatistics
+    from rescind._host.to_asyncio import to_asyncio_future
+    from rescind._version import __version__
     from rescind.combinators.abortable import AbortHandle, abortable
     from rescind.combinators.cleanup import bracket, catch_cancel, finalize, on_cancel
     from rescind.combinators.concurrently import Concurrently, Progress, concurrently
@@ -57,12 +38,31 @@ if TYPE_CHECKING:
     from rescind.combinators.select import Select, select
     from rescind.combinators.shared import Shared, now_or_never, shared
     from rescind.combinators.shield import shield, shielded
+    from rescind.combinators.timeout import deadline, timeout
     from rescind.runtime import Runtime, ShutdownReport, Warnings, run
+    from rescind.tasks.current import (
+        cancel_requested,
+        current_runtime,
+        current_task,
+        self_cancel,
+        spawn,
+    )
     from rescind.tasks.group import TaskGroup, task_group
     from rescind.tasks.group_children import GroupStatistics
     from rescind.tasks.joining import join_or_cancel
     from rescind.tasks.policy import GroupPolicy, Supervise
     from rescind.tasks.token import CancellationToken, Registration, TokenStatistics
+    from rescind.time import (
+        checkpoint,
+        interval,
+        never,
+        now,
+        poll_fn,
+        ready,
+        sleep,
+        sleep_until,
+        yield_now,
+    )
     from rescind.top.serving import TopServer, serve_top
     from rescind.trace.dump import dump
     from rescind.trace.explain import explain
@@ -71,7 +71,10 @@ else:
         __name__,
         {
             "rescind._core.explanation": ("Explanation",),
+            "rescind._core.handle": ("CancellationHandle",),
             "rescind._core.statistics": ("RuntimeStatistics",),
+            "rescind._host.to_asyncio": ("to_asyncio_future",),
+            "rescind._version": ("__version__",),
             "rescind.combinators.abortable": (
                 "AbortHandle",
                 "abortable",
@@ -112,7 +115,18 @@ else:
                 "shield",
                 "shielded",
             ),
+            "rescind.combinators.timeout": (
+                "deadline",
+                "timeout",
+            ),
             "rescind.runtime": ("Runtime", "ShutdownReport", "Warnings", "run"),
+            "rescind.tasks.current": (
+                "cancel_requested",
+                "current_runtime",
+                "current_task",
+                "self_cancel",
+                "spawn",
+            ),
             "rescind.tasks.group": (
                 "TaskGroup",
                 "task_group",
@@ -128,6 +142,17 @@ else:
                 "Registration",
                 "TokenStatistics",
             ),
+            "rescind.time": (
+                "checkpoint",
+                "interval",
+                "never",
+                "now",
+                "poll_fn",
+                "ready",
+                "sleep",
+                "sleep_until",
+                "yield_now",
+            ),
             "rescind.top.serving": (
                 "TopServer",
                 "serve_top",
@@ -135,7 +160,7 @@ else:
             "rescind.trace.dump": ("dump",),
             "rescind.trace.explain": ("explain",),
         },
-        submodules=("trace",),
+        submodules=("combinators", "tasks", "time", "trace"),
     )
 
 __all__ = [

@@ -22,16 +22,18 @@ import weakref
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from threading import Lock, get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rescind._core.current import local
 from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
 from rescind._core.frames import keep_for_ever
-from rescind._core.hostport import Host
 from rescind._host.asyncio import AsyncioHost
 from rescind._host.ending import LoopEnd
 from rescind._shutdown import Shutdown, ShutdownReport
+
+if TYPE_CHECKING:
+    from rescind._core.hostport import Host
 
 __all__ = ["Lifetime", "refuse_to_block"]
 

@@ -26,24 +26,26 @@ its own grace timer rings.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
-from typing import Any, Final
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from rescind._core.current import local
 from rescind._core.errors import Abandoned, Deadlock, InternalError, TaskCanceled, UsageError
 from rescind._core.executor import Executor
 from rescind._core.grace import UNSET, Grace, Unset, checked_grace
 from rescind._core.into import as_future
-from rescind._core.leftover import Leftover
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
-from rescind._core.overrun import held_up
 from rescind._core.poll import Waker
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest, make_reason
 from rescind._core.resources import Resource
 from rescind._core.task import Task
 from rescind._core.timers import Timer
-from rescind._core.waiting import place_of
-from rescind._report import CleanupError, ShutdownReport
+from rescind._report import ShutdownReport
+
+if TYPE_CHECKING:
+    from rescind._core.leftover import Leftover
+    from rescind._core.overrun import Overrun
+    from rescind._failure import CleanupError
 
 __all__ = ["Shutdown", "ShutdownReport"]
 
@@ -172,7 +174,7 @@ class Shutdown:
         finally:
             executor.host.close()
         late = executor.overruns[self._earlier :]
-        victims = held_up(late)
+        victims: set[int] = _victims(late) if late else set()
         return ShutdownReport(
             self.reason,
             self._canceled,
@@ -274,7 +276,7 @@ class Shutdown:
         if self._closing is not None and self._closing[1] is task:
             name, number = self._closing[0].name, None
         found = [
-            CleanupError.of(name, number, exc)
+            _failure(name, number, exc)
             for exc in failures
             if not isinstance(exc, Abandoned)  # what is abandoned is among those that overran
         ]
@@ -282,7 +284,7 @@ class Shutdown:
         return found
 
     def _fail(self, name: str, number: int | None, exc: BaseException) -> None:
-        error = CleanupError.of(name, number, exc)
+        error = _failure(name, number, exc)
         self._errors.append(error)
         self._untold.append(error)
 
@@ -323,6 +325,9 @@ class Shutdown:
         if task.done():
             return
         if resource is not None:
+            from rescind._core.leftover import Leftover
+            from rescind._core.waiting import place_of
+
             place = place_of(task.future)
             self._stuck = Leftover(resource.name, "its close", place)
         now = self._executor.now()
@@ -366,3 +371,18 @@ class Shutdown:
         except InternalError as exc:
             self._fail(task.name, task.id, exc)
             self._executor.tasks.pop(task.id, None)
+
+
+# What most shutdowns do not meet is imported by those that do.
+
+
+def _failure(name: str, number: int | None, exc: BaseException) -> CleanupError:
+    from rescind._failure import CleanupError
+
+    return CleanupError.of(name, number, exc)
+
+
+def _victims(late: Sequence[Overrun]) -> set[int]:
+    from rescind._core.overrun import held_up
+
+    return held_up(late)

@@ -19,27 +19,27 @@ from contextlib import (
     nullcontext,
 )
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from rescind._attach import Attachment
 from rescind._core.errors import UsageError
 from rescind._core.executor import DEFAULT_BUDGET, DEFAULT_GRACE, Executor
 from rescind._core.grace import UNSET, Grace, checked_grace
-from rescind._core.hostport import Host
 from rescind._core.into import as_future
 from rescind._core.outcome import Canceled
 from rescind._core.reason import CancelKind, CancelReason, make_reason
-from rescind._core.statistics import RuntimeStatistics
 from rescind._core.task import Task
+from rescind._core.uncopied import refuse_copy
 from rescind._host.asyncio import AsyncioHost, executor_maker
 from rescind._host.choice import HostChoice, make_host
-from rescind._host.manual import ManualHost
 from rescind._host.signals import SignalLadder, SignalNotice, ended_by_signal
 from rescind._lifetime import Lifetime, refuse_to_block
 from rescind._shutdown import Shutdown, ShutdownReport
 from rescind._warn.settings import Warnings, chosen
 from rescind._warn.watch import watch_over
-from rescind.tasks.owned import Owned
+
+if TYPE_CHECKING:
+    from rescind._core.hostport import Host
+    from rescind._core.statistics import RuntimeStatistics
 
 __all__ = ["HostChoice", "Runtime", "ShutdownReport", "SignalNotice", "Warnings", "run"]
 
@@ -50,7 +50,9 @@ class Runtime:
     """Runs futures on one thread.
 
     Args:
-        host: ``"asyncio"``, ``"uvloop"``, a function that makes an asyncio loop, or a `Host`.
+        host: ``"asyncio"``, ``"uvloop"``, a function that makes an asyncio loop, or a `Host`. With
+            ``"asyncio"`` the compiled form runs the loop's turn in C; with
+            ``asyncio.new_event_loop`` it is asyncio's own.
         grace: how long the cleanup of a canceled task may take before it is dropped, in seconds;
             None: unbounded. A task may have its own.
         budget: how many awaits of a task may be ready in a row before it must park.
@@ -73,6 +75,8 @@ class Runtime:
         42
     """
 
+    __reduce__ = refuse_copy
+
     def __init__(
         self,
         *,
@@ -94,8 +98,11 @@ class Runtime:
             self._host, grace=grace, budget=budget, name=name or f"runtime-{id(self):x}"
         )
         self._executor.owner = self
-        if isinstance(self._host, ManualHost):
-            self._host.executor = self._executor
+        if not isinstance(self._host, AsyncioHost):
+            from rescind._host.manual import ManualHost
+
+            if isinstance(self._host, ManualHost):
+                self._host.executor = self._executor
         watch_over(self._executor, warnings)
         self._handle_signals = handle_signals
         self._signals = SignalLadder(self._executor, _notifier(self._executor))
@@ -170,6 +177,8 @@ class Runtime:
         future = as_future(fut)
         try:
             if owned:
+                from rescind.tasks.owned import Owned
+
                 future = Owned(future, owned)
             return self._executor.spawn(future, name=name, grace=grace)
         except (TypeError, ValueError):
@@ -299,6 +308,8 @@ class Runtime:
         Example:
             ``async with rescind.Runtime.attach() as rt: ...``
         """
+        from rescind._attach import Attachment
+
         checked_grace(grace)
         warnings = chosen(warn)
         return Attachment(

@@ -13,6 +13,7 @@ from rescind._core import scope
 from rescind._core.grace import checked_seconds
 from rescind._core.poll import PENDING, Context, Future, Pending, polled_after_end
 from rescind._core.timers import Timer
+from rescind._core.uncopied import refuse_copy
 from rescind._host.ticks import Tick
 from rescind.tasks.current import here
 
@@ -288,6 +289,7 @@ class Interval(AsyncIterator[float]):
     """
 
     __slots__ = ("_missed", "_next_at", "period")
+    __reduce__ = refuse_copy
 
     def __init__(self, period: float, missed: Missed) -> None:
         self.period = period

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rescind._core import phase as module
-from rescind._core.phase import SPEC, TABLE, Action, Event, Phase, _compile
+from rescind._core.machine import TABLE, Action, Event
+from rescind._core.phase import ACTIONS, EVENTS, SPEC, Phase, rows
 
 QUEUED = {
     Phase.NEW,
@@ -128,7 +129,7 @@ def test_spec_with_other_columns_is_refused() -> None:
     header, _, rest = SPEC.strip().partition("\n")
     swapped = header.replace("WAKE", "x").replace("END ", "WAKE").replace("x", "END ")
     with pytest.raises((ValueError, KeyError)):
-        _compile(swapped + "\n" + rest)
+        rows(f"\n{swapped}\n{rest}\n")
 
 
 def test_each_phase_can_be_reached() -> None:
@@ -244,6 +245,7 @@ def test_public_names_are_words_of_the_vocabulary() -> None:
     ] == [phase.name for phase in Phase]
     assert ["WAKE", "REQUEST", "START", "PENDING", "END", "EXPIRE"] == [e.name for e in Event]
     assert ["NOTHING", "ENQUEUE", "POLL", "CANCEL", "DROP", "FINISH"] == [a.name for a in Action]
+    assert (list(EVENTS), list(ACTIONS)) == ([e.name for e in Event], [a.name for a in Action])
     assert list(range(len(Phase))) == [phase.value for phase in Phase]
     assert QUEUED | ON_STACK | WAITING | {Phase.DONE} == set(Phase)
 

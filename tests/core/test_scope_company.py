@@ -9,7 +9,8 @@ import pytest
 
 import rescind
 from rescind import Canceled, Completed, deadline, shielded, sleep
-from rescind._core.scope import Company, innermost
+from rescind._core.company import Company
+from rescind._core.scope import innermost
 from rescind.lowlevel import PENDING, Context, CoroutineFuture, Waker, effective_deadline
 from rescind.testing import CountingWaker, context, poll_cancel_once, poll_once
 from tests.core.kit import Bench, Leaf, SlowLeaf

@@ -72,9 +72,8 @@ def test_misuse_of_a_deadline_is_refused_with_its_reason() -> None:
 def test_deadline_where_nothing_drives_is_refused() -> None:
     """Neither outside every coroutine nor by hand without a clock; waking it then does nothing."""
     d = Deadline(1)
-    coro = d.__aenter__()
     with pytest.raises(UsageError, match=r"^deadline\(\) needs to be entered inside a coroutine"):
-        coro.send(None)
+        d.__aenter__()
     d.wake()
 
     async def main() -> None:

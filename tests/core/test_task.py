@@ -21,6 +21,11 @@ from rescind.testing import CountingWaker, context, poll_once
 from tests.core.kit import Bench, Leaf
 
 
+async def answer() -> int:
+    """Return seven."""
+    return 7
+
+
 async def fails(message: str = "x") -> None:
     """Raise."""
     raise ValueError(message)
@@ -137,6 +142,23 @@ def test_awaiting_gives_value_or_exception_or_task_canceled() -> None:
         task = bench.spawn(main())
         bench.idle()
         assert Completed(["1", "ValueError", "TaskCanceled"]) == task.outcome()
+
+
+def test_awaiting_tasks_that_have_ended_costs_budget() -> None:
+    """E3: a coroutine that never has to wait lets others run all the same."""
+    with Bench(budget=2) as bench:
+        trace: list[str] = []
+        ended = bench.spawn(answer())
+        bench.idle()
+
+        async def hot(name: str) -> None:
+            for _ in range(4):
+                trace.append(f"{name}{await ended}")
+
+        for name in "ab":
+            bench.spawn(hot(name))
+        bench.idle()
+        assert ["a7", "a7", "b7", "b7", "a7", "a7", "b7", "b7"] == trace
 
 
 def test_each_await_raises_the_exception_with_a_fresh_traceback() -> None:

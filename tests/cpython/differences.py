@@ -151,10 +151,6 @@ _BRANCHES: Final = (
     (
         _LATER,
         ALL,
-        "test_locks.EventTests.test_wait",
-        "test_locks.ConditionTests.test_notify",
-        "test_locks.ConditionTests.test_notify_all",
-        "test_locks.SemaphoreTests.test_acquire",
         "test_locks.SemaphoreTests.test_acquire_cancel_before_awoken",
         "test_locks.SemaphoreTests.test_acquire_hang",
         "test_locks.SemaphoreTests.test_acquire_no_hang",
@@ -166,13 +162,6 @@ DIFFERENCES: Final = (
         Difference(case, ("branches",), reason, pythons)
         for reason, pythons, *cases in _BRANCHES
         for case in cases
-    ),
-    Difference("test_locks.BarrierTests.test_repr", ("branch",), _LATER),
-    Difference(
-        "test_locks.SemaphoreTests.test_acquire_fifo_order_4",
-        ("branch", "branches"),
-        _LATER,
-        ((3, 13),),
     ),
     Difference("test_runners.RunnerTests.test_run_keeps_context", ("task", "branch"), _OWN_CONTEXT),
     Difference(

@@ -1,6 +1,8 @@
 """Task groups and supervision: in every order, canceled everywhere."""
 
 import contextvars
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import rescind
@@ -26,6 +28,39 @@ def test_a_place_in_a_group_is_given_back() -> None:
         async with rescind.task_group(limit=1) as g:
             tasks = [g.spawn(work(number)) for number in range(3)]
         assert all(task.done() for task in tasks)
+
+    holds(main)
+
+
+def test_a_generator_that_is_closed_waits_for_the_children() -> None:
+    """They clean up, and may await in that, whoever is canceled; none outlives the generator."""
+
+    async def main() -> None:
+        alive: list[int] = []
+
+        async def child(number: int) -> None:
+            alive.append(number)
+            try:
+                await rescind.sleep(5)
+            finally:
+                try:
+                    await rescind.sleep(1)
+                finally:
+                    alive.remove(number)
+
+        async def items() -> AsyncGenerator[None]:
+            try:
+                async with rescind.task_group() as g:
+                    g.spawn(child(1))
+                    g.spawn(child(2))
+                    await rescind.sleep(1)
+                    yield
+            finally:
+                assert not alive
+
+        async with aclosing(items()) as generator:
+            async for _ in generator:
+                break
 
     holds(main)
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import sys
 import threading
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import rescind
 from rescind import Runtime
+from rescind._host.bridge import executor_here
 from rescind.sync import Event
 from tests.host.trio_kit import Woken
 
@@ -599,3 +601,57 @@ def test_errors_of_a_cleanup_are_notes_of_asyncios_cancellation(new_loop: Loop) 
         await rescind.race(failing())
 
     assert _run(new_loop, main) == ["while cleaning up: KeyError('kept')"]
+
+
+def test_a_closed_loop_is_let_go_of(new_loop: Loop) -> None:
+    """With the executor that stock tasks on it had, and without another loop that comes."""
+
+    async def main() -> list[weakref.ref[Any]]:
+        await rescind.sleep(0)
+        executor = executor_here()
+        assert executor is executor_here()
+        assert executor is not None
+        return [weakref.ref(executor), weakref.ref(asyncio.get_running_loop())]
+
+    left = _run(new_loop, main)
+    gc.collect()
+
+    assert [None, None] == [one() for one in left]
+
+
+def test_a_loop_that_takes_no_attributes_has_an_executor_all_the_same() -> None:
+    """One for as long as it is open; it goes when the next of its kind comes."""
+
+    class Bare:
+        __slots__ = ("loop",)
+
+        def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+            self.loop = loop
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "__dict__":
+                raise AttributeError(name)
+            return getattr(self.loop, name)
+
+    def executor_of(loop: Any) -> Any:
+        before = asyncio._get_running_loop()
+        asyncio._set_running_loop(loop)
+        try:
+            assert executor_here() is executor_here()
+            return weakref.ref(executor_here())
+        finally:
+            asyncio._set_running_loop(before)
+
+    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+    try:
+        held = executor_of(Bare(first))
+        gc.collect()
+        assert held() is not None
+        first.close()
+        executor_of(Bare(second))
+        gc.collect()
+        assert held() is None
+    finally:
+        first.close()
+        second.close()
+    executor_of(Bare(second))

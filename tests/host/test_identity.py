@@ -126,10 +126,14 @@ def test_each_coroutine_future_has_one_identity_for_its_whole_life(real: HostFac
         finally:
             mine.append(asyncio.current_task())
 
+    async def wins() -> None:
+        for _ in range(10):  # until the others have parked for good
+            await asyncio.sleep(0)
+
     async def main() -> None:
         root = asyncio.current_task()
         dropped = rescind.spawn(child("dropped"))
-        await rescind.race(child("one"), child("two"), rescind.sleep(0.01))
+        await rescind.race(child("one"), child("two"), wins())
         await dropped.cancel(grace=0)
         assert asyncio.current_task() is root
         seen["root"] = [root]

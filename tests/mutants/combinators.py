@@ -90,7 +90,7 @@ MUTANTS = (
         "combinators/race.py",
         "if self._wins(outcome) and not (isinstance(outcome, Canceled) and child.request):",
         "if self._wins(outcome):",
-        ("P45", "P44"),
+        ("laws/test_own.py::test_own_future_keeps_the_laws[race]",),
     ),
     Mutant(
         "failure-wins-race-ok",

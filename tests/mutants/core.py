@@ -104,9 +104,11 @@ MUTANTS = (
         "the timer of a grace is left when the cleanup ends in time",
         "L3, P62",
         "_core/cell.py",
-        "        if timer is not None:\n            timer.cancel()\n        for dependent",
-        "        for dependent",
-        ("explorations/test_deadlines.py::test_a_block_that_ends_in_time_leaves_no_timer",),
+        "            self._grace_timer = None\n            timer.cancel()\n        dependents",
+        "            self._grace_timer = None\n        dependents",
+        (
+            "explorations/test_deadlines.py::test_a_value_that_is_there_is_never_lost_to_a_cancellation[shield]",
+        ),
     ),
     Mutant(
         "drop-failures-lost",
@@ -373,7 +375,7 @@ MUTANTS = (
         "_core/poll.py",
         "if at is None or (deadline_at is not None and deadline_at < at):",
         "if at is None or (deadline_at is not None and deadline_at > at):",
-        ("explorations/test_deadlines.py::test_what_is_inside_can_read_the_deadline",),
+        ("core/test_poll.py::test_derived_deadline_is_the_earlier_one",),
     ),
     Mutant(
         "failure-told-twice",
@@ -398,8 +400,8 @@ MUTANTS = (
         "what goes on even after its drop is not said to be abandoned",
         "R10, G3",
         "_core/dropping.py",
-        "            abandoned = True\n",
-        "            abandoned = False\n",
+        "    abandoned = bool(left)\n",
+        "    abandoned = False\n",
         ("explorations/test_groups.py::test_what_goes_on_after_its_drop_is_said_to_be_abandoned",),
     ),
     Mutant(

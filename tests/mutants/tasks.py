@@ -77,13 +77,22 @@ MUTANTS = (
         ("P55",),
     ),
     Mutant(
+        "generator-drops-the-children",
+        "the children of a group in an async generator are dropped when that is closed",
+        "G1, P52",
+        "tasks/group.py",
+        "block.driven() and (not left or in_generator())",
+        "block.driven() and not left",
+        ("explorations/test_groups.py::test_a_generator_that_is_closed_waits_for_the_children",),
+    ),
+    Mutant(
         "group-in-a-shield-told",
         "the children of a group in a shield are canceled with the parent, which is not told itself",
         "R12, J1",
         "tasks/block.py",
         "            if isinstance(scope, Mask):\n                return True\n",
         "            pass\n",
-        ("P18",),
+        ("P53",),
     ),
     Mutant(
         "group-in-a-cleanup-told",

@@ -566,7 +566,8 @@ def waiting_methods() -> dict[str, Any]:
                 continue
             if callable(function):
                 returns = str(getattr(function, "__annotations__", {}).get("return", ""))
-                if "Future" in returns or returns in ("Notified", "ReadOrWrite", "Permits"):
+                ways = ("Notified", "ReadOrWrite", "Permits")
+                if "Future" in returns or "Awaitable" in returns or returns in ways:
                     found[f"{name}.{method}"] = function
     return found
 

@@ -468,7 +468,9 @@ class Storm:
             for one in propagates:
                 one.removeHandler(log)
         if self.rough:
-            self.told = [line for line in self.told if "overran its grace" not in line]
+            dropped = ("overran its grace", "before its grace is over")
+            told = [line for line in self.told if not any(words in line for words in dropped)]
+            self.told = told
         return self.wrong + self.told
 
     def _look(self, runtime: Runtime) -> None:

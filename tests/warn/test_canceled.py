@@ -1,6 +1,7 @@
 """Warnings about canceled tasks: slow cleanups, shields, and cancellations that were swallowed."""
 
 import re
+import threading
 import time
 from contextlib import suppress
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 import rescind
-from rescind._warn import watch
+from rescind._warn import lines, watch, wording
 from rescind._warn.deliveries import Deliveries
 from rescind._warn.lines import Lines
 from rescind.lowlevel import hooks
@@ -198,7 +199,7 @@ def test_who_only_waits_for_those_is_left_to_them() -> None:
 def test_a_thousand_are_a_few_lines_and_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that wait alike share a line."""
     said = Said()
-    monkeypatch.setattr(watch, "Lines", lambda: Lines(lambda: 0.0))  # ten seconds never pass
+    monkeypatch.setattr(lines, "Lines", lambda: Lines(lambda: 0.0))  # ten seconds never pass
 
     async def cleans(done: Event) -> None:
         try:
@@ -213,17 +214,19 @@ def test_a_thousand_are_a_few_lines_and_a_number(monkeypatch: pytest.MonkeyPatch
         for task in tasks:
             task.cancel()
         # Those that were not slow yet at one look are told of by the next one, or counted there.
-        seen = rescind.current_runtime().executor.vigil._told  # type: ignore[union-attr]
+        vigil = rescind.current_runtime().executor.vigil
+        assert isinstance(vigil, watch.Watch)
         async with rescind.deadline(60):
-            while len(seen) < 1000:
+            while vigil._rounds is None or len(vigil._rounds.told) < 1000:
                 await rescind.sleep(SLOW / 2)
         done.set()
         for task in tasks:
             await task.join()
+        assert vigil._rounds.told == set()  # who has ended is forgotten
 
-    lines = said.run(main, only(slow_cleanup=SLOW))
-    assert lines[0].startswith("task N 'task-")
-    counted = [re.fullmatch(r"slow cleanups: (\d+) more of them", line) for line in lines[1:]]
+    told = said.run(main, only(slow_cleanup=SLOW))
+    assert told[0].startswith("task N 'task-")
+    counted = [re.fullmatch(r"slow cleanups: (\d+) more of them", line) for line in told[1:]]
     assert sum(int(found[1]) for found in counted if found) == 999
     assert 1 <= len(counted) <= 2  # at the first look, and at the end
 
@@ -274,6 +277,32 @@ def test_swallowing_at_the_very_end_is_no_fault() -> None:
     assert said.run(cancels_one, only(hangs=True)) == []
 
 
+def test_it_listens_from_the_first_cancellation_of_its_own_runtime_on() -> None:
+    """What is raised in another, on another thread, is that one's."""
+    said = Said()
+    listens: list[bool] = []
+
+    async def canceled() -> None:
+        task = rescind.spawn(_absorbs())
+        await rescind.yield_now()
+        await task.cancel()
+
+    async def main() -> None:
+        vigil = rescind.current_runtime().executor.vigil
+        assert isinstance(vigil, watch.Watch)
+        thread = threading.Thread(target=rescind.run, args=(canceled,), kwargs={"warn": False})
+        thread.start()
+        thread.join()
+        listens.append(vigil._deliveries is not None)
+        await canceled()
+        listens.append(vigil._deliveries is not None)
+
+    (line,) = said.run(main, only(absorbed=True))
+    assert line.startswith("task N 'task-")
+    assert listens == [False, True]
+    assert hooks.delivered is None
+
+
 def test_a_fault_of_the_warnings_own_takes_them_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """With an error in the log; the program goes on."""
     import logging
@@ -281,7 +310,7 @@ def test_a_fault_of_the_warnings_own_takes_them_off(monkeypatch: pytest.MonkeyPa
     def broken(*_: object) -> str:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(watch, "label_of", broken)
+    monkeypatch.setattr(wording, "label_of", broken)
     seen: list[logging.LogRecord] = []
     logger = logging.getLogger("rescind")
     keep = logging.Handler()

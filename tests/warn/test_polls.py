@@ -67,6 +67,11 @@ async def _company() -> None:
     await rescind.sleep(3600)
 
 
+async def _busy_company() -> None:
+    while True:
+        await rescind.sleep(0)
+
+
 @pytest.mark.parametrize("host", ["asyncio", "uvloop"])
 def test_the_only_task_of_a_slow_turn_is_named_at_once(host: Any, clock: Clock) -> None:
     """With the await that came after."""
@@ -163,7 +168,7 @@ def test_what_the_collector_takes_is_nobodys_doing(clock: Clock, own: float) -> 
     closer: list[bool] = []
 
     async def main() -> None:
-        rescind.spawn(_company())
+        rescind.spawn(_busy_company())
         await rescind.sleep(0)
         for _ in range(2):
             _Slow(clock)
@@ -176,7 +181,7 @@ def test_what_the_collector_takes_is_nobodys_doing(clock: Clock, own: float) -> 
     said.run(main, only(slow_poll=SLOW))
     assert known == gc.callbacks
     assert closer == [own > 0] * 2
-    assert [" ran for 0.5 s without" in line for line in said.raw] == ([True] * 2 if own else [])
+    assert [" 0.5 s without" in line for line in said.raw] == ([True] * 2 if own else [])
 
 
 def test_the_watchdog_sees_the_line(clock: Clock) -> None:
@@ -220,6 +225,46 @@ def test_many_short_steps_are_no_slow_poll() -> None:
     assert [text[:32] for text in said] == ["one of 1000 polls ran for up to "]
 
 
+def test_what_is_certain_is_not_looked_at_closer(clock: Clock) -> None:
+    """A turn of one step, of a task without children, leaves nothing to be found out."""
+    said = Said()
+    closer: list[bool] = []
+
+    async def main() -> None:
+        rescind.spawn(_company())
+        await rescind.sleep(0)
+        clock.stand_still()
+        await rescind.sleep(0)
+        closer.append(hooks.polled is not None)
+
+    assert len(said.run(main, only(slow_poll=SLOW))) == 1
+    assert closer == [False]
+
+
+def test_between_two_beats_so_many_steps_are_timed_and_no_more(clock: Clock) -> None:
+    """However long a program's turns are: what a closer look costs is bounded."""
+    executor = Executor(ManualHost())
+    polls = SlowPolls(executor, Lines(), 0.1, watchdog=False)
+    task = executor.spawn(rescind.never())
+    try:
+        polls.turned(1.05, 1000)
+        for _ in range(2):
+            for _ in range(turns._STEPS - 1):
+                polls.polled(task)
+                polls.parked(task)
+            assert hooks.polled is not None
+            polls.polled(task)
+            assert hooks.polled is None
+            assert polls.rest()
+            assert hooks.polled is not None
+        clock.now += 31
+        assert not polls.rest()
+        assert hooks.polled is None
+    finally:
+        polls.stop()
+        executor.tasks.clear()
+
+
 def test_nobody_is_kept_waiting_where_nobody_else_is(clock: Clock) -> None:
     """A program of one task may compute as long as it likes."""
     said = Said()
@@ -232,23 +277,31 @@ def test_nobody_is_kept_waiting_where_nobody_else_is(clock: Clock) -> None:
     assert said.run(main, only(slow_poll=SLOW)) == []
 
 
-def test_it_listens_only_while_it_looks_closer(clock: Clock) -> None:
-    """And stops by itself, after a while and at the end."""
+@pytest.mark.parametrize("hangs", [True, False])
+def test_it_listens_only_while_it_looks_closer(clock: Clock, hangs: bool) -> None:
+    """And stops by itself, after a while and at the end, whatever else is looked for."""
     said = Said()
     seen: list[bool] = []
 
     async def main() -> None:
-        rescind.spawn(_company())
+        rescind.spawn(_busy_company())
         await rescind.sleep(0)
         clock.stand_still()
         await rescind.sleep(0)
         seen.append(hooks.polled is not None)
+        vigil = rescind.current_runtime().executor.vigil
+        assert isinstance(vigil, Watch)
+        polls = vigil._polls
+        assert polls is not None
+        await _until(lambda: vigil._beats > 0)
+        assert polls.looks
         clock.now = clock.told = clock.now + 31  # between two turns
-        await _until(lambda: hooks.polled is None)
+        await _until(lambda: not polls.looks)
+        assert hooks.polled is None
         clock.stand_still()
         await rescind.sleep(0)
         seen.append(hooks.polled is not None)
 
-    said.run(main, only(slow_poll=SLOW, hangs=True))
+    said.run(main, only(slow_poll=SLOW, hangs=hangs))
     assert seen == [True, True]
     assert hooks.polled is None

@@ -1,6 +1,7 @@
 """`Warnings`: what is on, what the environment says, and what is refused."""
 
-from dataclasses import fields
+import pickle
+from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
 
 import pytest
@@ -86,3 +87,16 @@ def test_bad_settings_are_refused() -> None:
         rescind.Runtime(warn="yes")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="warn must be True"):
         rescind.Runtime.attach(warn=1)  # type: ignore[arg-type]
+
+
+def test_settings_are_a_value() -> None:
+    """Frozen, equal by what they say, copied with changes, and sent to other processes."""
+    settings = Warnings(slow_poll=0.5, hangs=False)
+    assert pickle.loads(pickle.dumps(settings)) == settings
+    assert replace(settings, slow_poll=0.1, hangs=True) == Warnings()
+    assert hash(settings) == hash(Warnings(hangs=False, slow_poll=0.5))
+    assert repr(settings).startswith("Warnings(slow_poll=0.5, slow_cleanup=1.0, ")
+    with pytest.raises(FrozenInstanceError):
+        settings.hangs = True  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        Warnings(0.5)  # type: ignore[misc]

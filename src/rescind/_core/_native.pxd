@@ -10,6 +10,10 @@ cdef int set_region(object region) except -1
 cdef object get_executor()
 cdef int set_executor(object executor) except -1
 cdef unsigned long get_ident() noexcept
+cdef inline size_t address(object one) noexcept:
+    """Return the number that stands for an object: its `id`."""
+    return <size_t><void *>one
+cdef object CLOCK
 cdef double monotonic() except -1
 cdef double about_now(double length) except -1
 cdef int enter(object context) except -1
@@ -34,9 +38,11 @@ cdef bint is_new(object coroutine) noexcept
 cdef object copy_context()
 cdef int without_attributes(object one) except -1
 cdef Parked parked_on(object future)
+cdef Parked given(object value)
+cdef Parked entered(object value)
 cdef object swapped(object swap, object identity)
 cdef int is_current(object swap, object identity) except -2
-cdef object running_frame()
+cdef size_t running_frame() noexcept
 cdef int put_back(object swap, object before) except -1
 
 

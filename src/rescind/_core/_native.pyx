@@ -13,7 +13,8 @@ from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 cimport cython
 
 from threading import local as _local
-from types import GenericAlias
+from time import monotonic as _clock
+from types import BuiltinFunctionType, GenericAlias
 
 
 cdef extern from *:
@@ -90,7 +91,7 @@ cdef extern from *:
             PyException_SetTraceback(value, traceback);
             Py_DECREF(traceback);
         }
-        Py_DECREF(kind);
+        Py_XDECREF(kind); /* NULL: it failed, and did not say how; the caller will say so */
         return value;
     #endif
     }
@@ -345,12 +346,15 @@ cdef PySendResult send_parked(PyObject *iterator, PyObject *value, PyObject **re
         result[0] = <PyObject *>parked.future
         return PYGEN_NEXT
     if parked.inner is not None:
-        return rescind_resume(<PyObject *>parked.inner, value, result)
-    parked.future = None
+        given = parked.inner  # owned while it runs: what runs in it may end this
+        return rescind_resume(<PyObject *>given, value, result)
     given = None
     if parked.state == 1:
         given = <object>value
+    elif parked.state == 3:
+        given = parked.future
     parked.state = 2
+    parked.future = None
     Py_INCREF(given)
     result[0] = <PyObject *>given
     return PYGEN_RETURN
@@ -364,6 +368,36 @@ cdef Parked parked_on(object future):
     cdef Parked parked = Parked.__new__(Parked)
     parked.future = future
     return parked
+
+
+cdef Parked given(object value):
+    """Return what an await is to the coroutine that has its value at once."""
+    cdef Parked parked = Parked.__new__(Parked)
+    parked.future = value
+    parked.state = 3
+    return parked
+
+
+cdef Parked entered(object value):
+    """Return what can be awaited for a value that is there."""
+    return given(value)
+
+
+cdef object _end = iter(())
+next(_end, None)  # it has ended, and so it does for whoever iterates
+
+
+cdef class _Left:
+    """`given.LEFT`: its await is at its end, without a call and without an object."""
+
+    def __await__(self):
+        return _end
+
+    def __repr__(self):
+        return "the end of a block"
+
+
+LEFT = _Left()
 
 
 cdef bint has_region() noexcept:
@@ -388,6 +422,11 @@ cdef int set_region(object region) except -1:
 
 cdef unsigned long get_ident() noexcept:
     return PyThread_get_thread_ident()
+
+
+# Whose time `monotonic` tells: Python's own. Where another stands in its place (a program under a
+# clock that moves as it is told) there is none, and whoever compares with it asks its clock.
+CLOCK = _clock if type(_clock) is BuiltinFunctionType else object()
 
 
 cdef double monotonic() except -1:
@@ -582,21 +621,6 @@ cdef int is_current(object swap, object identity) except -2:
     return found is <PyObject *>identity
 
 
-cdef extern from *:
-    """
-    static CYTHON_INLINE PyObject *rescind_running(void) {
-        return (PyObject *)PyEval_GetFrame();
-    }
-    """
-    PyObject *rescind_running() noexcept
-
-
-cdef object running_frame():
-    """Return the frame of Python's that runs: what `sys._getframe` tells, and tells to auditors."""
-    cdef PyObject *frame = rescind_running()
-    return None if frame is NULL else <object>frame
-
-
 cdef int put_back(object swap, object before) except -1:
     """Make the identity from before the current one."""
     if before is None and type(swap) is Exchange:
@@ -715,7 +739,9 @@ cdef extern from *:
         if (traceback == NULL) {
             return 1;
         }
-        own = rescind_ours((PyObject *)((PyTracebackObject *)traceback)->tb_frame, dunder_name);
+        /* Where there is no memory left for a frame, it has none. */
+        own = ((PyTracebackObject *)traceback)->tb_frame == NULL
+            ? 0 : rescind_ours((PyObject *)((PyTracebackObject *)traceback)->tb_frame, dunder_name);
         Py_DECREF(traceback);
         return own < 0 ? -1 : !own;
     }
@@ -842,6 +868,53 @@ cdef extern from *:
     bint PyAsyncGen_CheckExact(object generator) noexcept
 
 
+cdef extern from *:
+    """
+    /* The frame of Python's that runs, without a frame object, which would stay with it. */
+    #if PY_VERSION_HEX >= 0x030E0000
+    #define RESCIND_RUNNING() ((void *)PyEval_GetFrame())
+    #elif PY_VERSION_HEX >= 0x030D0000
+    #define RESCIND_RUNNING() ((void *)PyThreadState_Get()->current_frame)
+    #else
+    #define RESCIND_RUNNING() ((void *)PyThreadState_Get()->cframe->current_frame)
+    #endif
+
+    /* A number that stands for it, as `id` of a frame object would. */
+    static CYTHON_INLINE size_t rescind_frame_key(void) {
+        return (size_t)RESCIND_RUNNING();
+    }
+
+    /* Its code, which is borrowed, and where it is in it; NULL: it is not known. */
+    static CYTHON_INLINE PyObject *rescind_innermost(int *at) {
+    #if PY_VERSION_HEX >= 0x030E0000
+        return NULL;
+    #else
+        void *running = RESCIND_RUNNING();
+        PyObject *code;
+        if (running == NULL) {
+            return NULL;
+        }
+    #if PY_VERSION_HEX >= 0x030C0000
+        *at = PyUnstable_InterpreterFrame_GetLasti((struct _PyInterpreterFrame *)running);
+        code = PyUnstable_InterpreterFrame_GetCode((struct _PyInterpreterFrame *)running);
+        Py_DECREF(code); /* the frame has it */
+    #else
+        code = (PyObject *)((rescind_frame *)running)->code;
+        *at = (int)((char *)((rescind_frame *)running)->before - (char *)_PyCode_CODE((PyCodeObject *)code));
+    #endif
+        return code;
+    #endif
+    }
+    """
+    size_t rescind_frame_key() noexcept
+    PyObject *rescind_innermost(int *at) noexcept
+
+
+cdef size_t running_frame() noexcept:
+    """Return a number that stands for the frame of Python's that runs; 0: none does."""
+    return rescind_frame_key()
+
+
 cdef tuple marked(object coroutine):
     """Return the code and the instruction of each frame of a suspended coroutine, outermost first."""
     cdef int at = 0
@@ -881,6 +954,11 @@ cdef object whereabouts(object coroutine, object own):
 
 cdef object calling():
     """Return ``file:line`` of the nearest frame on the stack that is not rescind's own, or None."""
+    cdef int at = 0
+    cdef PyObject *key = rescind_innermost(&at)
+    cdef size_t place = ((<size_t>key >> 4) ^ (<size_t>at >> 1)) & 63
+    if key is not NULL and _placed_code[place] is key and _placed_at[place] == at:
+        return <object>_placed_words[place]  # what has words here is nobody's of ours
     cdef PyObject *found = rescind_calling("__name__")
     if found is NULL:
         return None

@@ -19,6 +19,9 @@ cdef int[15] _ON_PENDING
 cdef int[15] _ON_REQUEST
 cdef int[15] _ON_EXPIRE
 cdef int[15] _ON_END
+cdef int[15] _ON_QUEUE
+cdef int[15] _ON_POLL
+cdef int[15] _ON_REST
 cdef object _REQUEST
 cdef object _EXPIRE
 cdef object _END
@@ -26,7 +29,6 @@ cdef int _NEXT
 cdef int _SHIFT
 cdef int _NOTHING
 cdef int _ENQUEUE
-cdef int _POLL
 cdef int _DROP
 cdef int _DOOMED
 cdef int _DROPPING
@@ -51,16 +53,20 @@ cdef class Cell(Waker):
     cdef public flag overran
     cdef public flag started
 
-    cdef _set_up(self, Future future, executor, Cell parent, context, grace, deadline_at)
     cpdef label(self)
     cpdef _task_id(self)
     cpdef _enqueue(self)
     cpdef _ended(self, outcome)
     cpdef wake(self)
-    @cython.locals(entry=cython.int)
+    @cython.locals(phase=cython.int)
     cpdef wake_here(self)
-    @cython.locals(entry=cython.int, action=cython.int, future=Future, request=CancelRequest)
+    @cython.locals(phase=cython.int, future=Future)
     cpdef step(self)
+    @cython.locals(entry=cython.int, action=cython.int, future=Future, request=CancelRequest)
+    cdef _step_on(self)
+    @cython.locals(entry=cython.int, action=cython.int)
+    cdef _rest(self)
+    cdef _raised_by(self, exc, CancelRequest request)
     @cython.locals(cell=Cell)
     cpdef effective_grace(self)
     cpdef ask(self, CancelRequest request)

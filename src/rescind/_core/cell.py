@@ -2,7 +2,7 @@
 
 *What it is.* A task is a cell that the executor schedules; a combinator's child is a cell that its
 parent schedules. Both are polled, canceled, dropped and abandoned by the same three methods:
-`step` does what `phase.TABLE` says, `ask` passes a cancellation on, `_drop` is the last rung
+`step` does what `phase.SPEC` says, `ask` passes a cancellation on, `_drop` is the last rung
 of the grace ladder: request, grace, drop, abandon (R10).
 
 *Invariants.*
@@ -25,6 +25,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from .coroutine import CoroutineFuture
+from .dependent import Dependent, GraceBell
 from .dropping import drop_overdue
 from .ending import ended_by
 from .errors import Abandoned, InternalError
@@ -32,7 +33,7 @@ from .frames import strip
 from .grace import UNSET, Grace
 from .hooks import hooks
 from .outcome import Canceled, Completed, Error, Outcome, also_of, attach, completed
-from .phase import NEXT, SHIFT, Action, Event, Phase, row
+from .phase import ACTIONS, NEXT, SHIFT, Phase, rows, usual
 from .poll import PENDING, Future, Waker, new_context
 from .reason import CancelKind, CancelReason, CancelRequest
 from .watched import Watched
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from .executor import Executor
     from .timers import Timer
 
-__all__ = ["Cell", "Dependent"]
+__all__ = ["Cell"]
 
 T = TypeVar("T")
 
@@ -49,50 +50,24 @@ _INTERRUPTED: Final = CancelReason(CancelKind.SIGNAL, "interrupted")
 
 #: The names of phases, and what happens in each: numbers, since every step looks them up.
 _PHASES: Final = tuple(Phase)
-_ON_WAKE: Final = row(Event.WAKE)
-_ON_START: Final = row(Event.START)
-_ON_PENDING: Final = row(Event.PENDING)
-_ON_REQUEST: Final = row(Event.REQUEST)
-_ON_EXPIRE: Final = row(Event.EXPIRE)
-_ON_END: Final = row(Event.END)
-_REQUEST, _EXPIRE, _END = Event.REQUEST, Event.EXPIRE, Event.END
+_ROWS: Final = rows()
+_ON_WAKE: Final = _ROWS["WAKE"]
+_ON_START: Final = _ROWS["START"]
+_ON_PENDING: Final = _ROWS["PENDING"]
+_ON_REQUEST: Final = _ROWS["REQUEST"]
+_ON_EXPIRE: Final = _ROWS["EXPIRE"]
+_ON_END: Final = _ROWS["END"]
+#: The next phase where the action is the usual one, which nearly all steps take; else -1.
+_ON_QUEUE: Final = usual(_ON_WAKE, "ENQUEUE")
+_ON_POLL: Final = usual(_ON_START, "POLL")
+_ON_REST: Final = usual(_ON_PENDING, "NOTHING")
 _CANCELING: Final = tuple(
     Phase.CANCELING <= phase <= Phase.CLEANING_READY or phase is Phase.DROPPING for phase in Phase
 )
 _CLEANING: Final = tuple(phase in (Phase.CLEANING, Phase.CLEANING_READY) for phase in Phase)
-_NEXT: Final = NEXT
-_SHIFT: Final = SHIFT
-_NOTHING: Final = int(Action.NOTHING)
-_ENQUEUE: Final = int(Action.ENQUEUE)
-_POLL: Final = int(Action.POLL)
-_DROP: Final = int(Action.DROP)
-_DOOMED: Final = int(Phase.DOOMED)
-_DROPPING: Final = int(Phase.DROPPING)
-_DONE: Final = int(Phase.DONE)
-
-
-class _GraceBell(Waker):
-    """Wakes a cell whose grace is over."""
-
-    __slots__ = ("_cell",)
-
-    def __init__(self, cell: Cell[Any]) -> None:
-        self._cell = cell
-
-    def wake(self) -> None:
-        self._cell.expire()
-
-
-class Dependent:
-    """Something that hangs on a cell without being part of it, such as the tasks of a group."""
-
-    __slots__ = ()
-
-    def asked(self, cell: Cell[Any]) -> None:
-        """Note that the cell was asked to cancel, once more perhaps; nothing is delivered yet."""
-
-    def orphaned(self) -> None:
-        """Note that the cell has ended."""
+_NEXT, _SHIFT = NEXT, SHIFT
+_NOTHING, _ENQUEUE, _DROP = map(ACTIONS.index, ("NOTHING", "ENQUEUE", "DROP"))
+_DOOMED, _DROPPING, _DONE = int(Phase.DOOMED), int(Phase.DROPPING), int(Phase.DONE)
 
 
 class Cell(Waker, Generic[T]):
@@ -130,17 +105,6 @@ class Cell(Waker, Generic[T]):
         context: contextvars.Context | None = None,
         grace: Grace = UNSET,
         deadline_at: float | None = None,
-    ) -> None:
-        self._set_up(future, executor, parent, context, grace, deadline_at)
-
-    def _set_up(  # noqa: PLR0917
-        self,
-        future: Future[T],
-        executor: Executor | None,
-        parent: Cell[Any] | None,
-        context: contextvars.Context | None,
-        grace: Grace,
-        deadline_at: float | None,
     ) -> None:
         # Its phase, as a number (L1).
         self._phase = 0
@@ -215,66 +179,92 @@ class Cell(Waker, Generic[T]):
         self.wake_here()  #: compiled: Cell.wake_here(self)
 
     def wake_here(self) -> None:
-        entry = _ON_WAKE[self._phase]
-        self._phase = entry & _NEXT
-        if entry >> _SHIFT == _ENQUEUE:
+        phase = _ON_QUEUE[self._phase]
+        if phase >= 0:
+            self._phase = phase
             self._enqueue()
             if hooks.woken is not None:
                 hooks.woken(self)
+        else:
+            self._phase = _ON_WAKE[self._phase] & _NEXT
 
     def step(self) -> None:
         """Do what is due: poll the future, cancel it or drop it. Called once per queue entry."""
+        phase = _ON_POLL[self._phase]
+        if phase < 0:
+            self._step_on()
+            del self  # as below
+            return
+        self._phase = phase
+        future: Any = self.future
+        context: Any = self.context
+        if hooks.polled is not None:
+            hooks.polled(self)
+        self.started = True
+        try:
+            #: compiled: enter(context)
+            #: compiled: try: value = future.poll(self.cx)
+            #: compiled: finally: leave(context)
+            value = context.run(future.poll, self.cx)  #: compiled: pass
+        except BaseException as exc:
+            if (outcome := self._raised_by(exc, None)) is None:
+                del self, future
+                raise
+        else:
+            if value is PENDING:
+                phase = _ON_REST[self._phase]
+                if phase >= 0 and hooks.parked is None:
+                    self._phase = phase
+                else:
+                    self._rest()
+                del self, future
+                return
+            outcome = completed(value)
+        self._finish(outcome)
+        # An exception's frames may refer back to this one (``f_back``): let them find nothing.
+        del self, future, outcome
+
+    def _step_on(self) -> None:
+        """Do what is due where that is not to poll."""
         entry = _ON_START[self._phase]
         if entry < 0:
             raise InternalError(f"a cell in phase {self.phase.name} came up in a ready queue")
         self._phase = entry & _NEXT
         action = entry >> _SHIFT
-        if action == _NOTHING:
+        if action == _NOTHING or action == _DROP:  # noqa: SIM109  # that would make a tuple
+            if action == _DROP:
+                self._drop()
+            del self  # as below
             return
-        if action == _DROP:
-            self._drop()
-            return
-        future, context = self.future, self.context
-        assert future is not None and context is not None
-        outcome: Outcome[T] | None = None  # None: it is pending
+        future, context, request = self.future, self.context, self.request
+        assert future is not None and context is not None and request is not None
         if hooks.polled is not None:
             hooks.polled(self)
         try:
-            if action == _POLL:
-                self.started = True
-                #: compiled: enter(context)
-                #: compiled: try: value = future.poll(self.cx)
-                #: compiled: finally: leave(context)
-                value = context.run(future.poll, self.cx)  #: compiled: pass
-                if value is not PENDING:
-                    outcome = completed(value)
-            else:
-                request = self.request
-                assert request is not None
-                #: compiled: enter(context)
-                #: compiled: try: ended = future.poll_cancel(self.cx, request)
-                #: compiled: finally: leave(context)
-                ended = context.run(future.poll_cancel, self.cx, request)  #: compiled: pass
-                if ended is not PENDING:
-                    outcome, ended = ended, PENDING
-                    self.absorbed = (
-                        isinstance(outcome, Completed)
-                        and isinstance(future, CoroutineFuture)
-                        and future.delivered()
-                    )
-        except (KeyboardInterrupt, SystemExit) as exc:
-            strip(exc)
-            self._finish(self._interrupted(exc))
-            del self, future
-            raise
+            #: compiled: enter(context)
+            #: compiled: try: ended = future.poll_cancel(self.cx, request)
+            #: compiled: finally: leave(context)
+            ended = context.run(future.poll_cancel, self.cx, request)  #: compiled: pass
         except BaseException as exc:
-            strip(exc)
-            outcome = ended_by(exc, self.request if action != _POLL else None)
-        if outcome is not None:
-            self._finish(outcome)
-            # An exception's frames may refer back to this one (``f_back``): let them find nothing.
-            del self, future, outcome
-            return
+            if (outcome := self._raised_by(exc, request)) is None:
+                del self, future
+                raise
+        else:
+            if ended is PENDING:
+                self._rest()
+                del self, future
+                return
+            outcome, ended = ended, PENDING
+            self.absorbed = (
+                isinstance(outcome, Completed)
+                and isinstance(future, CoroutineFuture)
+                and future.delivered()
+            )
+        self._finish(outcome)
+        del self, future, outcome  # as in `step`
+
+    def _rest(self) -> None:
+        """Take the future's word that it is pending, and do what is to be done meanwhile."""
         entry = _ON_PENDING[self._phase]
         self._phase = entry & _NEXT
         action = entry >> _SHIFT
@@ -284,9 +274,17 @@ class Cell(Waker, Generic[T]):
             self._enqueue()
         elif action == _DROP:
             self._drop()
-            return
         if self._graced and self._grace_timer is None and _CLEANING[self._phase]:
             self.arm_grace()
+        del self  # as in `step`
+
+    def _raised_by(self, exc: BaseException, request: CancelRequest | None) -> Outcome[T] | None:
+        """Return the outcome of a future that raised; None: it is finished, and that goes on."""
+        strip(exc)
+        if not isinstance(exc, (KeyboardInterrupt, SystemExit)):
+            return ended_by(exc, request)
+        self._finish(self._interrupted(exc))
+        return None
 
     # -- cancellation -----------------------------------------------------------------------------
 
@@ -316,7 +314,7 @@ class Cell(Waker, Generic[T]):
             shortened = self.request.merge(request)
         if hooks.requested is not None:
             hooks.requested(self, request.reason)
-        self._apply(_ON_REQUEST[self._phase], _REQUEST)
+        self._apply(_ON_REQUEST[self._phase], "REQUEST")
         for dependent in self.dependents or ():
             dependent.asked(self)
         if shortened:
@@ -336,12 +334,12 @@ class Cell(Waker, Generic[T]):
             return
         self._graced = True
         if _CLEANING[self._phase]:  # otherwise the step that begins the cleanup is still to come
-            self._grace_timer = executor.add_timer(request.grace_at, _GraceBell(self))
+            self._grace_timer = executor.add_timer(request.grace_at, GraceBell(self))
 
     def expire(self) -> None:
         """Drop it, as soon as it is off the stack: the grace is over (R10)."""
         self.overran = self.canceling or self._graced
-        self._apply(_ON_EXPIRE[self._phase], _EXPIRE)
+        self._apply(_ON_EXPIRE[self._phase], "EXPIRE")
 
     def drop_now(self, request: CancelRequest) -> None:
         """Drop the future at once, because the cell's owner is dropped itself."""
@@ -349,15 +347,14 @@ class Cell(Waker, Generic[T]):
             return
         if self.request is None:
             self.request = request
-        self._apply(_ON_EXPIRE[self._phase], _EXPIRE)
+        self._apply(_ON_EXPIRE[self._phase], "EXPIRE")
         if self._phase != _DOOMED:
             self.step()
 
     def _drop(self) -> None:
         """Drop the future, abandon it if it resists, and finish (L4)."""
         future, context, request = self.future, self.context, self.request
-        assert future is not None and context is not None
-        assert request is not None  # whoever drops a cell says why
+        assert future is not None and context is not None and request is not None  # it says why
         also, abandoned = context.run(
             drop_overdue,
             future,
@@ -365,12 +362,14 @@ class Cell(Waker, Generic[T]):
             self.name or repr(future),
             request.reason,
             overran=self.started and (self.overran or self._graced),
+            grace_at=None if self.overran else request.grace_at,
             task_id=self._task_id(),
         )
         self._finish(Canceled(request.reason, also, self.started, abandoned))
-        for error in also:
-            if isinstance(error, (KeyboardInterrupt, SystemExit)):
-                raise error
+        interrupts = [error for error in also if isinstance(error, (KeyboardInterrupt, SystemExit))]
+        del self, future, also  # as in `step`
+        for error in interrupts:
+            raise error
 
     def _interrupted(self, exc: BaseException) -> Outcome[T]:
         """Drop the future that ``exc`` passed through: whatever is in it is not polled again."""
@@ -389,10 +388,10 @@ class Cell(Waker, Generic[T]):
 
     # -- the end ----------------------------------------------------------------------------------
 
-    def _apply(self, entry: int, event: Event) -> None:
+    def _apply(self, entry: int, event: str) -> None:
         """Take the transition, and queue if it says so; the other actions belong to `step`."""
         if entry < 0:
-            raise InternalError(f"event {event.name} cannot happen in phase {self.phase.name}")
+            raise InternalError(f"event {event} cannot happen in phase {self.phase.name}")
         self._phase = entry & _NEXT
         if entry >> _SHIFT == _ENQUEUE:
             self._enqueue()
@@ -400,7 +399,7 @@ class Cell(Waker, Generic[T]):
     def _finish(self, outcome: Outcome[T]) -> None:
         """Become DONE, let go of everything (L3), tell those who wait."""
         if _ON_END[self._phase] < 0:
-            self._apply(_ON_END[self._phase], _END)  # raises
+            self._apply(_ON_END[self._phase], "END")  # raises
         self._phase = _DONE
         self.ended = outcome
         if hooks.ended is not None:
@@ -409,10 +408,13 @@ class Cell(Waker, Generic[T]):
         self.context = None
         # The context refers to the cell: without this, every cell would be a reference cycle.
         self.cx.release()
-        dependents, self.dependents = self.dependents, None
-        timer, self._grace_timer = self._grace_timer, None
+        timer = self._grace_timer
         if timer is not None:
+            self._grace_timer = None
             timer.cancel()
-        for dependent in dependents or ():
-            dependent.orphaned()
+        dependents = self.dependents
+        if dependents is not None:
+            self.dependents = None
+            for dependent in dependents:
+                dependent.orphaned()
         self._ended(outcome)

@@ -45,6 +45,7 @@ from .outcome import Completed, Error, Outcome, attach, canceled, completed
 from .poll import PENDING, Context, Future, Pending, adopted, check_new, natives, never_again
 from .reason import CancelKind, CancelReason, CancelRequest
 from .scope import ScopeStack
+from .straight import ENDED, NEW, NO_CANCELLATION, PARKED, RAISED, RUNNING, drop_at, poll_straight
 from .watched import Watched
 
 if TYPE_CHECKING:
@@ -54,14 +55,9 @@ __all__ = ["CoroutineFuture"]
 
 T = TypeVar("T")
 
-_NEW: Final = 0
-_PARKED: Final = 1
-_RUNNING: Final = 2
-_ENDED: Final = 3
-
-#: `_step` returns it for an exception, which is in ``_raised``.
-_RAISED: Final[Any] = object()
-_NO_CANCELLATION: Final = (KeyboardInterrupt, SystemExit)
+_NEW, _PARKED, _RUNNING, _ENDED = NEW, PARKED, RUNNING, ENDED
+_RAISED: Final = RAISED
+_NO_CANCELLATION: Final = NO_CANCELLATION
 
 _log = logging.getLogger("rescind")
 
@@ -82,11 +78,9 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         "_coro",
         "_fresh",
         "_host",
-        "_identity",
         "_leaf",
         "_raised",
         "_state",
-        "_swap",
         "_taken",
     )
     _native = True
@@ -139,7 +133,7 @@ class CoroutineFuture(ScopeStack, Generic[T]):
 
     # -- Future -----------------------------------------------------------------------------------
 
-    def poll(self, cx: Context) -> T | Pending:
+    def _poll(self, cx: Context) -> T | Pending:  #: compiled: def poll(self, cx):
         if self.request is not None:
             raise UsageError(f"{self!r} was polled after poll_cancel had begun (R4)")
         value: T | Pending = self._step(cx)
@@ -147,6 +141,8 @@ class CoroutineFuture(ScopeStack, Generic[T]):
             error, self._raised = self._raised, None
             raise error
         return value
+
+    poll: Any = poll_straight  #: compiled: pass
 
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
         if self._state == _NEW:
@@ -223,10 +219,10 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         self.waker = cx.waker
         seat.region = self  #: compiled: set_region(self)
         swap = self._swap
-        previous: Any = None
+        before: Any = None
         if swap is not None and executor is not None:
             if not executor.keeps:
-                previous = swap(self._identity)
+                before = swap(self._identity)  #: compiled: before = swapped(swap, self._identity)
             else:
                 if executor.identity is not self._identity:
                     executor.assume(self._identity)
@@ -235,10 +231,10 @@ class CoroutineFuture(ScopeStack, Generic[T]):
             try:
                 if self.company is not None:
                     self.drive_company(self.company, cx)
-                return self._drive(cx)
+                return self._drive(cx, None)
             finally:
                 if swap is not None:
-                    swap(previous)
+                    swap(before)  #: compiled: put_back(swap, before)
                 seat.region = outer  #: compiled: set_region(outer)
                 self.outer = self.cx = None
                 if self._state == _RUNNING:
@@ -248,21 +244,20 @@ class CoroutineFuture(ScopeStack, Generic[T]):
                         executor.resign()  # the ended one is nobody's any more
                     self._release()
         except _NO_CANCELLATION as exc:
-            try:
-                self.drop()  # D8
-            except BaseException as other:
-                attach(exc, other, "while it was dropped")
+            drop_at(self, exc)
             raise
 
-    def _drive(self, cx: Context) -> Any:
-        """Poll the leaf, resume the coroutine, and so on, until a park or the end."""
+    def _drive(self, cx: Context, error: BaseException | None) -> Any:
+        """Poll the leaf, resume the coroutine, and so on, until a park or the end.
+
+        An ``error`` is what the leaf has raised, which is no more: it is thrown first.
+        """
         executor = cx.executor
         identity = self._identity
         keeper = None if identity is None or executor is None or not executor.keeps else executor
         coro = self._coro
         leaf = self._leaf
         value: object = None
-        error: BaseException | None = None
         absorbed = False  # did a leaf end in this step that was being canceled?
         while True:
             if leaf is not None:
@@ -349,20 +344,20 @@ class CoroutineFuture(ScopeStack, Generic[T]):
 
     def _due(self, leaf: Future[Any]) -> CancelRequest | None:
         """Return the request to be delivered at this park: the host's world's, or ours."""
-        host = self._host
-        if host is not None:
-            exc = host.foreign_request(self._identity)
+        if self._host is not None:
+            exc = self._host.foreign_request(self._identity)  #: compiled: exc = asked(self)
             if exc is not None:
                 request = CancelRequest(CancelReason(CancelKind.FOREIGN, str(exc) or None))
                 request.foreign = exc
                 return request
         due = self.due(leaf)
-        if due is self.request and host is not None and host.shielded(self._identity):
+        if due is not None and due is self.request and self.held():
             return None
-        return self.announced(due)
+        return self.announced(due) if self.scopes else due
 
     def held(self) -> bool:
-        return self._host is not None and self._host.shielded(self._identity)
+        host = self._host
+        return host is not None and host.shielded(self._identity)  #: compiled: return held(self)
 
     def _adopt(self, yielded: object, cx: Context) -> Future[Any]:
         """Return the leaf for what the coroutine yielded; raise `TypeError` if it is none."""
@@ -383,13 +378,13 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         check_new(self._coro)
         self._state = _NEW
         host = None if cx.executor is None else cx.executor.host
-        if host is not None and host.swap is not None:
-            cell = cx.cell
-            root = cell is not None and cell.parent is None and cell.future is self
-            label = cell.label() if cell is not None and cell.future is self else None
+        if host is not None and (swap := host.swap) is not None:
+            cell, root, label = cx.cell, False, None
+            if cell is not None and cell.future is self:
+                root, label = cell.parent is None, cell.label()
             #: compiled: self._identity = identified_by(host, self, cell, label, root)
             self._identity = host.identify(self, cell, label, root)  #: compiled: pass
-            self._swap = host.swap
+            self._swap = swap
             self._host = host
 
     def _release(self) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Generator
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -83,14 +84,26 @@ def live_executors() -> list[Executor]:
 class _Foreign:
     """Where the bridge to other drivers (asyncio, trio) is installed by the layer above.
 
+    It installs itself when it is imported, which is when it is first needed: few programs do.
+
     Attributes:
         drive: given a future that is awaited under a driver which is not ours, returns the
-            generator that parks that driver's way; None as long as no bridge is installed.
-        drives: does another driver run code of its own, now, inside the poll of the region?
+            generator that parks that driver's way; None: there is no bridge.
+        adapters: return a future for an awaitable of another world, or None if it is not known.
+        drives: does another driver run code of its own, now, inside the poll of the region? None as
+            long as no host is imported.
     """
 
-    drive: Callable[[Future[Any]], Generator[Any, Any, Any]] | None = None
+    drive: Callable[[Future[Any]], Generator[Any, Any, Any]] | None
+    adapters: list[Callable[[object], Future[Any] | None]]
     drives: Callable[[Region], bool] | None = None
+    _home: Final = "rescind._host.bridge"
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("drive", "adapters"):
+            raise AttributeError(name)
+        import_module(self._home)
+        return vars(self)[name]
 
     def adapt(self, awaitable: object) -> Future[Any] | None:
         """Return a future for an awaitable of another world, or None if it is not known."""
@@ -99,9 +112,6 @@ class _Foreign:
             if adapted is not None:
                 return adapted
         return None
-
-    def __init__(self) -> None:
-        self.adapters: list[Callable[[object], Future[Any] | None]] = []
 
 
 foreign = _Foreign()

@@ -7,16 +7,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .current import local
 from .errors import Cancellation, TimedOut, UsageError
-from .frames import caller_line
+from .frames import caller
+from .given import LEFT, entered
 from .grace import checked_seconds
-from .poll import Waker
-from .reason import CancelKind, CancelReason, CancelRequest, called
-from .scope import CancelScope
+from .reason import CancelKind, called, new_reason, new_request
+from .scope import CancelScope, ScopeStack
 
 if TYPE_CHECKING:
     from .task import Task
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Deadline"]
 
+_NEVER: Final = float("inf")
+_DEADLINE: Final = CancelKind.DEADLINE
 
-class Deadline(CancelScope, Waker):
+
+class Deadline(CancelScope):
     """``async with deadline(5) as d:`` cancels its block when the time is over.
 
     Inside it is a `Cancellation` of kind ``DEADLINE``; at the end of the block, and only there,
@@ -37,39 +41,45 @@ class Deadline(CancelScope, Waker):
         delivered: was that raised inside the block?
     """
 
-    __slots__ = ("_line", "_seconds", "_task", "_timer")
+    __slots__ = ("_seconds", "_task", "_timer", "_where")
 
     def __init__(self, seconds: float) -> None:
-        super().__init__()
+        super().__init__()  #: compiled: self.at = _NEVER
         self._seconds = checked_seconds(seconds, "the deadline")
         self._timer: Timer | None = None
-        # Who entered the block, and in which line: words are made of it when it expires (R14).
+        # Who entered the block, and in which line: told when it expires (R14).
         self._task: Task[Any] | None = None
-        self._line: tuple[str, int] | None = None
+        self._where: str | None = None
 
-    async def __aenter__(self) -> Deadline:
+    def __aenter__(self) -> Awaitable[Deadline]:
         if self.stack is not None:
             raise UsageError("this deadline was already entered; call deadline() for each block")
         stack = self.enter("deadline()")
-        self.reschedule(self._seconds)
-        assert stack.cx is not None  # or it could not have been scheduled
-        self._task = None if local.executor is None else local.executor.current
-        self._line = caller_line()
-        return self
+        try:
+            self._set_timer(stack, self._seconds)
+        except UsageError:
+            self.leave()
+            raise
+        executor = local.executor  #: compiled: executor = get_executor()
+        self._task = None if executor is None else executor.current
+        self._where = caller()
+        return entered(self)
 
-    async def __aexit__(
+    def __aexit__(
         self,
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None:
+    ) -> Awaitable[None]:
         if self._timer is not None:
             self._timer.cancel()
         self.leave()
         self._task = None
-        cancellation = self.caught(exc)
-        if cancellation is not None:
-            raise _timed_out(cancellation, self._seconds) from exc
+        if self.request is not None:
+            cancellation = self.caught(exc)
+            if cancellation is not None:
+                raise _timed_out(cancellation, self._seconds) from exc
+        return LEFT
 
     @property
     def expired(self) -> bool:
@@ -84,25 +94,28 @@ class Deadline(CancelScope, Waker):
             raise UsageError("a deadline can be rescheduled only inside its block")
         if self.request is not None:
             raise UsageError(f"this deadline of {self._seconds:g} s has already expired")
+        self._set_timer(stack, seconds)
+
+    def _set_timer(self, stack: ScopeStack, seconds: float) -> None:
         cx = stack.cx
         if cx is None:
             raise UsageError("a deadline can be rescheduled only by the coroutine that entered it")
         if self._timer is not None:
             self._timer.cancel()
-        executor = cx.runtime("deadline()")
+        executor = cx.executor or cx.runtime("deadline()")
         self._seconds = seconds
         self.at = executor.now() + seconds
         self._timer = None
-        if self.at != float("inf"):
+        if self.at != _NEVER:
             self._timer = executor.add_timer(self.at, self)
 
     def wake(self) -> None:
         """Expire: called by the timer."""
-        task, line = self._task, self._line
+        task = self._task
         words = f"the deadline of {self._seconds:g} s has passed"
         by = None if task is None else called(task)
-        where = None if line is None else f"{line[0]}:{line[1]}"
-        self.cancel(CancelRequest(CancelReason(CancelKind.DEADLINE, words, by, where, self.at)))
+        reason = new_reason(_DEADLINE, words, by, self._where, self.at, None)
+        self.cancel(new_request(reason, None, None, True))
 
 
 def _timed_out(exc: Cancellation, seconds: float) -> TimedOut:

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from .errors import Abandoned
 from .frames import await_stack, strip
@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from .executor import Executor
     from .poll import Future
     from .reason import CancelReason
+    from .site import Site
 
 __all__ = ["drop_overdue", "failures_of"]
 
 _log = logging.getLogger("rescind")
+
+_LATE: Final = "overran its grace and is dropped; it was stuck at"
+_EARLY: Final = "is dropped with what it belongs to, before its grace is over; it was at"
 
 
 def drop_overdue(
@@ -34,6 +38,7 @@ def drop_overdue(
     reason: CancelReason,
     *,
     overran: bool,
+    grace_at: float | None = None,
     task_id: int | None = None,
 ) -> tuple[tuple[BaseException, ...], bool]:
     """Drop a canceled future.
@@ -44,22 +49,26 @@ def drop_overdue(
         name: how to call the future in messages.
         reason: why it was canceled.
         overran: had its cleanup had time, so that this is an overrun (G1)?
+        grace_at: until when it would have had time, if it is dropped with what it belongs to.
         task_id: the id of the task whose future this is; None for a future inside a task.
 
     Returns:
         What the drop raised, in order (G2); and whether a coroutine was abandoned (G3).
     """
-    # What describes the rare case is imported when it comes.
-    from .overrun import Overrun
-    from .waiting import found_at, place_in
-
-    stack, what, waits_for = found_at(future) if overran else ((), "", ())
-    place = place_in(stack)
+    stack: tuple[Site, ...] = ()
+    what = ""
+    waits_for: tuple[int, ...] = ()
     if overran:
+        # What describes the rare case is imported when it comes: at the exit nothing can be.
+        from .waiting import found_at, place_in
+
+        stack, what, waits_for = found_at(future)
+        early = grace_at is not None and executor is not None and executor.now() < grace_at
         _log.warning(
-            "the cleanup of %s overran its grace and is dropped; it was stuck at %s. Canceled: %s",
+            "the cleanup of %s %s %s. Canceled: %s",
             name,
-            place,
+            _EARLY if early else _LATE,
+            place_in(stack),
             reason,
             extra={"overrun": True},
         )
@@ -69,17 +78,18 @@ def drop_overdue(
     except BaseException as exc:
         strip(exc)
         failures = failures_of(exc)
-    abandoned = False
-    for failure in failures:
-        if isinstance(failure, Abandoned):
-            abandoned = True
-            if not stack:
-                stack = tuple(await_stack(next(iter(failure.coroutines), None)))
-                place = place_in(stack)
-            if executor is None or executor.keep_abandoned(failure):
-                _log.warning("%s", failure)
+    left = [failure for failure in failures if isinstance(failure, Abandoned)]
+    abandoned = bool(left)
+    for failure in left:
+        if not stack:
+            stack = tuple(await_stack(next(iter(failure.coroutines), None)))
+        if executor is None or executor.keep_abandoned(failure):
+            _log.warning("%s", failure)
     if (overran or abandoned) and executor is not None:
-        within = None
+        from .overrun import Overrun
+        from .waiting import place_in
+
+        within, place = None, place_in(stack)
         if task_id is None and executor.current is not None:
             within = f"task {executor.current.id} {executor.current.name!r}"
         seconds = 0.0 if reason.at is None else executor.now() - reason.at
@@ -88,7 +98,10 @@ def drop_overdue(
                 name, reason, place, seconds, abandoned, task_id, within, stack, what, waits_for
             )
         )
-    return tuple(failures), abandoned
+    try:
+        return tuple(failures), abandoned
+    finally:
+        del failures  # their frames may refer back to this one (``f_back``)
 
 
 def failures_of(exc: BaseException) -> list[BaseException]:

@@ -12,6 +12,7 @@ cdef class Engine:
     cdef public object identity
     cdef object seat
     cdef object _outside
+    cdef object _back
     cdef object _put
     cdef object _swap
 
@@ -21,5 +22,6 @@ cdef class Engine:
     cpdef defer(self, waker)
     cpdef wake_directly(self, waker)
     cpdef now(self)
+    cpdef add_timer(self, double at, waker)
     cpdef enqueue(self, task)
     cpdef forget(self, task, outcome)

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .uncopied import refuse_copy
+
 if TYPE_CHECKING:
     from .current import Seat
     from .hostport import Host, Swap
     from .outcome import Outcome
     from .poll import Waker
     from .task import Task
+    from .timers import Timer
 
 __all__ = ["Engine"]
 
@@ -36,6 +39,7 @@ class Engine:
 
     __slots__ = (
         "__weakref__",
+        "_back",
         "_outside",
         "_put",
         "_swap",
@@ -48,6 +52,7 @@ class Engine:
         "seat",
         "thread",
     )
+    __reduce__ = refuse_copy
 
     def __init__(self, host: Host, budget: int) -> None:
         self.host = host
@@ -61,6 +66,7 @@ class Engine:
         self._swap: Swap | None = host.swap
         # As that, where nobody asks for what was current before.
         self._put: Swap | None = getattr(host.swap, "put", host.swap)
+        self._back: Any = getattr(host.swap, "back", host.swap)
         # What was current at the host before the turn's first identity.
         self._outside: Any = None
 
@@ -79,14 +85,17 @@ class Engine:
     def resign(self) -> None:
         """Put back what was current before: code of others runs next (E7)."""
         if self.identity is not None:
-            swap = self._swap
-            assert swap is not None
+            #: compiled: swap = self._swap
             before, self._outside = self._outside, None
             self.identity = None
-            swap(before)  #: compiled: put_back(swap, before)
+            self._back(before)  #: compiled: put_back(swap, before)
 
     def now(self) -> float:
         """Return the host's time, in seconds."""
+        raise NotImplementedError
+
+    def add_timer(self, at: float, waker: Waker) -> Timer:
+        """Wake ``waker`` at host time ``at``."""
         raise NotImplementedError
 
     def defer(self, waker: Waker) -> None:

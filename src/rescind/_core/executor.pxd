@@ -1,10 +1,11 @@
 cimport cython
 
-from rescind._core._native cimport Fifo, get_executor, get_ident, put, set_executor, taken
+from rescind._core._native cimport CLOCK, Fifo, get_executor, get_ident, monotonic, put, set_executor, taken
 from rescind._core.cell cimport Cell
 from rescind._core.cell cimport wake_up
 from rescind._core.engine cimport Engine
 from rescind._core.poll cimport Future
+from rescind._core.port cimport soon
 from rescind._core.counts cimport Counts
 from rescind._core.task cimport Task, new_task
 from rescind._core.timers cimport Timers
@@ -47,5 +48,18 @@ cdef class Executor(Engine):
     cpdef turn(self)
     cpdef wake_directly(self, waker)
     cpdef _collect(self)
+    @cython.locals(own=Task, vigil=Vigil)
+    cpdef forget(self, task, outcome)
     cpdef rouse(self)
     cpdef _arm(self)
+
+
+cdef inline time_of(clock):
+    """``clock()``; the one that hosts have nearly always is read without a call through Python."""
+    return monotonic() if clock is CLOCK else clock()
+
+
+cdef inline int ask(Executor executor) except -1:
+    """Ask the host for the next turn."""
+    executor._soon = soon(executor.host, executor._on_soon)
+    return 0

@@ -116,7 +116,7 @@ class Executor(Engine):
     # -- for tasks and futures --------------------------------------------------------------------
 
     def now(self) -> float:
-        return self._clock()
+        return self._clock()  #: compiled: return time_of(self._clock)
 
     def add_timer(self, at: float, waker: Waker) -> Timer:
         """Wake ``waker`` at host time ``at``."""
@@ -134,13 +134,13 @@ class Executor(Engine):
     def enqueue(self, task: Task[Any]) -> None:
         self._ready.append(task)  #: compiled: put(self._ready, task)
         if not self._turning and self._soon is None:
-            self._soon = self.host.call_soon(self._on_soon)
+            self._soon = self.host.call_soon(self._on_soon)  #: compiled: ask(self)
 
     def forget(self, task: Task[Any], outcome: Outcome[Any]) -> None:
-        self.tasks.pop(task.id, None)
-        self._counts.note(outcome, task.absorbed)
-        vigil = self.vigil
-        if vigil is not None and task.request is not None and (vigil.ends or task.absorbed):
+        own, vigil = task, self.vigil
+        self.tasks.pop(own.id, None)
+        self._counts.note(outcome, own.absorbed)
+        if vigil is not None and own.request is not None and (vigil.ends or own.absorbed):
             vigil.ended(task, outcome)
         if self.on_forget is not None:
             self.on_forget(task, outcome)
@@ -289,10 +289,7 @@ class Executor(Engine):
             self._arm()
 
     def wake_directly(self, waker: Waker) -> None:
-        """Wake, and run the turn at once instead of asking the host for a callback.
-
-        For callbacks of the host itself: it saves a hop through the host's queue.
-        """
+        """Wake, and run the turn at once: in callbacks of the host it saves a hop through that."""
         if self._turning:
             waker.wake()
             return
@@ -301,7 +298,10 @@ class Executor(Engine):
             waker.wake()  #: compiled: wake_up(waker)
         finally:
             self._turning = False
-        self.turn()
+        if self._ready:  #: compiled: if self._ready._count:
+            self.turn()
+        else:  # it was a stock task's, or nobody's
+            self._arm()
 
     def refill(self) -> None:
         """Give the next step of a foreign driver its budget (E3)."""
@@ -346,7 +346,7 @@ class Executor(Engine):
         """Ask the host for the next turn: soon, or when the first timer is due (E5)."""
         if self._ready or self._deferred:  #: compiled: if self._ready._count or self._deferred:
             if self._soon is None:
-                self._soon = self.host.call_soon(self._on_soon)
+                self._soon = self.host.call_soon(self._on_soon)  #: compiled: ask(self)
             return
         at = self._timers.next_at()
         if at is None or at == self._alarm_at:

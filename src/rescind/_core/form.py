@@ -56,13 +56,12 @@ def select(package: str) -> bool:
 
 def _main_interpreter() -> bool:
     """Is this the process's first interpreter? The compiled form belongs to one alone."""
-    for name in ("_interpreters", "_xxsubinterpreters"):  # the second one before Python 3.13
-        try:
-            interpreters: Any = __import__(name)
-        except ImportError:
-            continue
-        return bool(interpreters.get_current() == interpreters.get_main())
-    return True
+    name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
+    try:
+        interpreters: Any = __import__(name)
+    except ImportError:
+        return True
+    return bool(interpreters.get_current() == interpreters.get_main())
 
 
 compiled: Final = select(os.path.dirname(os.path.dirname(__file__)))

@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 import sys
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType, TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-if TYPE_CHECKING:
-    from .site import Site
+from .site import Site
 
 __all__ = [
     "await_chain",
@@ -39,8 +38,13 @@ _OWN = (
     os.path.join(_PACKAGE, ""),  # compiled code knows its files by names such as rescind/time.py
     f"{_PACKAGE}/",
 )
+#: Of files that were asked for: is it one of rescind's own?
+_FILES: dict[str, bool] = {}
+_MANY = 1000
 _LIBRARIES = (*_OWN, os.path.join(os.path.dirname(os.__file__), ""), "<frozen ")
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
+_SUSPENDS = 0x20 | 0x80 | 0x200
+"""``CO_GENERATOR``, ``CO_COROUTINE`` and ``CO_ASYNC_GENERATOR``, of `inspect`, which is large."""
 
 
 def ours(frame: FrameType) -> bool:
@@ -58,7 +62,12 @@ def ours(frame: FrameType) -> bool:
 
 def own_file(file: str) -> bool:
     """Is it a file of rescind's own, in either form of the core, installed or not?"""
-    return file.startswith(_OWN)
+    own = _FILES.get(file)
+    if own is None:
+        if len(_FILES) >= _MANY:
+            _FILES.clear()
+        own = _FILES[file] = file.startswith(_OWN)
+    return own
 
 
 def from_library(file: str) -> bool:
@@ -93,8 +102,6 @@ def caller_line() -> tuple[str, int] | None:
 
 def await_stack(awaitable: object) -> list[Site]:
     """Return where a suspended coroutine is, outermost frame first, without rescind's own."""
-    from .site import Site
-
     return [
         Site(frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_qualname)
         for frame in _frames_of(awaitable)
@@ -116,15 +123,19 @@ def opened(awaitable: Any) -> tuple[FrameType | None, object] | None:
     return None
 
 
-def _frames_of(awaitable: object) -> list[FrameType]:
+def _all_frames_of(awaitable: object) -> list[FrameType]:
     frames: list[FrameType] = []
     inside = opened(awaitable)
     while inside is not None:
         frame, awaitable = inside
-        if frame is not None and not ours(frame):
+        if frame is not None:
             frames.append(frame)
         inside = opened(awaitable)
     return frames
+
+
+def _frames_of(awaitable: object) -> list[FrameType]:
+    return [frame for frame in _all_frames_of(awaitable) if not ours(frame)]
 
 
 def await_chain(coro: object) -> tuple[object, ...]:
@@ -147,12 +158,14 @@ def place_of(awaitable: object) -> str | None:
     """Return ``file:line`` of the innermost place of a suspended coroutine, if it has a frame."""
     #: compiled: words = whereabouts(awaitable, own_file)
     #: compiled: if words is not None: return words
-    frames = _frames_of(awaitable)
-    if not frames:
-        return None
-    frame = frames[-1]
-    #: compiled: return placed(frame)
-    return f"{frame.f_code.co_filename}:{frame.f_lineno or 0}"
+    # From the innermost one on: whose a frame is, is asked of as few as can be.
+    frames = _all_frames_of(awaitable)
+    while frames:
+        frame = frames.pop()
+        if not ours(frame):
+            #: compiled: return placed(frame)
+            return f"{frame.f_code.co_filename}:{frame.f_lineno or 0}"
+    return None
 
 
 def name_of(coro: object) -> str:
@@ -175,6 +188,20 @@ def strip(exc: BaseException) -> None:
             pass  # it is the caller's, and still runs
         tb = tb.tb_next
     exc.__traceback__ = tb
+    while tb is not None:
+        _empty(tb.tb_frame.f_back)
+        tb = tb.tb_next
+
+
+def _empty(frame: FrameType | None) -> None:
+    """Empty rescind's own frames from this one outwards that have ended, up to one that runs."""
+    while frame is not None:
+        if ours(frame) and not frame.f_code.co_flags & _SUSPENDS:  # it would be closed
+            try:
+                frame.clear()
+            except RuntimeError:
+                return
+        frame = frame.f_back
 
 
 def keep_for_ever(coroutine: object) -> None:
@@ -194,6 +221,4 @@ def site_of(frame: FrameType | None) -> Site | None:
         frame = frame.f_back
     if frame is None:
         return None
-    from .site import Site
-
     return Site(frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_qualname)

@@ -6,7 +6,7 @@ import threading
 import weakref
 from functools import partial
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import UsageError
 from .grace import UNSET, Grace, checked_seconds
@@ -110,6 +110,15 @@ class CancellationHandle:
     def __copy__(self) -> CancellationHandle:
         task = self._task()
         return self if task is None else CancellationHandle(task)
+
+    def __deepcopy__(self, _memo: object) -> CancellationHandle:
+        return self.__copy__()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a cancellation handle cannot be pickled: it belongs to its process; "
+            "send the task's outcome instead, which can be if its values can"
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, CancellationHandle) and other.task_id == self.task_id

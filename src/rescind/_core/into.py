@@ -27,13 +27,6 @@ async def _await(awaitable: Awaitable[T]) -> T:
     return await awaitable
 
 
-def _driven(coro: Any) -> Future[Any]:
-    check_new(coro)
-    driver: CoroutineFuture[Any] = CoroutineFuture(coro)
-    driver._taken = True
-    return driver
-
-
 def as_future(awaitable: Awaitable[T]) -> Future[T]:
     """Return a `Future` for anything that can be awaited, and take it over (F2).
 
@@ -57,7 +50,11 @@ def as_future(awaitable: Awaitable[T]) -> Future[T]:
     """
     #: compiled: if is_new(awaitable): return driving(awaitable)
     if isinstance(awaitable, CoroutineType):  # what `inspect.iscoroutine` looks at
-        return _driven(awaitable)
+        coro: CoroutineType[Any, Any, T] = awaitable  # pyright: ignore[reportUnknownVariableType]
+        check_new(coro)
+        driver: CoroutineFuture[T] = CoroutineFuture(coro)
+        driver._taken = True
+        return driver
     if isinstance(awaitable, Future):
         return take(awaitable, "used here")
     if isinstance(awaitable, IntoFuture):

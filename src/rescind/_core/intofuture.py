@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .uncopied import refuse_copy
+
 if TYPE_CHECKING:
     from .poll import Future
 
@@ -23,6 +25,7 @@ class IntoFuture(Generic[T_co]):
     """
 
     __slots__ = ()
+    __reduce__ = refuse_copy
 
     def into_future(self) -> Future[T_co]:
         """Return a new future of the result."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeAlias, TypeVar, cast
 
 from .errors import TaskCanceled
-from .record import Record, settable
+from .record import Record, deletable, settable
 
 #: compiled: from types import GenericAlias
 
@@ -126,6 +126,7 @@ class _Value(Record, Generic[T_co]):
 
     __slots__ = ("value",)
     __setattr__ = settable
+    __delattr__ = deletable
 
 
 class _Cancellation(Record):
@@ -133,17 +134,23 @@ class _Cancellation(Record):
 
     __slots__ = ("abandoned", "also", "dropped", "reason")
     __setattr__ = settable
+    __delattr__ = deletable
 
 
 _value: Final = cast("Callable[[], Any]", _Value)
 
 
 def _completed(value: T) -> Completed[T]:
+    if value is None:
+        return _nothing  # most coroutines return it; outcomes are data, and tell nobody apart
     made = _value()
     made.value = value
     made.__class__ = Completed
     outcome: Completed[T] = made
     return outcome
+
+
+_nothing: Final[Completed[Any]] = Completed(None)
 
 
 def _canceled(reason: CancelReason, also: tuple[BaseException, ...]) -> Canceled:

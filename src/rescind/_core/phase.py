@@ -1,7 +1,8 @@
 """The state machine of a cell (a task, or a combinator's child): pure transitions.
 
 *What it is.* ``(phase, event) -> (phase, action)``. It decides; `cell.Cell` acts, and nobody else
-writes a phase. Whoever wants to know what can happen to a task reads `SPEC`.
+writes a phase. Whoever wants to know what can happen to a task reads `SPEC`. A cell steps by the
+numbers that the words are made into; `machine` has the same as enumerations, for whoever reasons.
 
 *What it is not.* It knows nothing of futures, queues or time.
 
@@ -45,7 +46,17 @@ from __future__ import annotations
 import enum
 from typing import Final
 
-__all__ = ["IMPOSSIBLE", "NEXT", "SHIFT", "SPEC", "TABLE", "Action", "Event", "Phase", "row"]
+__all__ = [
+    "ACTIONS",
+    "EVENTS",
+    "IMPOSSIBLE",
+    "NEXT",
+    "SHIFT",
+    "SPEC",
+    "Phase",
+    "rows",
+    "usual",
+]
 
 
 class Phase(enum.IntEnum):
@@ -83,34 +94,6 @@ class Phase(enum.IntEnum):
     """Ended; has an outcome."""
 
 
-class Event(enum.IntEnum):
-    """What happens to a cell."""
-
-    WAKE = 0
-    """Its waker was called."""
-    REQUEST = 1
-    """Somebody asked for its cancellation."""
-    START = 2
-    """Its entry came up in the ready queue."""
-    PENDING = 3
-    """The poll returned ``PENDING``."""
-    END = 4
-    """The poll or the drop ended the future."""
-    EXPIRE = 5
-    """Its grace is over: it must be dropped."""
-
-
-class Action(enum.IntEnum):
-    """What the cell must do about it."""
-
-    NOTHING = 0
-    ENQUEUE = 1
-    POLL = 2
-    CANCEL = 3
-    DROP = 4
-    FINISH = 5
-
-
 SPEC: Final = """
 phase             | WAKE                    | REQUEST                   | START            | PENDING                | END         | EXPIRE
 NEW               | NEW                     | REQUESTED                 | RUNNING: POLL    | -                      | -           | OVERDUE
@@ -132,34 +115,41 @@ DONE              | DONE                    | DONE                      | DONE  
 """The whole machine: next phase, and the action if it is not NOTHING; ``-`` cannot happen."""
 
 
-def _compile(spec: str) -> tuple[tuple[tuple[Phase, Action] | None, ...], ...]:
-    """Turn the table of words into rows indexed by phase, then by event."""
-    lines = spec.strip().splitlines()
-    events = [Event[word.strip()] for word in lines[0].split("|")[1:]]
-    if events != list(Event):
-        raise ValueError(f"SPEC must have the columns {[event.name for event in Event]}")
-    rows: dict[Phase, tuple[tuple[Phase, Action] | None, ...]] = {}
-    for line in lines[1:]:
-        name, *cells = (word.strip() for word in line.split("|"))
-        row: list[tuple[Phase, Action] | None] = []
-        for cell in cells:
-            phase, _, action = (word.strip() for word in cell.partition(":"))
-            row.append(None if cell == "-" else (Phase[phase], Action[action or "NOTHING"]))
-        rows[Phase[name]] = tuple(row)
-    return tuple(rows[phase] for phase in Phase)
-
-
-TABLE: Final = _compile(SPEC)
-"""``TABLE[phase][event]`` is ``(phase, action)``, or None for what cannot happen."""
+#: What can happen, in the order of `SPEC`; `machine.Event` says what each is.
+EVENTS: Final = ("WAKE", "REQUEST", "START", "PENDING", "END", "EXPIRE")
+#: What the cell must do about it. Words: an enumeration of these, too, is a tenth of the import.
+ACTIONS: Final = ("NOTHING", "ENQUEUE", "POLL", "CANCEL", "DROP", "FINISH")
 
 IMPOSSIBLE: Final = -1
-"""What `row` has for what cannot happen."""
+"""What `rows` has for what cannot happen."""
 SHIFT: Final = 4
 NEXT: Final = (1 << SHIFT) - 1
-"""``entry & NEXT`` of an entry of `row` is the next phase, ``entry >> SHIFT`` the action."""
+"""``entry & NEXT`` of an entry of `rows` is the next phase, ``entry >> SHIFT`` the action."""
 
 
-def row(event: Event) -> tuple[int, ...]:
-    """Return what happens at ``event`` in each phase, as one number each: for whoever steps."""
-    entries = [TABLE[phase][event] for phase in Phase]
-    return tuple(IMPOSSIBLE if entry is None else entry[0] | entry[1] << SHIFT for entry in entries)
+def rows(spec: str = SPEC) -> dict[str, tuple[int, ...]]:
+    """Return what happens at each event in each phase, as one number each: for whoever steps.
+
+    Raises:
+        ValueError: a column, a phase or an action is not what and where it must be.
+    """
+    phases = [phase.name for phase in Phase]
+    number = {name: at for at, name in enumerate(phases)}
+    action_of = {name: at << SHIFT for at, name in enumerate(ACTIONS)} | {"": 0}
+    header, *lines = [[word.strip() for word in line.split("|")] for line in spec.split("\n")[1:-1]]
+    if header != ["phase", *EVENTS] or [line[0] for line in lines] != phases:
+        raise ValueError(f"SPEC must have the columns {EVENTS}, and the rows {phases}")
+    found: dict[str, tuple[int, ...]] = {}
+    for at, event in enumerate(EVENTS, start=1):
+        cells = [line[at].partition(": ") for line in lines]
+        found[event] = tuple(
+            IMPOSSIBLE if after == "-" else number[after] | action_of[action]
+            for after, _, action in cells
+        )
+    return found
+
+
+def usual(row: tuple[int, ...], action: str) -> tuple[int, ...]:
+    """Return the next phase in each phase where an event of `rows` has this action; else -1."""
+    at = ACTIONS.index(action)
+    return tuple(entry & NEXT if entry >> SHIFT == at else IMPOSSIBLE for entry in row)

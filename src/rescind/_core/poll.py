@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NoReturn, TypeA
 from .current import foreign, local
 from .errors import PolledAfterCompletion, UsageError
 from .outcome import Outcome, canceled
+from .uncopied import refuse_copy
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -73,6 +74,7 @@ class Waker:
     """Marks its owner runnable. Callable from any thread, any number of times (R2)."""
 
     __slots__ = ()
+    __reduce__ = refuse_copy
 
     def wake(self) -> None:
         """Mark the owner runnable; a no-op if it already is, and after it has ended."""
@@ -107,6 +109,7 @@ class Context:
     """
 
     __slots__ = ("cell", "deadline_at", "executor", "waker")
+    __reduce__ = refuse_copy
 
     def __init__(
         self,
@@ -159,6 +162,7 @@ class Future(Generic[T_co]):
     """
 
     __slots__ = ()
+    __reduce__ = refuse_copy
     #: compiled: __class_getitem__ = classmethod(GenericAlias)
 
     _taken: bool = False  #: compiled: pass
@@ -198,30 +202,47 @@ class Future(Generic[T_co]):
             taken._taken = True  #: compiled: pass
         except AttributeError:  #: compiled: if False:
             pass  # as in `take`, which this is without a call
-        if local.seat.region is not None:  #: compiled: if has_region():
-            return park(self)  #: compiled: return parked_on(self)
-        if foreign.drive is not None:
-            return foreign.drive(self)
-        raise UsageError(f"{self!r} was awaited where no runtime runs; use rescind.run(...)")
+        # One generator, and no second one for who drives: each takes 50 lines' time.
+        try:
+            drive: Generator[Any, Any, T_co] | None = None
+            if local.seat.region is not None:  #: compiled: if has_region():
+                try:
+                    value: T_co = yield self  #: compiled: return parked_on(self)
+                except RuntimeError as exc:
+                    drive = elsewhere(self, exc)
+                    if drive is None:
+                        raise
+                else:
+                    return value
+            if drive is None:
+                drive = under_others(self)
+            return (yield from drive)  #: compiled: return drive
+        finally:
+            # A traceback keeps this frame: through a task that failed it would be a cycle.
+            del self, taken  #: compiled: pass
 
 
 def park(future: Future[T_co]) -> Generator[Any, Any, T_co]:
-    """Yield a future to whoever drives the coroutine; return what is sent for it."""
-    value: T_co
+    """Return what an await of a taken future is to the coroutine of ours in which it is."""
     try:
         try:
-            value = yield future
+            value: T_co = yield future
         except RuntimeError as exc:
             drive = elsewhere(future, exc)
             if drive is None:
                 raise
         else:
             return value
-        value = yield from drive
+        return (yield from drive)
     finally:
-        # A traceback keeps this frame: through a task that failed it would be a cycle.
-        del future
-    return value
+        del future  # as in `Future.__await__`
+
+
+def under_others(future: Future[T_co]) -> Generator[Any, Any, T_co]:
+    """Return how to wait for a future where no coroutine of ours runs."""
+    if foreign.drive is not None:
+        return foreign.drive(future)
+    raise UsageError(f"{future!r} was awaited where no runtime runs; use rescind.run(...)")
 
 
 def elsewhere(future: Future[T_co], exc: RuntimeError) -> Generator[Any, Any, T_co] | None:

@@ -11,7 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .cell import Cell
+    from .hostport import Scheduled
     from .poll import Future
 
 __all__ = ["Port"]
@@ -32,4 +35,16 @@ class Port:
 
     def retire(self, identity: Any) -> None:
         """Note that the coroutine of this identity has ended."""
+        raise NotImplementedError
+
+    def foreign_request(self, identity: Any) -> BaseException | None:
+        """Take the host's world's own pending request."""
+        raise NotImplementedError
+
+    def shielded(self, identity: Any) -> bool:
+        """Does a shield of the host's world hold back what comes from outside?"""
+        raise NotImplementedError
+
+    def call_soon(self, callback: Callable[[], object]) -> Scheduled:
+        """Call back in the host's next iteration."""
         raise NotImplementedError

@@ -23,7 +23,8 @@ from .current import local
 from .errors import UsageError
 from .frames import caller, shortened
 from .intofuture import IntoFuture
-from .record import Record, settable
+from .record import Record, deletable, settable
+from .uncopied import refuse_copy
 
 if TYPE_CHECKING:
     from .executor import Executor
@@ -149,6 +150,7 @@ class _Link(Record):
 
     __slots__ = ("at", "by", "cause", "kind", "message", "where")
     __setattr__ = settable
+    __delattr__ = deletable
 
 
 def _reason(  # noqa: PLR0917
@@ -223,6 +225,7 @@ class _Request:
     """What there is to a `CancelRequest` without the way to its target's end."""
 
     __slots__ = ("_later", "_target", "accepted", "foreign", "grace_at", "reason")
+    __reduce__ = refuse_copy
 
     def __init__(
         self,

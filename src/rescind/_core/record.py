@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     _Fields = dict[str, Field[Any]]
 
-__all__ = ["Record", "settable"]
+__all__ = ["Record", "deletable", "fill", "settable"]
 
 #: Dataclasses with the same fields, by class; made when somebody asks what those are.
 _twins: Final[dict[type, type]] = {}
@@ -76,8 +76,17 @@ class Record:
         raise _frozen(f"cannot delete field {name!r}")
 
 
-#: ``__setattr__`` of a class whose instances become records (``__class__``) when they are filled.
+#: ``__setattr__`` and ``__delattr__`` of a class whose instances become records (``__class__``)
+#: when they are filled. Both: in a class that has one of them from Python, to set is a call.
 settable: Final[Any] = object.__setattr__
+deletable: Final[Any] = object.__delattr__
+
+
+def fill(record: Record, *values: object) -> None:
+    """Set the fields of a record that is being made, in the order of its ``__match_args__``."""
+    kind = type(record)
+    for name, value in zip(kind.__match_args__, values, strict=True):
+        getattr(kind, name).__set__(record, value)  # by its slot: by its name it is frozen
 
 
 def _values(record: Any) -> tuple[object, ...]:

@@ -8,4 +8,5 @@ cdef class Region(Future):
     cdef public CancelRequest request
 
     cpdef bint delivered(self)
+    cpdef bint intruded(self) except -1
     cpdef bint holds(self)

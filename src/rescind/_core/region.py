@@ -36,6 +36,10 @@ class Region(Future[Any]):
         """Has the request been raised inside, so that what runs now is cleanup?"""
         return False
 
+    def intruded(self) -> bool:
+        """Does a stock task run now, eagerly, inside the poll of this region?"""
+        return False
+
     def holds(self) -> bool:
         """Would a request from outside be held back by a shield of this region?"""
         return False

@@ -40,14 +40,16 @@ from .hooks import hooks
 from .poll import Future, Waker
 from .reason import CancelRequest
 from .region import Region
+from .uncopied import refuse_copy
 
 if TYPE_CHECKING:
     from .cell import Cell
+    from .company import Company
+    from .hostport import Swap
     from .poll import Context
 
 __all__ = [
     "CancelScope",
-    "Company",
     "Mask",
     "ScopeStack",
     "cancel_requested",
@@ -56,6 +58,8 @@ __all__ = [
     "pending_request",
 ]
 
+_NEVER: Final = float("inf")
+
 _log: Final = logging.getLogger("rescind")
 
 
@@ -63,6 +67,7 @@ class Mask:
     """A scope that holds cancellation back; what a shield is to the stack (C1)."""
 
     __slots__ = ()
+    __reduce__ = refuse_copy
 
     def opened_by(self, leaf: Future[Any] | None) -> bool:
         """Is cancellation let in while ``leaf`` is awaited?"""
@@ -84,8 +89,21 @@ class ScopeStack(Region):
             coroutine's own cancellation, are delivered elsewhere (C5). None otherwise.
     """
 
-    __slots__ = ("aside", "attention", "company", "floor", "scopes", "unwinding", "waker")
+    __slots__ = (
+        "_identity",
+        "_swap",
+        "aside",
+        "attention",
+        "company",
+        "floor",
+        "scopes",
+        "unwinding",
+        "waker",
+    )
 
+    # The identity under which the coroutine runs, and what makes it current; None on hosts without.
+    _identity: Any
+    _swap: Swap | None
     scopes: tuple[Mask | CancelScope, ...]
     floor: int
     unwinding: bool
@@ -106,6 +124,12 @@ class ScopeStack(Region):
         """Does a shield of the host's world hold back what comes from outside (R30)?"""
         return False
 
+    def intruded(self) -> bool:
+        #: compiled: if self._identity is None: return False
+        #: compiled: seen = is_current(self._swap, self._identity)
+        #: compiled: if seen >= 0: return not seen
+        return foreign.drives is not None and foreign.drives(self)
+
     def holds(self) -> bool:
         return self.floor > 0 or self.unwinding or self.masked(0, self.leaf)
 
@@ -122,7 +146,7 @@ class ScopeStack(Region):
             self.request is not None
             and not self.unwinding
             and self.floor == 0
-            and not self.masked(0, leaf)
+            and not (self.scopes and self.masked(0, leaf))
         ):
             return self.request
         for index in range(self.floor, len(self.scopes)):
@@ -211,19 +235,21 @@ class ScopeStack(Region):
     def leave(self, scope: Mask | CancelScope) -> None:
         """Take ``scope`` off the stack; no check for a cancellation (C3)."""
         scopes = self.scopes
-        if scope in scopes:
+        if scopes and scopes[-1] is scope:
+            self.scopes = scopes[:-1]
+        elif scope in scopes:
             index = scopes.index(scope)
             self.scopes = scopes[:index] + scopes[index + 1 :]
-        if isinstance(scope, CancelScope) and scope.delivered and not self.unwinding:
-            self.floor = scope.floor_before
+        stretch = scope if isinstance(scope, CancelScope) else None
+        if stretch is not None and stretch.delivered and not self.unwinding:
+            self.floor = stretch.floor_before
         self.floor = min(self.floor, len(self.scopes))
 
 
 def innermost(what: str) -> ScopeStack:
     """Return the stack of the running coroutine; raise `UsageError` if rescind drives none."""
-    region = local.region
-    intruded = region is not None and foreign.drives is not None and foreign.drives(region)
-    if intruded or not isinstance(region, ScopeStack):
+    region = local.region  #: compiled: region = get_region()
+    if not isinstance(region, ScopeStack) or region.intruded():
         raise UsageError(
             f"{what} needs to be entered inside a coroutine that rescind drives; "
             "run it with rescind.run(...), spawn(...) or a combinator"
@@ -231,8 +257,10 @@ def innermost(what: str) -> ScopeStack:
     return region
 
 
-class CancelScope:
+class CancelScope(Waker):
     """A stretch of a coroutine that can be canceled by itself; what leaves it tells its own apart.
+
+    It may be what a timer wakes: such a stretch is canceled by that.
 
     Attributes:
         request: the cancellation of the stretch, if there is one.
@@ -241,6 +269,7 @@ class CancelScope:
     """
 
     __slots__ = ("at", "delivered", "floor_before", "request", "stack")
+    __reduce__ = refuse_copy
 
     def __init__(self) -> None:
         # The coroutine's stack; None before it is entered.
@@ -248,7 +277,7 @@ class CancelScope:
         self.request: CancelRequest | None = None
         self.delivered = False
         self.floor_before = 0
-        self.at = float("inf")
+        self.at = _NEVER
 
     def enter(self, what: str) -> ScopeStack:
         """Begin the stretch in the coroutine that runs now; ``what`` is for messages."""
@@ -287,26 +316,6 @@ class CancelScope:
         if cancellation is None or rest is not None:
             return None
         return cancellation if cancellation.reason is self.request.reason else None
-
-
-class Company:
-    """Futures that a coroutine polls beside its leaf, as long as the block that they belong to.
-
-    Attributes:
-        base: how many scopes of the coroutine are around the block.
-    """
-
-    __slots__ = ("base",)
-
-    base: int
-
-    def drive(self, cx: Context) -> None:
-        """Poll what was woken."""
-        raise NotImplementedError
-
-    def drop(self) -> None:
-        """Drop them all: the coroutine ended without leaving the block."""
-        raise NotImplementedError
 
 
 def pending_request(leaf: Future[Any] | None = None) -> CancelRequest | None:

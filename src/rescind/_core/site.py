@@ -1,17 +1,16 @@
 """`Site`: a place in the source.
 
-Apart from `frames`, which every program imports: most never ask for a place.
+*Threads.* Any.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from .record import Record, fill
 
 __all__ = ["Site"]
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(Record):
     """A place in the source: ``file:line``, in a function.
 
     Attributes:
@@ -20,9 +19,15 @@ class Site:
         function: the qualified name of the function.
     """
 
+    __slots__ = ("file", "function", "line")
+    __match_args__ = ("file", "line", "function")
+
     file: str
     line: int
     function: str
+
+    def __init__(self, file: str, line: int, function: str) -> None:
+        fill(self, file, line, function)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"

@@ -1,17 +1,19 @@
 cimport cython
 
-from rescind._core._native cimport Parked, flag, get_ident, has_region, parked_on
+from rescind._core._native cimport Parked, flag, get_ident, copy_context, has_region, native, parked_on
 from rescind._core.cell cimport Cell
 from rescind._core.engine cimport Engine
+from rescind._core.hooks cimport Hooks
 from rescind._core.outcome cimport Canceled, Completed, Error
-from rescind._core.poll cimport Context, Future
+from rescind._core.poll cimport Context, Future, new_context
 from rescind._core.grace cimport checked_grace
 from rescind._core.reason cimport CancelReason, CancelRequest, make_reason, new_request
-from rescind._core.waitlist cimport Waiter, WaitList
+from rescind._core.waitlist cimport Waiter, WaitList, new_list
 
 
 cdef object PENDING
 cdef object UNSET
+cdef Hooks hooks
 
 
 cdef class Task(Cell):
@@ -28,7 +30,8 @@ cdef class Task(Cell):
 
     cdef _begin(self, Future future, Engine executor, name, context, grace)
     cpdef outcome(self)
-    cpdef joiners(self)
+    cpdef WaitList joiners(self)
+    @cython.locals(done=Completed)
     cpdef unwrap(self)
     cdef _report_unseen(self)
 

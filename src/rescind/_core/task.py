@@ -20,26 +20,28 @@ import contextvars
 import itertools
 import logging
 from collections.abc import Callable, Generator
+from contextvars import copy_context
 from functools import partial
 from threading import get_ident
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .cell import Cell
 from .current import local
 from .errors import TaskCanceled, UsageError
 from .grace import UNSET, Grace, checked_grace
-from .handle import CancellationHandle
-from .hooks import explaining
+from .hooks import explaining, hooks
 from .intofuture import IntoFuture
 from .outcome import Canceled, Completed, Error, Outcome
-from .poll import PENDING, Context, Future, Pending, park, polled_after_end
+from .poll import PENDING, Context, Future, Pending, new_context, polled_after_end
 from .reason import Cancelable, CancelReason, CancelRequest, make_reason, new_request
 from .waitlist import Waiter, WaitList
+from .watched import Watched
 
 if TYPE_CHECKING:
     from .executor import Executor
     from .explanation import Explanation
+    from .handle import CancellationHandle
 
 __all__ = ["Join", "Task", "new_task"]
 
@@ -77,6 +79,18 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         "raised_at",
     )
 
+    # Who waits for the end; made when the first one comes.
+    _joiners: WaitList | None
+    # Callbacks for the end; made when the first one comes.
+    _on_end: list[Callable[[Outcome[Any]], None]] | None
+    # Was the outcome seen by anybody (K3)?
+    _observed: bool
+    _detached: bool
+    # Where its cancellation was raised, for what is said of it later; None: nobody noted it.
+    raised_at: object
+    # The traceback of an Error as it was at the end: each joiner raises with it anew.
+    _tb: TracebackType | None
+
     def __init__(
         self,
         future: Future[T],
@@ -96,23 +110,24 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         context: contextvars.Context | None,
         grace: Grace,
     ) -> None:
-        # Before the cell is, which says that it was made: whoever is told of it asks for its name.
         self.id = next(_ids)
         self.created_at = executor.now()
         self._executor = executor
         self._name = name
-        self._set_up(future, executor, None, context, grace, None)
-        # Who waits for the end; made when the first one comes.
-        self._joiners: WaitList | None = None
-        # Callbacks for the end; made when the first one comes.
-        self._on_end: list[Callable[[Outcome[Any]], None]] | None = None
-        # Was the outcome seen by anybody (K3)?
-        self._observed = False
-        self._detached = False
-        # Where its cancellation was raised, for what is said of it later; None: nobody noted it.
-        self.raised_at: object = None
-        # The traceback of an Error as it was at the end: each joiner raises with it anew.
-        self._tb: TracebackType | None = None
+        # -- Cell
+        self._phase = 0
+        own = future._native  #: compiled: own = native(future)
+        self.future = future if own else Watched(future)
+        self.cx = new_context(self, executor, self, None)
+        self.parent = self.request = self.ended = self.dependents = self._grace_timer = None
+        self.grace = grace
+        self.context = copy_context() if context is None else context  # an empty one is false
+        self.started = self.absorbed = self.overran = self.lost = self._graced = False
+        # -- Task
+        self._joiners = self._on_end = self.raised_at = self._tb = None
+        self._observed = self._detached = False
+        if hooks.spawned is not None:
+            hooks.spawned(self)
 
     # -- what it is -------------------------------------------------------------------------------
 
@@ -187,6 +202,8 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
 
     def cancellation_handle(self) -> CancellationHandle:
         """Return a handle that can cancel the task from any thread, and holds nothing of it."""
+        from .handle import CancellationHandle  # most tasks are canceled by those who have them
+
         return CancellationHandle(self)
 
     def detach(self) -> None:
@@ -208,11 +225,16 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         return JoinValue(self)
 
     def __await__(self) -> Generator[Any, Any, T]:
-        value: JoinValue[T] = JoinValue(self)  #: compiled: return awaiting(self)
-        if local.seat.region is None:  #: compiled: if True:
-            return value.__await__()
-        value._taken = True  # as there, without a call
-        return park(value)
+        #: compiled: return awaiting(self)
+        ended: Any = self.ended
+        executor = self._executor
+        ready = type(self.ended) is Completed and executor.keeps and executor.budget > 0
+        if ready and executor is local.executor:
+            executor.budget -= 1  # for a leaf that ends at once, as a `JoinValue` would
+            self._observed = True
+            return _given(ended.value)
+        value: JoinValue[T] = JoinValue(self)
+        return value.__await__()
 
     def on_end(self, callback: Callable[[Outcome[Any]], None]) -> None:
         """Call ``callback(outcome)`` at the end, on the runtime's thread; now if it has ended."""
@@ -228,14 +250,15 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
     def joiners(self) -> WaitList:
         """Return the list of those who wait for the end."""
         if self._joiners is None:
-            self._joiners = WaitList()
+            self._joiners = WaitList()  #: compiled: self._joiners = new_list()
         return self._joiners
 
     def unwrap(self) -> T:
         """Return the value of the ended task, or raise as awaiting it would."""
         outcome = self.outcome()
         if isinstance(outcome, Completed):
-            return outcome.value
+            done = outcome
+            return done.value
         if isinstance(outcome, Canceled):
             raise outcome.error()
         assert isinstance(outcome, Error)
@@ -259,9 +282,11 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         joiners = self._joiners
         if joiners is not None:
             joiners.wake_all()
-        callbacks, self._on_end = self._on_end, None
-        for callback in callbacks or ():
-            callback(outcome)
+        callbacks = self._on_end
+        if callbacks is not None:
+            self._on_end = None
+            for callback in callbacks:
+                callback(outcome)
         if self._detached:
             self._report_unseen()
 
@@ -282,9 +307,15 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         if _log is None:  # the interpreter exits, and has emptied this module
             return
         try:
-            self._report_unseen()
+            if isinstance(self.ended, Error):
+                self._report_unseen()
         except AttributeError:
             pass  # its construction failed
+
+
+def _given(value: T) -> Generator[Any, Any, T]:
+    return value
+    yield  # what makes it a generator
 
 
 def _ask(task: Task[Any], request: CancelRequest) -> None:
@@ -299,7 +330,8 @@ def new_task(
     grace: Grace,
 ) -> Task[T]:
     """Make a task as its class does, in fewer calls; the grace is a legal one."""
-    task = cast("Task[T]", Task.__new__(Task))  #: compiled: task = Task.__new__(Task)
+    made: Any = Task  # as any class: the type of its tasks' values is known by the future
+    task: Task[T] = made.__new__(made)  #: compiled: task = Task.__new__(Task)
     task._begin(future, executor, name, context, grace)
     return task
 

@@ -18,6 +18,8 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
+from .uncopied import refuse_copy
+
 if TYPE_CHECKING:
     from .poll import Waker
 
@@ -57,6 +59,7 @@ class Timers:
     """The timers of one executor."""
 
     __slots__ = ("_alive", "_heap", "_made")
+    __reduce__ = refuse_copy
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timer]] = []

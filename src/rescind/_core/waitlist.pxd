@@ -46,3 +46,8 @@ cdef inline Waiter new_waiter(waker, wants, given):
     waiter.wants = wants
     waiter.given = given
     return waiter
+
+
+cdef inline WaitList new_list():
+    """Make an empty one without a call through Python."""
+    return WaitList.__new__(WaitList)

@@ -28,6 +28,8 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from .uncopied import refuse_copy
+
 if TYPE_CHECKING:
     from .poll import Waker
 
@@ -50,6 +52,7 @@ class Waiter:
     """
 
     __slots__ = ("_list", "_next", "_prev", "given", "ticket", "waker", "wants", "woken")
+    __reduce__ = refuse_copy
 
     def __init__(self, waker: Waker, wants: Any = None, given: Any = None) -> None:
         self.waker = waker
@@ -71,6 +74,7 @@ class WaitList:
     """
 
     __slots__ = ("_length", "_tickets", "first", "last")
+    __reduce__ = refuse_copy
 
     def __init__(self) -> None:
         self.first: Waiter | None = None

@@ -4,10 +4,11 @@ from rescind._core.engine cimport Engine
 from rescind._core.frames cimport opened
 from rescind._core.poll cimport Context, Future
 from rescind._core.port cimport Port
+from rescind._host._loop cimport Quick, quick_of
 from rescind._host._stock cimport Callback, begun, call_at_end, is_awaited_on, is_done, understand
 from rescind._host.current_task cimport register
 from rescind._host.identity cimport Identity, new_identity
-from rescind._host.ticks cimport Tick
+from rescind._host.ticks cimport Queue, tick_in
 
 cimport cython
 
@@ -21,8 +22,10 @@ cdef class AsyncioHost(Port):
     cdef public object clock
     cdef public object name
     cdef public object swap
+    cdef public Queue queue
     cdef public bint owned
     cdef public object _until
+    cdef Quick _quick
 
     cpdef now(self)
     cpdef adopt(self, yielded)
@@ -32,9 +35,10 @@ cdef class AsyncioHost(Port):
     cpdef retire(self, identity)
     cpdef foreign_request(self, identity)
     cpdef shielded(self, identity)
+    cpdef call_soon(self, callback)
 
 
-cpdef adopt(yielded, loop)
+cpdef adopt(yielded, Queue queue)
 
 
 cdef class AsyncioFuture(Callback):
@@ -48,7 +52,7 @@ cdef class AsyncioFuture(Callback):
     @cython.locals(driver=CoroutineFuture, own=Identity)
     cdef _register(self)
     cdef _leave(self)
-    @cython.locals(executor=Engine)
+    @cython.locals(executor=Engine, own=AsyncioHost)
     cpdef tell(self)
 
 

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from time import monotonic
 from types import FrameType
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from rescind._core.cell import Cell
 from rescind._core.coroutine import CoroutineFuture
@@ -24,17 +24,19 @@ from rescind._core.current import local
 from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
 from rescind._core.frames import opened
-from rescind._core.hostport import Scheduled, Swap
 from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending
 from rescind._core.port import Port
 from rescind._core.reason import CancelRequest
-from rescind._host.current_task import swap_for
+from rescind._host.current_task import register, swap_for
 from rescind._host.identity import Identity
 from rescind._host.task_group import know_cancellation
-from rescind._host.ticks import Tick
+from rescind._host.ticks import LoopTick, Queue
 
-__all__ = ["AsyncioFuture", "AsyncioHost", "adopt", "executor_maker"]
+if TYPE_CHECKING:
+    from rescind._core.hostport import Scheduled, Swap
+
+__all__ = ["AsyncioFuture", "AsyncioHost", "adopt", "executor_maker", "own_host"]
 
 #: What a leaf that asyncio calls back derives from; in the compiled form, one that is called in C.
 Callback = Future  #: compiled: from rescind._host._stock import called
@@ -54,6 +56,16 @@ def executor_maker(host: object) -> Callable[..., Executor]:
     return maker
 
 
+def own_host() -> AsyncioHost:
+    """Return a host on a new loop, as asyncio's policy has it, which the host runs and closes.
+
+    If it is asyncio's own selector loop, a part of it is in C in the compiled form.
+    """
+    loop = asyncio.new_event_loop()
+    #: compiled: from rescind._host._loop import hasten; hasten(loop)
+    return AsyncioHost(loop, owned=True)
+
+
 class AsyncioHost(Port):
     """Rides on an asyncio loop.
 
@@ -64,11 +76,14 @@ class AsyncioHost(Port):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, owned: bool) -> None:
         self.loop = loop
+        # What runs the loop's turn in C, if anything does.
+        self._quick: object = None  #: compiled: self._quick = quick_of(loop)
         # What loop.time() returns, without a call in between where that is asyncio's own.
         plain = getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time
         self.clock: Callable[[], float] = monotonic if plain else loop.time
         self.name = f"{type(loop).__module__.partition('.')[0]}"
         self.swap: Swap | None = swap_for(loop)
+        self.queue = Queue(loop)
         self.owned = owned
         self._until: Callable[[], bool] | None = None
         know_cancellation()
@@ -84,6 +99,7 @@ class AsyncioHost(Port):
 
     def call_soon(self, callback: Callable[[], object]) -> Scheduled:
         """Call back in the loop's next iteration."""
+        #: compiled: if self._quick is not None: return self._quick.soon(callback)
         return self.loop.call_soon(callback)
 
     def call_soon_threadsafe(self, callback: Callable[[], object]) -> bool:
@@ -102,7 +118,7 @@ class AsyncioHost(Port):
 
     def adopt(self, yielded: object) -> Future[Any] | None:
         """Return the leaf for an asyncio future, or for a bare ``yield``."""
-        return adopt(yielded, self.loop)
+        return adopt(yielded, self.queue)
 
     def identify(
         self, coroutine: CoroutineFuture[Any], cell: Cell[Any] | None, label: object, root: bool
@@ -111,7 +127,7 @@ class AsyncioHost(Port):
         #: compiled: identity = new_identity(coroutine, self.loop, label)
         identity = Identity(coroutine, self.loop, label)  #: compiled: pass
         if root:
-            identity.enroll()  #: compiled: identity._entry = register(identity)
+            identity._entry = register(identity)
         return identity
 
     def retire(self, identity: Identity) -> None:
@@ -173,11 +189,12 @@ def _in_anyio_shield(identity: Identity) -> bool:
     return False
 
 
-def adopt(yielded: object, loop: asyncio.AbstractEventLoop) -> Future[Any] | None:
+def adopt(yielded: object, queue: Queue) -> Future[Any] | None:
     """Return the leaf for what asyncio code yielded, or None if it is something else."""
+    loop = queue.loop
     #: compiled: if is_awaited_on(yielded, loop): return leaf_for(yielded)
     if yielded is None:
-        return Tick()
+        return LoopTick(queue)  #: compiled: return tick_in(queue)
     blocking: bool | None = getattr(yielded, "_asyncio_future_blocking", None)
     if blocking is None:
         return None
@@ -307,8 +324,12 @@ class AsyncioFuture(Callback[None]):
         if cx is None:
             return
         executor = cx.executor
+        host = None if executor is None else executor.host
         if executor is None:
             cx.waker.wake()
+        elif isinstance(host, AsyncioHost):
+            own = host
+            own.queue.wake(executor, cx.waker)
         else:
             executor.wake_directly(cx.waker)
 

@@ -1,9 +1,7 @@
 """Between rescind and other drivers: futures awaited in plain asyncio code, and foreign awaitables.
 
-*What it is.* `drive` lets any future be awaited in a coroutine that a stock ``asyncio.Task``
-drives (R31): the future is polled there, and parks on an ``asyncio.Future``. A cancellation by
-asyncio becomes ``poll_cancel`` with a reason of kind ``FOREIGN``; it is drained, and propagates.
-What a task of trio's awaits is handed on to `trio_drive`, imported when trio runs.
+*What it is.* `drive` lets any future be awaited in a coroutine that a foreign task drives (R31): an
+``asyncio.Task`` (`driving`), or one of trio's (`trio_drive`, imported when trio runs).
 
 *What it is not.* A runtime: nothing is spawned. Timers need an executor; each loop gets one when it
 is first needed, and its runtime's if it has one.
@@ -18,27 +16,20 @@ import concurrent.futures
 import inspect
 import sys
 from collections.abc import Generator
-from threading import get_ident
 from typing import Any, TypeVar, cast
 
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import foreign, local
-from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
-from rescind._core.outcome import Canceled, Completed, Error, Outcome, attach
-from rescind._core.phase import Phase
+from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
-from rescind._core.reason import CancelKind, CancelReason, CancelRequest
-from rescind._core.region import Region
-from rescind._host.asyncio import AsyncioFuture, AsyncioHost
-from rescind._host.driven import ForeignCell, grace_at
+from rescind._core.reason import CancelRequest
+from rescind._host.asyncio import AsyncioFuture
+from rescind._host.driving import Drive, executor_of_loop
 
 __all__ = ["ThreadFuture", "drive", "executor_here", "stock_task_here"]
 
 T = TypeVar("T")
-
-_implicit: dict[asyncio.AbstractEventLoop, Executor] = {}
-"""The executors of loops that run no runtime; those of closed loops go when one is added."""
 
 
 def executor_here() -> Executor | None:
@@ -49,23 +40,7 @@ def executor_here() -> Executor | None:
         from rescind._host.trio import executor_of_run
 
         return executor_of_run()
-    return _executor_of_loop()
-
-
-def _executor_of_loop() -> Executor | None:
-    """Return the implicit executor of the asyncio loop that runs on this thread."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-    executor = _implicit.get(loop)
-    if executor is None:
-        for closed in [known for known in list(_implicit) if known.is_closed()]:
-            _implicit.pop(closed, None)
-        executor = Executor(AsyncioHost(loop, owned=False), name="asyncio")
-        _implicit[loop] = executor
-    executor.thread = get_ident()  # a loop need not be run by the same thread each time
-    return executor
+    return executor_of_loop()
 
 
 def stock_task_here() -> Any:
@@ -94,114 +69,19 @@ def _trio_task() -> Any:
     return lowlevel.current_task()
 
 
-class _AsyncioCell(ForeignCell[T]):
-    """A future that a stock asyncio task polls; its ready queue is an asyncio future."""
-
-    __slots__ = ("waiter",)
-
-    def __init__(self, future: Future[T], executor: Executor, task: asyncio.Task[Any]) -> None:
-        super().__init__(future, executor, task)
-        self.waiter: asyncio.Future[None] | None = None
-
-    def _enqueue(self) -> None:
-        self.queued = True
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
-
-
 def drive(future: Future[T]) -> Generator[Any, Any, T]:
-    """Poll ``future`` in the asyncio task that is running now, until its end (R31)."""
-    task = None
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        pass
-    executor = local.executor
-    if executor is None:
-        if task is None and _trio_task() is not None:
-            from rescind._host.trio_drive import drive as drive_in_trio
-
-            driven = drive_in_trio(future)
-            del future  # a traceback keeps this frame
-            return (yield from driven.__await__())
-        executor = _executor_of_loop()
-    if task is None or executor is None or not isinstance(executor.host, AsyncioHost):
-        raise UsageError(f"{future!r} was awaited where no runtime runs; use rescind.run(...)")
-    cell = _AsyncioCell(future, executor, task)
-    canceled: asyncio.CancelledError | None = None
-    loop = executor.host.loop
-    try:
-        while True:
-            if cell.queued:
-                cell.begin()
-                cell.step()
-                cell.end()
-            if cell.ended is not None:
-                break
-            try:
-                if cell.queued:
-                    yield  # it woke itself: the host looks for I/O first (E2)
-                else:
-                    cell.waiter = loop.create_future()
-                    yield from cell.waiter
-            except asyncio.CancelledError as exc:
-                # One request, however often the host repeats it (anyio does, each tick).
-                if canceled is None:
-                    canceled = exc
-                    reason = CancelReason(
-                        CancelKind.FOREIGN, str(exc) or None, task.get_name(), None, executor.now()
-                    )
-                    request = CancelRequest(reason, grace_at=grace_at(executor))
-                    if cell.phase is Phase.READY:
-                        with cell.foreseeing(request):
-                            cell.begin()
-                            cell.step()
-                            cell.end()
-                    cell.ask(request)
-        return _settle(cell.ended, canceled, task)
-    finally:
-        canceled = None
-        if cell.ended is None:
-            cell.waiter = None  # nobody waits any more, and its loop may be closed
-            cell.drop_now(CancelRequest(CancelReason(CancelKind.FOREIGN, "closed by its driver")))
-        # A traceback keeps this frame: what it refers to would be a cycle.
-        del cell, future
+    """Return what an await of ``future`` is in code that a foreign task runs (R31)."""
+    if local.executor is None and "trio" in sys.modules and _trio_task() is not None:
+        return _driven_in_trio(future)
+    return cast("Generator[Any, Any, T]", Drive(future))
 
 
-def _settle(
-    outcome: Outcome[T], canceled: asyncio.CancelledError | None, task: asyncio.Task[Any]
-) -> T:
-    try:
-        if isinstance(outcome, Completed):
-            if canceled is not None:
-                # The value is delivered (R7); asyncio's request is put back, its count unchanged.
-                _put_back(task, canceled)
-            return outcome.value
-        if isinstance(outcome, Error):
-            raise outcome.exception
-        if canceled is None:
-            canceled = asyncio.CancelledError(outcome.reason.line())
-        for error in outcome.also:
-            attach(canceled, error, "while cleaning up")
-        raise canceled
-    finally:
-        del outcome, canceled  # a traceback keeps this frame, too
+def _driven_in_trio(future: Future[T]) -> Generator[Any, Any, T]:
+    from rescind._host.trio_drive import drive as drive_in_trio
 
-
-def _put_back(task: asyncio.Task[Any], canceled: asyncio.CancelledError) -> None:
-    """Ask ``task`` once more for what it was asked already, when it has parked next.
-
-    Not at once: it would stay pending when its boundary (a timeout's, say) takes it back, before
-    Python 3.13; and if the task ended without parking, its value would be lost to it.
-    """
-    count = task.cancelling()
-
-    def again() -> None:
-        if not task.done() and task.cancelling() >= count:
-            task.cancel(*canceled.args)
-            task.uncancel()
-
-    task.get_loop().call_soon(again)
+    driven = drive_in_trio(future)
+    del future  # a traceback keeps this frame
+    return (yield from driven.__await__())
 
 
 class ThreadFuture(Future[T]):
@@ -286,12 +166,6 @@ def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
         return False
 
 
-def _drives(region: Region) -> bool:
-    """Does a stock task run inside the poll of ``region``? Eager ones do (Python 3.12)."""
-    identity = region.identity if isinstance(region, CoroutineFuture) else None
-    return identity is not None and asyncio.current_task(identity.get_loop()) is not identity
-
-
 def _adapt(awaitable: object) -> Future[Any] | None:
     if isinstance(awaitable, concurrent.futures.Future):
         return ThreadFuture(cast("concurrent.futures.Future[object]", awaitable))
@@ -303,9 +177,7 @@ def _adapt(awaitable: object) -> Future[Any] | None:
 def _install() -> None:
     """Let futures be awaited under asyncio, and those of asyncio and of threads be taken over."""
     foreign.drive = drive
-    foreign.drives = _drives
-    if _adapt not in foreign.adapters:
-        foreign.adapters.append(_adapt)
+    foreign.adapters = [_adapt]
 
 
 _install()

@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
-from rescind._core.hostport import Host
-from rescind._host.asyncio import AsyncioHost
+from rescind._host.asyncio import AsyncioHost, own_host
+
+if TYPE_CHECKING:
+    from rescind._core.hostport import Host
 
 __all__ = ["HostChoice", "make_host"]
 
-HostChoice = Literal["asyncio", "uvloop"] | Callable[[], asyncio.AbstractEventLoop] | Host
+HostChoice: TypeAlias = (
+    "Literal['asyncio', 'uvloop'] | Callable[[], asyncio.AbstractEventLoop] | Host"
+)
 
 
 def make_host(choice: HostChoice) -> Host:
     """Return the host that was chosen; see `Runtime` for what can be."""
     if choice == "asyncio":
-        return AsyncioHost(asyncio.new_event_loop(), owned=True)
+        return own_host()
     if choice == "uvloop":
         try:
             import uvloop

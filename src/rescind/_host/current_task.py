@@ -28,9 +28,11 @@ import weakref
 from asyncio import tasks as asyncio_tasks
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from rescind._core.hostport import Swap
+if TYPE_CHECKING:
+    from rescind._core.hostport import Swap
+
 
 __all__ = ["THREAD_KEEPS", "register", "swap_for", "unregister"]
 
@@ -69,8 +71,8 @@ def register(identity: object) -> object:
         asyncio_tasks._register_task(cast("asyncio.Task[Any]", identity))
         return identity
     data, remove = _ENTRIES
-    entry = weakref.ref(identity, remove)
-    data.add(entry)
+    entry = weakref.ref(identity, remove)  #: compiled: entry = PyWeakref_NewRef(identity, remove)
+    data.add(entry)  #: compiled: PySet_Add(data, entry)
     return entry
 
 
@@ -79,7 +81,7 @@ def unregister(entry: object) -> None:
     if _ENTRIES is None:
         asyncio_tasks._unregister_task(cast("asyncio.Task[Any]", entry))
     else:
-        _ENTRIES[0].discard(entry)
+        _ENTRIES[0].discard(entry)  #: compiled: PySet_Discard(_ENTRIES[0], entry)
 
 
 def swap_for(
@@ -106,19 +108,27 @@ def swap_for(
 class Exchange:
     """Does what ``_leave_task`` and ``_enter_task`` of CPython 3.11 do, one after the other."""
 
-    __slots__ = ("_current", "_loop", "put")
+    __slots__ = ("_current", "_loop", "_none", "put")
 
     def __init__(self, current: dict[Any, Any], loop: asyncio.AbstractEventLoop) -> None:
         self._current = current
         self._loop = loop
         #: Makes an identity current, where something is.
         self.put: Swap = partial(current.__setitem__, loop)
+        self._none = partial(current.pop, loop, None)
 
     def __call__(self, identity: Any) -> Any:
         previous = self._current.pop(self._loop, None)
         if identity is not None:
             self._current[self._loop] = identity
         return previous
+
+    def back(self, identity: Any) -> None:
+        """Make current what was before, perhaps nothing."""
+        if identity is None:
+            self._none()
+        else:
+            self.put(identity)
 
 
 #: compiled: from rescind._core._native import Exchange

@@ -10,13 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from rescind._core.cell import Cell
 from rescind._core.current import local
 from rescind._core.executor import Executor
-from rescind._core.poll import Future
+from rescind._core.grace import UNSET
+from rescind._core.hooks import hooks
+from rescind._core.poll import Future, new_context
 from rescind._core.reason import CancelRequest
+from rescind._core.watched import Watched
 from rescind._host.ticks import Foreseen
 
 __all__ = ["ForeignCell", "grace_at"]
@@ -39,12 +43,26 @@ class ForeignCell(Cell[T]):
     __slots__ = ("executor", "kept", "queued", "stock_task")
 
     def __init__(self, future: Future[T], executor: Executor, task: Any) -> None:
-        super().__init__(future, executor)
+        self._seat(future, executor, task)
+
+    def _seat(self, future: Future[T], executor: Executor, task: Any) -> None:
+        # -- Cell
+        self._phase = 0
+        own = future._native  #: compiled: own = native(future)
+        self.future = future if own else Watched(future)
+        self.cx = new_context(self, executor, self, None)
+        self.parent = self.request = self.ended = self.dependents = self._grace_timer = None
+        self.grace = UNSET
+        self.context = copy_context()
+        self.started = self.absorbed = self.overran = self.lost = self._graced = False
+        # -- ForeignCell
         self.executor = executor
         # In a child's poll another identity is the current one.
         self.stock_task = task
         self.kept = False
         self.queued = True
+        if hooks.spawned is not None:
+            hooks.spawned(self)
 
     def begin(self) -> None:
         """Prepare the step that is due; the driver then calls `step`.
@@ -53,9 +71,10 @@ class ForeignCell(Cell[T]):
         between would keep the cell, and so the exception.
         """
         self.queued = False
-        self.executor.refill()
+        executor = self.executor
+        executor.refill()  #: compiled: executor.budget = executor._budget
         # A task that was begun eagerly, in the middle of a turn, is the current one meanwhile (E7).
-        self.kept, self.executor.keeps = self.executor.keeps, False
+        self.kept, executor.keeps = executor.keeps, False
 
     def end(self) -> None:
         """Note that the step is over."""

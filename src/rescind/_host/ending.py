@@ -19,11 +19,12 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from rescind._core.frames import site_of
-from rescind._core.leftover import Leftover
 from rescind._core.resources import Resource
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
+
+    from rescind._core.leftover import Leftover
 
 __all__ = ["LoopEnd"]
 
@@ -86,7 +87,7 @@ class LoopEnd(Resource):
         for thread in _threads_of(pool):
             site = site_of(frames.get(thread.ident or 0))
             place = None if site is None else f"{site} in {site.function}"
-            self._left.append(Leftover(self.name, f"thread {thread.name!r}", place))
+            self._left.append(_leftover(f"thread {thread.name!r}", place))
         return self._left
 
     def _default_executor(self) -> ThreadPoolExecutor | None:
@@ -99,7 +100,7 @@ class LoopEnd(Resource):
             name += ", which closes an async generator"
         stack = task.get_stack(limit=1)
         site = site_of(stack[-1]) if stack else None
-        return Leftover(self.name, name, None if site is None else f"{site} in {site.function}")
+        return _leftover(name, None if site is None else f"{site} in {site.function}")
 
     async def _close(self) -> None:
         self._begun = True
@@ -153,6 +154,12 @@ class LoopEnd(Resource):
         thread.start()
         await done
         thread.join()
+
+
+def _leftover(name: str, place: str | None) -> Leftover:
+    from rescind._core.leftover import Leftover  # most programs leave nothing over
+
+    return Leftover(LoopEnd.name, name, place)
 
 
 def _stock_tasks(loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[Any]]:

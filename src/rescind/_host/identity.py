@@ -20,14 +20,17 @@ import contextvars
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
+from rescind._core.coroutine import CoroutineFuture
+from rescind._core.current import foreign
 from rescind._core.frames import name_of
 from rescind._core.reason import CancelKind, make_reason
 from rescind._core.task import Task
+from rescind._core.uncopied import refuse_copy
 from rescind._host.current_task import register, unregister
 
 if TYPE_CHECKING:
-    from rescind._core.coroutine import CoroutineFuture
     from rescind._core.poll import Context
+    from rescind._core.region import Region
 
 __all__ = ["Identity"]
 
@@ -67,6 +70,7 @@ class Identity:
     # What makes it a future for asyncio. It would wrap anything else that is awaited into a task of
     # whatever loop it finds, and `Runner.close` finds none where the loop came from a factory.
     _asyncio_future_blocking = False
+    __reduce__ = refuse_copy
 
     # What most never have: of an instance only once it does, since each task has an identity.
     _cancel_count = 0  #: compiled: pass
@@ -180,7 +184,10 @@ class Identity:
             return self.awaited
         cx: Context | None = getattr(driver.waker, "cx", None)  # a cell has one
         executor = None if cx is None else cx.executor
-        busy = executor is not None and (executor._ready or executor._deferred)
+        if executor is None:
+            return _BLOCKED
+        queue = getattr(executor.host, "queue", None)
+        busy = executor._ready or executor._deferred or (queue is not None and queue.length)
         return None if busy else _BLOCKED
 
     # -- what a task can be asked -----------------------------------------------------------------
@@ -300,3 +307,12 @@ def _spelled(label: object, coro: object) -> str:
         key = cast("tuple[object]", label)[0]
         return f"child {key!r} <coroutine {name_of(coro)}>"
     return str(label)
+
+
+def _drives(region: Region) -> bool:
+    """Does a stock task run inside the poll of ``region``? Eager ones do (Python 3.12)."""
+    identity = region.identity if isinstance(region, CoroutineFuture) else None
+    return identity is not None and asyncio.current_task(identity.get_loop()) is not identity
+
+
+foreign.drives = _drives

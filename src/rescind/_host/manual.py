@@ -32,6 +32,7 @@ from rescind._core.errors import Deadlock
 from rescind._core.executor import Executor
 from rescind._core.hostport import Swap
 from rescind._core.poll import Future
+from rescind._core.uncopied import refuse_copy
 from rescind._host.call import Call
 from rescind._host.ticks import Tick
 
@@ -48,6 +49,8 @@ class ManualHost:
         executor: the executor that rides on it, which a `Deadlock` describes.
         closed: is it of no use any more?
     """
+
+    __reduce__ = refuse_copy
 
     name = "manual"
     swap: Swap | None = None

@@ -25,17 +25,19 @@ import threading
 from _thread import get_ident, start_new_thread
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from time import sleep
 from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rescind._core.executor import Executor
 from rescind._core.frames import site_of
 from rescind._core.outcome import Canceled
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
-from rescind._core.site import Site
+from rescind._core.record import Record, fill
 from rescind._core.task import Task
+
+if TYPE_CHECKING:
+    from rescind._core.site import Site
 
 __all__ = ["SignalLadder", "SignalNotice", "ended_by_signal"]
 
@@ -54,8 +56,7 @@ _LOOKS: Final = 5
 _AT_ONCE: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class SignalNotice:
+class SignalNotice(Record):
     """A signal that came in.
 
     Attributes:
@@ -65,10 +66,16 @@ class SignalNotice:
         shutdown: did it come during the shutdown, when everything is canceled already?
     """
 
+    __slots__ = ("busy", "count", "name", "shutdown")
+    __match_args__ = ("name", "count", "busy", "shutdown")
+
     name: str
     count: int
     busy: Site | None
     shutdown: bool
+
+    def __init__(self, name: str, count: int, busy: Site | None, shutdown: bool) -> None:
+        fill(self, name, count, busy, shutdown)
 
 
 class SignalLadder:
@@ -144,7 +151,7 @@ class SignalLadder:
         notice = pending.notice
         if notice.count == self.count and pending.claim():
             busy = site_of(sys._current_frames().get(main))
-            self._notify(replace(notice, busy=busy))
+            self._notify(SignalNotice(notice.name, notice.count, busy, notice.shutdown))
 
     def _take_effect(self, pending: _Pending, targets: list[Task[Any]]) -> None:
         self._pending.remove(pending)

@@ -1,4 +1,5 @@
 cimport cython
+from cpython.object cimport PyObject
 
 from rescind._core.cell cimport Cell
 from rescind._core.coroutine cimport CoroutineFuture
@@ -11,11 +12,25 @@ from rescind._core.task cimport Task
 from rescind._warn.places cimport mark
 
 
+cdef extern from "Python.h":
+    object PyWeakref_NewRef(object one, PyObject *callback)
+
+
 cdef class Part:
     cdef object _cell
     cdef object _stack
     cdef public CancelRequest request
     cdef public double since
+
+
+cdef inline Part new_part(stack, cell, CancelRequest request, double since):
+    """Make one without a call through Python."""
+    cdef Part part = Part.__new__(Part)
+    part._stack = PyWeakref_NewRef(stack, NULL)
+    part._cell = PyWeakref_NewRef(cell, NULL)
+    part.request = request
+    part.since = since
+    return part
 
 
 cdef class Deliveries(Observer):

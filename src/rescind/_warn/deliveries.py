@@ -103,7 +103,9 @@ class Deliveries(Observer):
         if not own and self._wants_parts and cell is not None and cx.executor is not None:
             if isinstance(stack, CoroutineFuture):
                 coroutine = cast("CoroutineFuture[object]", stack)
-                self.parts.append(Part(coroutine, cell, request, cx.executor.now()))
+                #: compiled: part = new_part(coroutine, cell, request, cx.executor.now())
+                part = Part(coroutine, cell, request, cx.executor.now())  #: compiled: pass
+                self.parts.append(part)
             if len(self.parts) >= self._many:
                 self.unfinished()
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, fields
 from typing import Any, Final
+
+from rescind._core.record import Record, fill
 
 __all__ = ["Warnings", "chosen"]
 
@@ -18,8 +19,7 @@ _NO: Final = frozenset({"0", "no", "off", "false"})
 _SECONDS: Final = frozenset({"slow_poll", "slow_cleanup", "shield_held"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warnings:
+class Warnings(Record):
     """What a runtime warns of, through the logger ``rescind``; all of it is on by default.
 
     It is given to `Runtime`, `run` or ``Runtime.attach`` as ``warn=``. The environment variable
@@ -49,15 +49,45 @@ class Warnings:
         1
     """
 
-    slow_poll: float | None = 0.1
-    slow_cleanup: float | None = 1.0
-    shield_held: float | None = 1.0
-    absorbed: bool = True
-    hangs: bool = True
-    never_awaited: bool = True
-    watchdog: bool = False
+    __slots__ = (
+        "absorbed",
+        "hangs",
+        "never_awaited",
+        "shield_held",
+        "slow_cleanup",
+        "slow_poll",
+        "watchdog",
+    )
+    __match_args__ = (
+        "slow_poll",
+        "slow_cleanup",
+        "shield_held",
+        "absorbed",
+        "hangs",
+        "never_awaited",
+        "watchdog",
+    )
 
-    def __post_init__(self) -> None:
+    slow_poll: float | None
+    slow_cleanup: float | None
+    shield_held: float | None
+    absorbed: bool
+    hangs: bool
+    never_awaited: bool
+    watchdog: bool
+
+    def __init__(
+        self,
+        *,
+        slow_poll: float | None = 0.1,
+        slow_cleanup: float | None = 1.0,
+        shield_held: float | None = 1.0,
+        absorbed: bool = True,
+        hangs: bool = True,
+        never_awaited: bool = True,
+        watchdog: bool = False,
+    ) -> None:
+        fill(self, slow_poll, slow_cleanup, shield_held, absorbed, hangs, never_awaited, watchdog)
         for name in _SECONDS:
             value: float | None = getattr(self, name)
             if value is None:
@@ -67,6 +97,9 @@ class Warnings:
             if not 0 < value < math.inf:
                 raise ValueError(f"{name} must be a positive number of seconds, not {value!r}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _with, ({name: getattr(self, name) for name in self.__match_args__},)
+
     @classmethod
     def none(cls) -> Warnings:
         """Return the settings that warn of nothing."""
@@ -74,6 +107,10 @@ class Warnings:
 
     def __bool__(self) -> bool:
         return self != _NONE
+
+
+def _with(settings: dict[str, Any]) -> Warnings:
+    return Warnings(**settings)
 
 
 _NONE: Final = Warnings(
@@ -110,7 +147,7 @@ def _read(text: str) -> Warnings:
     if word in _NO:
         return _NONE
     changes: dict[str, Any] = {}
-    known = [field.name for field in fields(Warnings)]
+    known = Warnings.__match_args__
     for part in filter(None, (part.strip() for part in word.split(","))):
         name, _, value = (piece.strip() for piece in part.partition("="))
         if name not in known:

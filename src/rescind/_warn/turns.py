@@ -1,8 +1,13 @@
 """`SlowPolls`: which task keeps everything else waiting, and where; found once a turn was slow.
 
-*What it is.* The executor times its turns, and nothing else. After a slow turn this looks closer
-for a while: it times each step, and notes at which await it began. So what the first warning says
-is certain if the turn had one step, and a guess otherwise; the next ones name the task.
+*What it is.* The executor times its turns, and nothing else. After a slow turn of several steps
+this looks closer for a while: it times each step, and notes at which await it began. So what the
+first warning says is certain if the turn had one step, and a guess otherwise; the next ones name
+the task.
+
+*What it costs.* A microsecond for a step that is looked at, and there are at most so many of those
+between two beats: of a program that takes a million steps a second a few in a hundred are looked
+at, of one that takes ten thousand all.
 
 *Invariants.*
  P1  It listens only while it looks closer, which ends by itself.
@@ -25,6 +30,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from rescind._core.hooks import Observer, explaining, hooks
+from rescind._core.waiting import children_of
 from rescind._warn.places import Mark, label_of, likeness, mark_of, words
 
 if TYPE_CHECKING:
@@ -37,8 +43,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SlowPolls"]
 
-#: For so many seconds after a slow turn each step is timed.
+#: For so many seconds after a slow turn steps are timed,
 _CLOSER: Final = 30.0
+#: between two beats no more of them than so many.
+_STEPS: Final = 10_000
 #: So many seconds are usual for a step: a turn of many is slow only beyond that.
 _USUAL: Final = 0.001
 _KIND: Final = "slow polls"
@@ -89,21 +97,28 @@ class SlowPolls(Observer):
         # What was found in the turn under way, and what makes two of them alike.
         self._found: list[tuple[str, Hashable]] = []
         self._until = 0.0  # when to stop looking closer; 0: it does not
+        self._left = 0  # so many steps are timed till the next beat
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
     # -- the turn ---------------------------------------------------------------------------------
 
     def turned(self, seconds: float, steps: int) -> None:
-        """Tell of a turn that was slow, and look closer from now on."""
+        """Tell of a turn that was slow, and look closer from now on if more can be known."""
         found, self._found = self._found, []
-        closely = self._until > 0
+        closely = self._left > 0
         self._steps.clear()
         for text, like in found:
             self._lines.say(_KIND, text, like)
         if not closely and seconds > self._slow + (steps - 1) * _USUAL:
             self._lines.say(_KIND, self._first(seconds, steps))
-        self._look_closer()
+        if steps > 1 or self._watchdog or self._has_children():
+            self._look_closer()
+
+    def _has_children(self) -> bool:
+        """May it have been a child of the task that was stepped last?"""
+        last = _current(self._executor())
+        return last is not None and bool(children_of(last.future))
 
     def _first(self, seconds: float, steps: int) -> str:
         """What can be said of a turn of which only the length is known."""
@@ -119,32 +134,53 @@ class SlowPolls(Observer):
     # -- looking closer ---------------------------------------------------------------------------
 
     def _look_closer(self) -> None:
-        before, self._until = self._until, monotonic() + _CLOSER
-        if before == 0:
-            hooks.add(self)
+        self._until = monotonic() + _CLOSER
+        self._listen()
         if self._watchdog and (self._thread is None or not self._thread.is_alive()):
             self._over.clear()
             self._thread = threading.Thread(target=self._look, name="rescind watchdog", daemon=True)
             self._thread.start()
 
-    def rest(self) -> None:
-        """Look closer no more, if it is time; called now and then."""
+    def _listen(self) -> None:
+        if self._left == 0:
+            hooks.add(self)
+        self._left = _STEPS
+
+    @property
+    def looks(self) -> bool:
+        """Does it look closer, so that `rest` has to be called now and then?"""
+        return self._until > 0
+
+    def rest(self) -> bool:
+        """Look closer no more, if it is time; return whether it does; called at each beat."""
         if 0 < self._until < monotonic():
             self.stop()
+        elif self._until > 0:
+            self._listen()
+        return self.looks
 
     def stop(self) -> None:
         """Look closer no more."""
-        hooks.remove(self)
         self._until = 0.0
-        self._steps.clear()
+        self._deafen()
         self._over.set()
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.join()
 
+    def _deafen(self) -> None:
+        """Time no more steps, at least till the next beat."""
+        hooks.remove(self)
+        self._left = 0
+        self._steps.clear()
+
     def polled(self, cell: Cell[Any]) -> None:
         if cell.cx.executor is self._executor():
-            self._steps.append(_Step(cell))
+            self._left -= 1
+            if self._left <= 0:
+                self._deafen()
+            else:
+                self._steps.append(_Step(cell))
 
     def parked(self, cell: Cell[Any]) -> None:
         self._stepped(cell)

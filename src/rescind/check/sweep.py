@@ -18,6 +18,7 @@ from time import monotonic
 from typing import Any
 
 from rescind._core.errors import UsageError
+from rescind._uncollected import Uncollected
 from rescind.check.agenda import Agenda, Kind
 from rescind.check.clean import disagree, leaves_threads, not_clean
 from rescind.check.confirm import confirm
@@ -378,16 +379,13 @@ def collector_off() -> Generator[None]:
 
     In the middle of a run it would end things at another moment each time.
     """
-    enabled = gc.isenabled()
     gc.collect()
-    gc.disable()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()  # what others have frozen, too: there is no telling it apart
-        if enabled:
-            gc.enable()
+    with Uncollected():
+        gc.freeze()
+        try:
+            yield
+        finally:
+            gc.unfreeze()  # what others have frozen, too: there is no telling it apart
 
 
 def _check_no_loop() -> None:

@@ -10,6 +10,7 @@ from rescind._core.into import as_future
 from rescind._core.outcome import Canceled, Completed, Outcome
 from rescind._core.poll import Context, Future, Pending, Waker
 from rescind._core.reason import CancelReason, make_reason
+from rescind._core.uncopied import refuse_copy
 from rescind.combinators.children import cancel_children
 from rescind.combinators.parallel import Parallel
 
@@ -27,6 +28,7 @@ class AbortHandle:
     """
 
     __slots__ = ("_executor", "_reason", "_waker")
+    __reduce__ = refuse_copy
 
     def __init__(self) -> None:
         self._reason: CancelReason | None = None

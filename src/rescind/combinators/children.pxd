@@ -1,10 +1,11 @@
 cimport cython
 
-from rescind._core._native cimport get_region
-from rescind._core.cell cimport Cell
+from rescind._core._native cimport Fifo, first_of, get_region, put
+from rescind._core.cell cimport Cell, wake_up
 from rescind._core.coroutine cimport CoroutineFuture
 from rescind._core.engine cimport Engine
 from rescind._core.hooks cimport Hooks
+from rescind._core.into cimport as_future
 from rescind._core.poll cimport Context, Future
 from rescind._core.reason cimport CancelRequest, called, new_reason, new_request
 
@@ -32,7 +33,7 @@ cdef class Child(Cell):
 cdef class Children(Owner):
     cdef public list _ended
     cdef public Py_ssize_t _forwarded
-    cdef public object _ready
+    cdef public Fifo _ready
     cdef public Py_ssize_t _round
     cdef public bint _stepping
     cdef public object _waker
@@ -49,7 +50,7 @@ cdef class Children(Owner):
     cpdef Child add(self, Future future, Context cx, key=*)
     cpdef release(self)
     cpdef begin(self, Context cx)
-    @cython.locals(executor=Engine, child=Child)
+    @cython.locals(executor=Engine, child=Child, ready=Fifo)
     cpdef Child advance(self, Context cx)
     @cython.locals(child=Child)
     cpdef cancel(self, reason, Context cx, bint wanted)
@@ -59,6 +60,25 @@ cdef class Children(Owner):
 
 @cython.locals(child=Child)
 cpdef cancel_children(children, reason, given, Context cx)
+
+
+cdef inline bint _goes_on(Children among, Fifo ready):
+    """Is there a child to be stepped in this round, and none that has ended?"""
+    return not among._ended and among._round > 0 and ready._count > 0
+
+
+cdef inline Children new_children(grace, bint biased):
+    """Make one without a call through Python."""
+    cdef Children children = Children.__new__(Children)
+    children.grace = grace
+    children.biased = biased
+    children.cells = []
+    children._ready = Fifo.__new__(Fifo)
+    children._ended = []
+    return children
+
+
+cpdef list futures_of(awaitables, what)
 
 
 cpdef enclosing_grace(Cell cell)

@@ -19,7 +19,6 @@ variables and asyncio identity (R18); a wake-up queues the child here, and wakes
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import copy_context
 from typing import Any, Final, cast
@@ -29,6 +28,7 @@ from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import local
 from rescind._core.ending import raise_all
 from rescind._core.errors import UsageError
+from rescind._core.fifo import fifo
 from rescind._core.frames import place_of
 from rescind._core.grace import UNSET, Grace
 from rescind._core.hooks import hooks
@@ -43,6 +43,7 @@ from rescind._core.reason import (
     new_reason,
     new_request,
 )
+from rescind._core.uncopied import refuse_copy
 from rescind._core.watched import Watched
 
 __all__ = [
@@ -90,6 +91,7 @@ class Owner:
     """
 
     __slots__ = ()
+    __reduce__ = refuse_copy
 
     grace: Grace  #: compiled: pass
 
@@ -193,7 +195,7 @@ class Children(Owner):
         self.cells: list[Child] = []
         # How many have not ended.
         self.alive = 0
-        self._ready: deque[Child] = deque()
+        self._ready: fifo[Child] = fifo()
         self._ended: list[Child] = []
         # Is a child being stepped now?
         self._stepping = False
@@ -219,12 +221,12 @@ class Children(Owner):
         child = Child(self, len(self.cells), future, cx, key)  #: compiled: pass
         self.cells.append(child)
         self.alive += 1
-        self._ready.append(child)
+        self._ready.append(child)  #: compiled: put(self._ready, child)
         return child
 
     def enqueue(self, child: Child) -> None:
         """Queue a woken child, and wake the parent."""
-        self._ready.append(child)
+        self._ready.append(child)  #: compiled: put(self._ready, child)
         waker = self._waker
         if isinstance(waker, Cell):
             waiting = cast("Cell[object]", waker)  #: compiled: waiting = waker
@@ -259,9 +261,9 @@ class Children(Owner):
         if self._round == 0:
             self._round = len(ready)
             if self.biased and len(ready) > 1:
-                in_order = sorted(ready, key=_index)
-                ready.clear()
-                ready.extend(in_order)
+                woken = [ready.popleft() for _ in range(len(ready))]
+                for child in sorted(woken, key=_index):
+                    ready.append(child)
 
     def advance(self, cx: Context) -> Child | None:
         """Step children until one has ended, and return that, once (B1, B2); None: all had a turn.
@@ -270,23 +272,23 @@ class Children(Owner):
         """
         ready = self._ready
         executor = cx.executor
-        while not self._ended and self._round and ready:
+        while not self._ended and self._round and ready:  #: compiled: while _goes_on(self, ready):
             if executor is not None and executor.budget <= 0:
                 break
             self._round -= 1
             self._stepping = True
             try:
-                #: compiled: child = ready.popleft()
+                #: compiled: child = first_of(ready)
                 ready.popleft().step()  #: compiled: child.step()
             finally:
                 self._stepping = False
         if self._ended:
             return self._ended.pop(0)
-        if ready:
+        if ready:  #: compiled: if ready._count:
             if executor is not None and executor.budget <= 0:
                 executor.defer(cx.waker)  # the host looks for I/O first
             else:
-                cx.waker.wake()
+                cx.waker.wake()  #: compiled: wake_up(cx.waker)
         return None
 
     # -- canceling --------------------------------------------------------------------------------
@@ -326,7 +328,8 @@ class Children(Owner):
                 outcome = child.ended
                 if isinstance(outcome, (Error, Canceled)):
                     errors += outcome.also
-        self._ready.clear()
+        while self._ready:
+            self._ready.popleft()
         self._ended.clear()
         raise_all(errors)
 

@@ -18,6 +18,7 @@ from rescind._core.grace import UNSET, Grace
 from rescind._core.outcome import Outcome
 from rescind._core.poll import PENDING, Context, Pending
 from rescind._core.reason import CancelRequest
+from rescind._core.uncopied import refuse_copy
 from rescind.combinators.fetching import Fetch
 from rescind.combinators.future_set import checked_limit
 from rescind.combinators.work import Progress, Work
@@ -68,6 +69,7 @@ class Concurrently(Generic[R]):
     """The results that `concurrently` returns: a block, and an async iterator."""
 
     __slots__ = ("__weakref__", "_work")
+    __reduce__ = refuse_copy
 
     def __init__(self, work: Work) -> None:
         self._work = work

@@ -26,6 +26,7 @@ from rescind._core.poll import PENDING, Future
 from rescind._core.reason import CancelKind, CancelReason, make_reason
 from rescind._core.scope import ScopeStack, innermost
 from rescind._core.task import Task
+from rescind._core.uncopied import refuse_copy
 from rescind._host.bridge import executor_here
 from rescind.combinators.fetching import Drain, Fetch
 from rescind.combinators.members import Members, Pump
@@ -132,6 +133,7 @@ class FutureSet(Generic[K, T]):
     """
 
     __slots__ = ("__weakref__", "_members", "_pump", "_stack", "_state", "_successor")
+    __reduce__ = refuse_copy
     _what = "FutureSet"
 
     def __init__(

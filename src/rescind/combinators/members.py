@@ -26,13 +26,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
+from rescind._core.company import Company
 from rescind._core.ending import raise_all
 from rescind._core.errors import Abandoned
 from rescind._core.grace import Grace
 from rescind._core.outcome import Canceled, Completed, Error, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker, polled_inside
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
-from rescind._core.scope import Company
 from rescind.combinators.children import Child, Owner, cancel_children
 
 __all__ = ["Member", "Members", "Pump"]

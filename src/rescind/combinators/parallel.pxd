@@ -2,7 +2,7 @@ cimport cython
 
 from rescind._core.outcome cimport canceled
 from rescind._core.poll cimport Context, Future
-from rescind.combinators.children cimport Child, Children
+from rescind.combinators.children cimport Child, Children, new_children
 
 
 cdef object PENDING

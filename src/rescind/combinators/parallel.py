@@ -42,7 +42,9 @@ class Parallel(Future[T]):
         self._given = False
         # The futures before the first poll; None from then on.
         self._futures: tuple[Future[Any], ...] | None = tuple(futures)
-        self._children = Children(grace if grace is UNSET else checked_grace(grace), biased)
+        grace = grace if grace is UNSET else checked_grace(grace)
+        #: compiled: self._children = new_children(grace, biased)
+        self._children = Children(grace, biased)  #: compiled: pass
 
     # -- for subclasses ---------------------------------------------------------------------------
 

@@ -108,6 +108,10 @@ class Race(Parallel[T]):
     def _log_failure(self, loser: Child) -> None:
         """Log how a loser failed after it was canceled."""
         outcome = loser.ended
+        if isinstance(outcome, Canceled):
+            quiet = outcome
+            if not quiet.also:
+                return
         failures: tuple[BaseException, ...] = ()
         if isinstance(outcome, (Error, Canceled)):
             failures = outcome.also
@@ -217,7 +221,9 @@ def race(
     """
     if not futs:
         raise UsageError("race() needs at least one future: a race of none would never end")
-    return Race(futures_of(futs, "race"), biased, grace, on_undelivered)
+    futures = futures_of(futs, "race")
+    #: compiled: return new_race(futures, biased, grace, on_undelivered)
+    return Race(futures, biased, grace, on_undelivered)
 
 
 def race_ok(

@@ -1,5 +1,6 @@
 cimport cython
 
+from rescind._core.deadline cimport new_deadline
 from rescind._core.engine cimport Engine
 from rescind._core.poll cimport Context, Future
 from rescind._core.reason cimport CancelRequest

@@ -103,7 +103,10 @@ class Timeout(Future[T]):
         outcome = self.inner.poll_cancel(self._enter(cx), request)
         if outcome is not PENDING:
             self._end()
-        return outcome
+        try:
+            return outcome
+        finally:
+            del outcome  # the frames of an error in it may refer back to this one (``f_back``)
 
     def drop(self) -> None:
         self._end()
@@ -178,7 +181,10 @@ class Timeout(Future[T]):
             outcome = self._overrun(cx, request)
         if outcome is not PENDING:
             self._end()
-        return outcome
+        try:
+            return outcome
+        finally:
+            del outcome
 
     def _overrun(self, cx: Context, request: CancelRequest) -> Outcome[T]:
         if self._on_overrun == "detach":
@@ -315,4 +321,4 @@ def deadline(seconds: float) -> Deadline:
 
     Source: ``asyncio.timeout``, trio's ``fail_after``.
     """
-    return Deadline(seconds)
+    return Deadline(seconds)  #: compiled: return new_deadline(seconds)

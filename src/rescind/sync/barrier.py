@@ -16,6 +16,7 @@ from typing import Final
 
 from rescind._core.errors import Closed, WouldBlock
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
+from rescind._core.uncopied import refuse_copy
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.arguments import checked_count
 from rescind.sync.operation import Operation
@@ -78,6 +79,7 @@ class Barrier:
         "_waiting",
         "name",
     )
+    __reduce__ = refuse_copy
 
     def __init__(self, parties: int, *, name: str | None = None) -> None:
         self.name = name

@@ -2,13 +2,14 @@ from rescind._core._native cimport running_frame
 from rescind._core.poll cimport Context
 from rescind._core.waitlist cimport Waiter, WaitList
 from rescind.sync.holder cimport Holder, holder_here
-from rescind.sync.mutex cimport Mutex, acquiring
+from rescind.sync.mutex cimport Mutex
 from rescind.sync.operation cimport Operation
 
 cimport cython
 
 
 cdef object PENDING
+cdef object LEFT
 
 
 cdef class Condition:

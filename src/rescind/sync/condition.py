@@ -26,14 +26,15 @@ from typing import TypeVar
 
 from rescind._core.coroutine import CoroutineFuture
 from rescind._core.errors import UsageError
+from rescind._core.given import LEFT
 from rescind._core.outcome import Canceled, Outcome
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.reason import CancelRequest
+from rescind._core.uncopied import refuse_copy
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.arguments import checked_count
 from rescind.sync.holder import Holder, holder_here
-from rescind.sync.leaving import LEFT
-from rescind.sync.mutex import Mutex, MutexAcquire, MutexStatistics
+from rescind.sync.mutex import Mutex, MutexStatistics
 from rescind.sync.operation import Operation
 
 __all__ = ["Condition", "ConditionStatistics"]
@@ -89,6 +90,7 @@ class Condition:
     """
 
     __slots__ = ("__weakref__", "_mutex", "_waiting", "name")
+    __reduce__ = refuse_copy
 
     def __init__(self, mutex: Mutex | None = None, *, name: str | None = None) -> None:
         if mutex is not None and not isinstance(mutex, Mutex):
@@ -124,10 +126,9 @@ class Condition:
         """Tell whether somebody holds the mutex."""
         return self._mutex.locked()
 
-    def __aenter__(self) -> Future[None]:
-        mutex = self._mutex
-        frame = sys._getframe(1)  #: compiled: frame = running_frame()
-        return MutexAcquire(mutex, id(frame))  #: compiled: return acquiring(mutex, id(frame))
+    def __aenter__(self) -> Awaitable[None]:
+        frame = id(sys._getframe(1))  #: compiled: frame = running_frame()
+        return self._mutex._enter(frame)
 
     def __aexit__(
         self,
@@ -135,8 +136,8 @@ class Condition:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> Awaitable[None]:
-        frame = sys._getframe(1)  #: compiled: frame = running_frame()
-        self._mutex._leave(exc, id(frame))
+        frame = id(sys._getframe(1))  #: compiled: frame = running_frame()
+        self._mutex._leave(exc, frame)
         return LEFT
 
     # -- waiting and notifying --------------------------------------------------------------------
@@ -295,7 +296,7 @@ class _Wait(Operation[None]):
         elif waiter.woken or mutex._owner is None:
             mutex._forget(holder)
             mutex._owner = holder
-        elif holder.task is None and holder.coroutine is None:
+        elif holder.task is None and not holder.coroutine:
             mutex._forget(holder)  # polled by hand: there is no block to be left
         else:
             mutex._forfeits[holder] = None

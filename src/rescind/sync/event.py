@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
+from rescind._core.uncopied import refuse_copy
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.operation import Operation
 from rescind.sync.section import Section
@@ -57,6 +58,7 @@ class Event:
     """
 
     __slots__ = ("__weakref__", "_section", "_set", "_waiting", "name")
+    __reduce__ = refuse_copy
 
     def __init__(self, *, name: str | None = None) -> None:
         self.name = name

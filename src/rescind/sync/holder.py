@@ -16,13 +16,14 @@ from typing import Any, cast
 
 from rescind._core.cell import Cell
 from rescind._core.coroutine import CoroutineFuture
-from rescind._core.current import foreign, local
+from rescind._core.current import local
 from rescind._core.region import Region
 from rescind._core.task import Task
+from rescind._core.uncopied import refuse_copy
 from rescind._host.bridge import stock_task_here
 from rescind._host.driven import ForeignCell
 
-__all__ = ["Holder", "closing", "holder_here"]
+__all__ = ["Holder", "closing", "held_here", "holder_here"]
 
 
 class Holder:
@@ -31,24 +32,23 @@ class Holder:
     Attributes:
         task: the task, rescind's, asyncio's or trio's; None for code outside every task.
         branch: the branch of a combinator that it is, or else the task again; None outside.
-        coroutine: stands for the coroutine that it is a part of, if rescind drives one.
-        frame: stands for the frame whose ``async with`` holds it, if one does.
+        coroutine: stands for the coroutine that it is a part of; 0: rescind drives none.
+        frame: stands for the frame whose ``async with`` holds it; 0: none does.
     """
 
     __slots__ = ("branch", "coroutine", "frame", "task")
+    __reduce__ = refuse_copy
 
-    def __init__(self, task: object, branch: object, coroutine: int | None) -> None:
+    def __init__(self, task: object, branch: object, coroutine: int) -> None:
         self.task = task
         self.branch = branch
         # Ids, not the things themselves: they may hold the lock, and would be reference cycles.
         self.coroutine = coroutine
-        self.frame: int | None = None
+        self.frame = 0
 
     def owned_by(self, here: Holder) -> bool:
         """May ``here`` release what this one holds?"""
-        return self.task is here.task or (
-            self.coroutine is not None and self.coroutine == here.coroutine
-        )
+        return self.task is here.task or (self.coroutine != 0 and self.coroutine == here.coroutine)
 
     def same_branch(self, other: Holder) -> bool:
         """Is the other in the same branch of the same task, so that it would wait for itself?"""
@@ -77,7 +77,7 @@ class Holder:
 def closing(here: Holder) -> bool:
     """Is ``here`` certainly what is being closed, and not what the collector interrupted?"""
     region = local.region
-    return here.coroutine is None or region is None or region.cx is None
+    return not here.coroutine or region is None or region.cx is None
 
 
 def holder_here() -> Holder:
@@ -85,7 +85,7 @@ def holder_here() -> Holder:
     region = local.region  #: compiled: region = get_region()
     executor = local.executor  #: compiled: executor = get_executor()
     task: Any = None
-    if region is not None and _intruded(region):
+    if region is not None and region.intruded():
         region = None
     elif executor is not None:
         task = executor.current
@@ -99,22 +99,24 @@ def holder_here() -> Holder:
     return Holder(task, branch, coroutine)  #: compiled: return new_holder(task, branch, coroutine)
 
 
-def _intruded(region: Region) -> bool:
-    """Does a stock task run, eagerly, inside the poll of ``region``?"""
-    #: compiled: driver = region if isinstance(region, CoroutineFuture) else None
-    #: compiled: if driver is None or driver._identity is None: return False
-    #: compiled: seen = is_current(driver._swap, driver._identity)
-    #: compiled: if seen >= 0: return not seen
-    return foreign.drives is not None and foreign.drives(region)
+def held_here(holder: Holder) -> bool:
+    """May who is running now, on this thread, release what ``holder`` holds?"""
+    region = local.region  #: compiled: region = get_region()
+    executor = local.executor  #: compiled: executor = get_executor()
+    task = None if executor is None else executor.current
+    intruded = region is not None and region.intruded()
+    if task is not None and task is holder.task and not intruded:
+        return True
+    return holder.owned_by(holder_here())
 
 
-def _coroutine(region: Region | None) -> int | None:
-    """Return what stands for the innermost coroutine that is being driven."""
+def _coroutine(region: Region | None) -> int:
+    """Return what stands for the innermost coroutine that is being driven; 0: none is."""
     while region is not None:
         if isinstance(region, CoroutineFuture):
-            return id(cast("Region", region))
+            return id(cast("Region", region))  #: compiled: return address(region)
         region = region.outer
-    return None
+    return 0
 
 
 def _stock_task(cell: Cell[Any] | None) -> Any:

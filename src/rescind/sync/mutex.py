@@ -22,14 +22,15 @@ from types import TracebackType
 from rescind._core import scope
 from rescind._core.ending import ended_by
 from rescind._core.errors import RescindError, UsageError, WouldBlock
+from rescind._core.given import LEFT
 from rescind._core.outcome import Canceled
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
 from rescind._core.reason import CancelKind, CancelReason
 from rescind._core.task import Task
+from rescind._core.uncopied import refuse_copy
 from rescind._core.waitlist import Waiter, WaitList
-from rescind.sync.holder import Holder, closing, holder_here
-from rescind.sync.leaving import LEFT
-from rescind.sync.operation import Operation
+from rescind.sync.holder import Holder, closing, held_here, holder_here
+from rescind.sync.operation import Operation, spender
 from rescind.sync.section import Section
 
 __all__ = ["Mutex", "MutexStatistics", "Poisoned"]
@@ -98,6 +99,7 @@ class Mutex:
         "_waiting",
         "name",
     )
+    __reduce__ = refuse_copy
 
     def __init__(self, *, name: str | None = None, poison: bool = False) -> None:
         self.name = name
@@ -125,7 +127,7 @@ class Mutex:
         Cancellation: loses its place in the queue. A mutex that was just handed to it is
             delivered, and the cancellation arrives at the next park (R7).
         """
-        return MutexAcquire(self)  #: compiled: return acquiring(self, None)
+        return MutexAcquire(self)  #: compiled: return acquiring(self, 0)
 
     def acquire_nowait(self) -> None:
         """Take the mutex now.
@@ -146,18 +148,22 @@ class Mutex:
         Raises:
             UsageError: it is not held, or by another task.
         """
-        here = holder_here()
         section = self._section
         lock = section.lock
         #: compiled: own = section.try_enter()
         own = not section.posted and not section.inside() and lock.acquire(False)  #: compiled: pass
         if not own:
+            here = holder_here()
             if not section.posted and not self._forfeits:
                 self._owned_by(here)
             section.post(self._release, here)
             return
         try:
-            self._release(here)
+            owner = self._owner
+            if owner is not None and not self._forfeits and held_here(owner):
+                self._pass_on()
+            else:
+                self._release(holder_here())
         finally:
             lock.release()
             if section.due:
@@ -233,7 +239,7 @@ class Mutex:
     def _forfeited(self, here: Holder, *, own: bool) -> bool:
         """Is what ``here`` would release lost already, by a drop? If so, forget about that."""
         for holder in list(self._forfeits):
-            if holder.coroutine is None:
+            if not holder.coroutine:
                 same = not own and holder.task is not None and holder.task is here.task
             else:
                 same = holder.coroutine == here.coroutine  # another branch may own it by now
@@ -247,9 +253,31 @@ class Mutex:
         self._away.pop(holder, None)
         self._forfeits.pop(holder, None)
 
-    def __aenter__(self) -> Future[None]:
-        frame = sys._getframe(1)  #: compiled: frame = running_frame()
-        return MutexAcquire(self, id(frame))  #: compiled: return acquiring(self, id(frame))
+    def __aenter__(self) -> Awaitable[None]:
+        frame = id(sys._getframe(1))  #: compiled: frame = running_frame()
+        return self._enter(frame)
+
+    def _enter(self, frame: int) -> Awaitable[None]:
+        """Take it for the block of ``frame`` if it is free (O6); else return what waits for it."""
+        section = self._section
+        engine = None if self._owner is not None or self._poisoned is not None else spender()
+        if engine is None or section.posted:
+            return MutexAcquire(self, frame)  #: compiled: return acquiring(self, frame)
+        lock = section.lock
+        #: compiled: lock.acquire()
+        try:
+            with lock:  #: compiled: try:
+                holder = holder_here()
+                if self._owner is not None:
+                    return MutexAcquire(self, frame)  #: compiled: return acquiring(self, frame)
+                holder.frame = frame
+                self._owner = holder
+            #: compiled: finally: lock.release()
+        finally:
+            if section.due:
+                section.leave()
+        engine.budget -= 1
+        return LEFT
 
     def __aexit__(
         self,
@@ -257,8 +285,8 @@ class Mutex:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> Awaitable[None]:
-        frame = sys._getframe(1)  #: compiled: frame = running_frame()
-        self._leave(exc, id(frame))
+        frame = id(sys._getframe(1))  #: compiled: frame = running_frame()
+        self._leave(exc, frame)
         return LEFT
 
     # -- what it is -------------------------------------------------------------------------------
@@ -309,10 +337,10 @@ class MutexAcquire(Operation[None]):
 
     __slots__ = ("_frame", "_holder", "_mutex")
 
-    def __init__(self, mutex: Mutex, frame: int | None = None) -> None:
+    def __init__(self, mutex: Mutex, frame: int = 0) -> None:
         super().__init__(mutex._section)  #: compiled: self._section = mutex._section
         self._mutex = mutex
-        # Stands for the frame whose block it enters, if it does that.
+        # Stands for the frame whose block it enters; 0: it enters none.
         self._frame = frame
         self._holder: Holder | None = None
 

@@ -20,6 +20,7 @@ from typing import Final
 
 from rescind._core.errors import UsageError, WouldBlock
 from rescind._core.poll import PENDING, Context, NoopWaker, Pending, Waker
+from rescind._core.uncopied import refuse_copy
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.operation import Operation
 from rescind.sync.section import Section
@@ -81,6 +82,7 @@ class Notify:
     """
 
     __slots__ = ("__weakref__", "_calls", "_section", "_stored", "_waiting", "name")
+    __reduce__ = refuse_copy
 
     def __init__(self, *, name: str | None = None) -> None:
         self.name = name

@@ -20,6 +20,7 @@ from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import local
 from rescind._core.errors import UsageError, WouldBlock
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
+from rescind._core.uncopied import refuse_copy
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.operation import Operation
 from rescind.sync.section import Section
@@ -70,6 +71,7 @@ class OnceCell(Generic[T]):
     """
 
     __slots__ = ("__weakref__", "_section", "_maker", "_value", "_waiting", "name")
+    __reduce__ = refuse_copy
 
     def __init__(self, *, name: str | None = None) -> None:
         self.name = name

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -51,6 +51,7 @@ class OneshotStatistics:
 class _Core(Generic[T]):
     """The state of one channel."""
 
+    #: compiled: __class_getitem__ = classmethod(__import__("types").GenericAlias)
     __slots__ = (
         "closed",
         "getters",
@@ -116,10 +117,11 @@ class OneshotSender(End, Generic[T_contra]):
     Threads: any.
     """
 
+    #: compiled: __class_getitem__ = classmethod(__import__("types").GenericAlias)
     __slots__ = ("_core",)
 
     def __init__(self, core: _Core[Any]) -> None:
-        super().__init__(core.section)
+        super().__init__(core.section)  #: compiled: End.__init__(self, core.section)
         self._core = core
 
     def send(self, value: T_contra) -> None:
@@ -185,10 +187,11 @@ class OneshotReceiver(End, IntoFuture[T_co], Generic[T_co]):
     Threads: any.
     """
 
+    #: compiled: __class_getitem__ = classmethod(__import__("types").GenericAlias)
     __slots__ = ("_core",)
 
     def __init__(self, core: _Core[Any]) -> None:
-        super().__init__(core.section)
+        super().__init__(core.section)  #: compiled: End.__init__(self, core.section)
         self._core = core
 
     def recv(self) -> Future[T_co]:
@@ -203,6 +206,9 @@ class OneshotReceiver(End, IntoFuture[T_co], Generic[T_co]):
         return _Recv(self)
 
     into_future = recv
+
+    def __await__(self) -> Generator[Any, Any, T_co]:  # C's slots have it from no second base
+        return self.recv().__await__()
 
     def recv_nowait(self) -> T_co:
         """Take the value now.
@@ -255,7 +261,7 @@ class _Recv(Looking[T]):
     __slots__ = ("_receiver",)
 
     def __init__(self, receiver: OneshotReceiver[T]) -> None:
-        super().__init__(receiver._section)
+        super().__init__(receiver._section)  #: compiled: self._section = receiver._section
         self._receiver = receiver
 
     def _attempt(self, cx: Context) -> T | Pending:
@@ -309,4 +315,5 @@ class oneshot(tuple[OneshotSender[T], OneshotReceiver[T]]):  # noqa: N801 - call
         cls, *, on_undelivered: Callable[[T], object] | None = None, name: str | None = None
     ) -> oneshot[T]:
         core = _Core(on_undelivered, name)
+        #: compiled: return tuple.__new__(cls, (OneshotSender(core), OneshotReceiver(core)))
         return super().__new__(cls, (OneshotSender[T](core), OneshotReceiver[T](core)))

@@ -1,5 +1,8 @@
+from rescind._core._native cimport get_region, given, parked_on
+from rescind._core.engine cimport Engine
 from rescind._core.outcome cimport canceled
-from rescind._core.poll cimport Context, Future
+from rescind._core.poll cimport Context, Future, take
+from rescind._core.region cimport Region
 from rescind._core.waitlist cimport Waiter
 from rescind.sync._lock cimport Lock
 from rescind.sync.section cimport Section
@@ -9,6 +12,7 @@ cimport cython
 
 cdef object PENDING
 cdef object _exiting
+cdef object _NOTHING
 
 
 cdef class Operation(Future):
@@ -36,3 +40,14 @@ cdef class Looking(Operation):
 
 cdef class Unwanted(Operation):
     cdef public object _core
+
+
+cdef class _Failed(Future):
+    cdef object _error
+
+
+@cython.locals(region=Region, cx=Context, executor=Engine)
+cpdef Context context_here()
+
+
+cpdef Engine spender()

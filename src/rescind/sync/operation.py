@@ -20,6 +20,9 @@ then on. So there is no moment at which it belongs to nobody, and nobody can bar
  O5  An operation that goes out of scope unfinished has left the queue (R3): nothing is given to a
      waiter that nobody polls.
 
+ O6  What is there is had at the await itself, as if the coroutine's driver had polled for it: with
+     the context that it would have used, and at the cost of one from the budget (D7).
+
 *Threads.* Whatever does not wait may be called from any thread, and operations of several
 runtimes may wait for the same primitive: wakers find their way home (R2). One operation is
 polled by one owner, as any future. A `drop` waits for no other thread (S2).
@@ -30,23 +33,39 @@ polled by one owner, as any future. A `drop` waits for no other thread (S2).
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import ClassVar, Final, Protocol, TypeAlias, TypeVar
+from collections.abc import Callable, Generator
+from typing import Any, ClassVar, Final, NoReturn, Protocol, TypeAlias, TypeVar
 
+from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import local
+from rescind._core.engine import Engine
+from rescind._core.given import given
 from rescind._core.outcome import Completed, Error, Outcome, also_of, canceled
-from rescind._core.poll import PENDING, Context, Future, Pending, Waker, polled_after_end
+from rescind._core.poll import (
+    PENDING,
+    Context,
+    Future,
+    Pending,
+    Waker,
+    park,
+    polled_after_end,
+    take,
+)
 from rescind._core.reason import CancelRequest
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.section import Section
 
-__all__ = ["Looking", "Operation", "Unwanted"]
+__all__ = ["Looking", "Operation", "Unwanted", "spender"]
 
 T = TypeVar("T")
 
 Ask: TypeAlias = Callable[[], bool]
 
 _exiting: Final = sys.is_finalizing
+
+#: Has ended, and so it has for whoever iterates: what ``__await__`` returns for None.
+_NOTHING: Final[Any] = iter(())
+next(_NOTHING, None)
 
 
 class Operation(Future[T]):
@@ -95,13 +114,32 @@ class Operation(Future[T]):
         if section.posted:
             section.catch_up()
         lock = section.lock
-        lock.acquire()
+        #: compiled: lock.acquire()
         try:
-            return self._step(cx)
+            with lock:  #: compiled: try:
+                return self._step(cx)
+            #: compiled: finally: lock.release()
         finally:
-            lock.release()
             if section.due:
                 section.leave()
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        cx = context_here()
+        if cx is None:
+            return super().__await__()  #: compiled: return Future.__await__(self)
+        if self._taken:
+            take(self, "awaited")
+        self._taken = True
+        try:
+            output = self.poll(cx)
+        except Exception as exc:
+            return park(_Failed(exc))  #: compiled: return parked_on(_Failed(exc))
+        if output is PENDING:
+            return park(self)  #: compiled: return parked_on(self)
+        executor = cx.executor
+        assert executor is not None  # or it would be no context to be polled with here
+        executor.budget -= 1
+        return _NOTHING if output is None else given(output)
 
     def _step(self, cx: Context) -> T | Pending:
         waiter = self._waiter
@@ -164,6 +202,41 @@ class Operation(Future[T]):
             self._withdraw(waiter)
 
 
+def context_here() -> Context | None:
+    """Return the context with which what the running code awaits would be polled, if at once."""
+    region = local.region  #: compiled: region = get_region()
+    if not isinstance(region, CoroutineFuture):
+        return None
+    cx = region.cx
+    executor = None if cx is None else cx.executor
+    return None if executor is None or executor.budget <= 0 else cx
+
+
+def spender() -> Engine | None:
+    """Return whose budget the running code spends if it takes something at once, if it may (O6)."""
+    cx = context_here()
+    return None if cx is None else cx.executor
+
+
+class _Failed(Future[Any]):
+    """What was polled for, and has raised: the coroutine's driver is to raise that (D7)."""
+
+    __slots__ = ("_error", "_taken")
+    _native = True
+
+    def __init__(self, error: BaseException) -> None:
+        self._taken = True
+        self._error: BaseException | None = error
+
+    def poll(self, cx: Context) -> NoReturn:
+        error, self._error = self._error, None
+        assert error is not None  # it is polled once, by the driver that it was made for
+        try:
+            raise error
+        finally:
+            del error
+
+
 def _goes_to_nobody(cx: Context) -> bool:
     """Would an output be discarded: is it that of a loser, and of no coroutine inside it?
 
@@ -189,7 +262,7 @@ class Looking(Operation[T]):
     def _step(self, cx: Context) -> T | Pending:
         waiter = self._waiter
         if waiter is not None and not waiter.woken:
-            return self._stay(waiter, cx.waker)
+            return PENDING if waiter.waker is cx.waker else self._stay(waiter, cx.waker)
         if self._ended:
             polled_after_end(self)
         self._waiter = None

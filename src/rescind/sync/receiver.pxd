@@ -37,3 +37,11 @@ cdef class _Next(_Recv):
 
 cdef class _RecvMany(_Taking):
     cdef public Py_ssize_t _limit
+
+
+cdef inline _Recv _receiving(Receiver receiver):
+    """Make one without a call through Python."""
+    cdef _Recv operation = _Recv.__new__(_Recv)
+    operation._section = receiver._section
+    operation._receiver = receiver
+    return operation

@@ -45,7 +45,7 @@ class Receiver(End, Generic[T_co]):
             arrives at the next park (R7). If it is dropped at that moment, the value goes to the
             next receiver, or back to the front.
         """
-        return _Recv(self)
+        return _Recv(self)  #: compiled: return _receiving(self)
 
     def recv_many(self, limit: int) -> Future[list[T_co]]:
         """Return a future of the next values: as many as there are, but one at least.

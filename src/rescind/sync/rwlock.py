@@ -19,10 +19,11 @@ from types import TracebackType
 from typing import Any
 
 from rescind._core.errors import UsageError, WouldBlock
+from rescind._core.given import LEFT
 from rescind._core.poll import PENDING, Context, Future, Waker
+from rescind._core.uncopied import refuse_copy
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.holder import Holder, holder_here
-from rescind.sync.leaving import LEFT
 from rescind.sync.operation import Operation
 from rescind.sync.section import Section
 
@@ -70,6 +71,7 @@ class RwLock:
     """
 
     __slots__ = ("__weakref__", "_section", "_readers", "_waiting", "_writer", "name")
+    __reduce__ = refuse_copy
 
     def __init__(self, *, name: str | None = None) -> None:
         self.name = name
@@ -291,6 +293,7 @@ class ReadOrWrite:
     """What `RwLock.read` and `RwLock.write` return: the lock for a block. It is not shared."""
 
     __slots__ = ("_holder", "_lock", "_write")
+    __reduce__ = refuse_copy
 
     def __init__(self, lock: RwLock, *, write: bool) -> None:
         self._lock = lock

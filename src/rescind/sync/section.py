@@ -5,8 +5,8 @@ wakes those whom it gave something, and hands values to ``on_undelivered``. So s
 the primitive, raise, or take its time, and neither finds it half-changed nor holds it up.
 
 *How it is used.* ``with section:``; or, where it counts, the same written out, which is half as
-long: `catch_up` if something is ``posted``, the ``lock`` around the step, then `leave` if something
-is ``due``.
+long: `catch_up` if something is ``posted``, the step ``with`` the ``lock``, then `leave` if
+something is ``due``.
 
 *Invariants.*
  S1  What was put off runs after the outermost step, in order, once, all of it even if one raises.
@@ -16,6 +16,8 @@ is ``due``.
      do is posted, and done by whoever leaves the lock next.
  S3  Whoever enters finds done what the same thread has posted; but a step is not cut in two: what
      is posted in the middle of it is done after it.
+ S4  What a signal's handler raises where the lock is taken leaves it free: so it is taken by
+     ``with``, in which no handler runs before the block begins.
 
 *Threads.* Any.
 
@@ -31,6 +33,7 @@ from functools import partial
 from threading import RLock
 from typing import Any, Final
 
+from rescind._core.uncopied import refuse_copy
 from rescind._core.waitlist import Waiter, WaitList
 
 __all__ = ["Section"]
@@ -52,6 +55,7 @@ class Section:
     """
 
     __slots__ = ("due", "inside", "lock", "posted")
+    __reduce__ = refuse_copy
 
     def __init__(self) -> None:
         self.lock = RLock()  #: compiled: self.lock = Lock()
@@ -64,7 +68,13 @@ class Section:
     def __enter__(self) -> None:
         if self.posted:
             self.catch_up()
-        self.lock.acquire()
+        #: compiled: self.lock.acquire(); return
+        try:
+            self.lock.acquire()
+        except BaseException:  # what a signal's handler raised, perhaps when it was taken (S4)
+            if self.inside():
+                self.lock.release()
+            raise
 
     def __exit__(self, *exc: object) -> None:
         self.lock.release()
@@ -80,11 +90,12 @@ class Section:
         """Take the steps that were posted; called before a step (S3)."""
         if self.inside():  #: compiled: if self.lock.mine():
             return
-        self.lock.acquire()
+        #: compiled: self.lock.acquire()
         try:
-            self._take_posted()
+            with self.lock:  #: compiled: try:
+                self._take_posted()
+            #: compiled: finally: self.lock.release()
         finally:
-            self.lock.release()
             if self.due:
                 self.leave()
 

@@ -1,13 +1,15 @@
+from rescind._core.engine cimport Engine
 from rescind._core.poll cimport Context
 from rescind._core.waitlist cimport Waiter, WaitList
 from rescind.sync._lock cimport Lock
-from rescind.sync.operation cimport Operation
+from rescind.sync.operation cimport Operation, spender
 from rescind.sync.section cimport Section
 
 cimport cython
 
 
 cdef object PENDING
+cdef object LEFT
 cdef object _CLOSED
 
 
@@ -25,6 +27,8 @@ cdef class Semaphore:
     cpdef acquire_nowait(self, n=*)
     @cython.locals(section=Section, lock=Lock)
     cpdef release(self, n=*)
+    @cython.locals(section=Section, lock=Lock, engine=Engine)
+    cpdef _enter(self, n)
     cpdef _put_in(self, n)
     cpdef _check_max(self, n)
     cpdef _close(self)

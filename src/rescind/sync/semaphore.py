@@ -18,11 +18,12 @@ from types import TracebackType
 from typing import Final
 
 from rescind._core.errors import Closed, UsageError, WouldBlock
+from rescind._core.given import LEFT
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
+from rescind._core.uncopied import refuse_copy
 from rescind._core.waitlist import Waiter, WaitList
 from rescind.sync.arguments import checked_count
-from rescind.sync.leaving import LEFT
-from rescind.sync.operation import Operation
+from rescind.sync.operation import Operation, spender
 from rescind.sync.section import Section
 
 __all__ = ["Permits", "Semaphore", "SemaphoreStatistics"]
@@ -80,6 +81,7 @@ class Semaphore:
     """
 
     __slots__ = ("__weakref__", "_closed", "_free", "_section", "_max", "_waiting", "name")
+    __reduce__ = refuse_copy
 
     def __init__(self, permits: int, *, max: int | None = None, name: str | None = None) -> None:  # noqa: A002
         checked_count(permits, "the permits of a semaphore", least=0)
@@ -126,11 +128,12 @@ class Semaphore:
         section = self._section
         if section.posted:
             section.catch_up()
-        section.lock.acquire()
+        #: compiled: section.lock.acquire()
         try:
-            taken = self._take(n)
+            with section.lock:  #: compiled: try:
+                taken = self._take(n)
+            #: compiled: finally: section.lock.release()
         finally:
-            section.lock.release()
             if section.due:
                 section.leave()
         if not taken:
@@ -265,8 +268,28 @@ class Semaphore:
         first = self._waiting.first
         return 0 if first is None else first.given
 
-    def __aenter__(self) -> Future[None]:
-        return self.acquire()
+    def __aenter__(self) -> Awaitable[None]:
+        return self._enter(1)
+
+    def _enter(self, n: int) -> Awaitable[None]:
+        """Take so many if they are free (O6); else return what waits for them."""
+        section = self._section
+        engine = None if self._closed or n > self._free else spender()
+        if engine is None or section.posted:
+            return _Acquire(self, n)  #: compiled: return _acquiring(self, n)
+        lock = section.lock
+        #: compiled: lock.acquire()
+        try:
+            with lock:  #: compiled: try:
+                if self._closed or n > self._free:
+                    return _Acquire(self, n)  #: compiled: return _acquiring(self, n)
+                self._free -= n
+            #: compiled: finally: lock.release()
+        finally:
+            if section.due:
+                section.leave()
+        engine.budget -= 1
+        return LEFT
 
     def __aexit__(
         self,
@@ -311,14 +334,14 @@ class Permits:
     """What `Semaphore.permits` returns: that many permits, for a block. Can be used again."""
 
     __slots__ = ("_n", "_semaphore")
+    __reduce__ = refuse_copy
 
     def __init__(self, semaphore: Semaphore, n: int) -> None:
         self._semaphore = semaphore
         self._n = n
 
-    def __aenter__(self) -> Future[None]:
-        semaphore, n = self._semaphore, self._n
-        return _Acquire(semaphore, n)  #: compiled: return _acquiring(semaphore, n)
+    def __aenter__(self) -> Awaitable[None]:
+        return self._semaphore._enter(self._n)
 
     def __aexit__(
         self,

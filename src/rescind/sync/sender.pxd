@@ -39,3 +39,12 @@ cdef class _Reserve(Operation):
 
     @cython.locals(core=ChannelCore)
     cpdef _attempt(self, Context cx)
+
+
+cdef inline _Send _sending(Sender sender, value):
+    """Make one without a call through Python."""
+    cdef _Send operation = _Send.__new__(_Send)
+    operation._section = sender._section
+    operation._sender = sender
+    operation._value = value
+    return operation

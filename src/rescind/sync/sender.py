@@ -9,6 +9,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from rescind._core.errors import Closed, UsageError, WouldBlock
 from rescind._core.poll import PENDING, Context, Future, Pending, Waker
+from rescind._core.uncopied import refuse_copy
 from rescind._core.waitlist import Waiter
 from rescind.sync.channel_core import ChannelCore, ChannelStatistics
 from rescind.sync.ends import End, Full, NotSent
@@ -52,7 +53,7 @@ class Sender(End, Generic[T_contra]):
             park (R7). Where a send may be *dropped* (``grace=0``) at that moment and you have to
             know, `reserve` first.
         """
-        return _Send(self, value)
+        return _Send(self, value)  #: compiled: return _sending(self, value)
 
     def send_nowait(self, value: T_contra) -> None:
         """Send now.
@@ -198,6 +199,7 @@ class WeakSender(Generic[T_contra]):
     """
 
     __slots__ = ("__weakref__", "_core")
+    __reduce__ = refuse_copy
 
     def __init__(self, core: ChannelCore[Any]) -> None:
         self._core = core
@@ -223,6 +225,7 @@ class Permit(Generic[T_contra]):
 
     #: compiled: __class_getitem__ = classmethod(__import__("types").GenericAlias)
     __slots__ = ("__weakref__", "_core", "_left")
+    __reduce__ = refuse_copy
 
     def __init__(self, core: ChannelCore[Any], slots: int) -> None:
         self._core = core

@@ -33,10 +33,11 @@ class WatchSender(End, Generic[T]):
     Threads: any.
     """
 
+    #: compiled: __class_getitem__ = classmethod(__import__("types").GenericAlias)
     __slots__ = ("_core",)
 
     def __init__(self, core: WatchCore[T]) -> None:
-        super().__init__(core.section)
+        super().__init__(core.section)  #: compiled: End.__init__(self, core.section)
         self._core = core
 
     def send(self, value: T) -> None:
@@ -152,10 +153,11 @@ class WatchReceiver(End, Generic[T_co]):
     Threads: any; each change is told to one of those who wait for the same receiver.
     """
 
+    #: compiled: __class_getitem__ = classmethod(__import__("types").GenericAlias)
     __slots__ = ("_core", "_seen")
 
     def __init__(self, core: WatchCore[Any], seen: int) -> None:
-        super().__init__(core.section)
+        super().__init__(core.section)  #: compiled: End.__init__(self, core.section)
         self._core = core
         # The version that it has seen.
         self._seen = seen
@@ -259,7 +261,7 @@ class _Changed(Looking[T]):
     __slots__ = ("_receiver",)
 
     def __init__(self, receiver: WatchReceiver[T]) -> None:
-        super().__init__(receiver._section)
+        super().__init__(receiver._section)  #: compiled: self._section = receiver._section
         self._receiver = receiver
 
     def _attempt(self, cx: Context) -> T | Pending:
@@ -289,7 +291,7 @@ class _Next(_Changed[T]):
 
     def _attempt(self, cx: Context) -> T | Pending:
         try:
-            return super()._attempt(cx)
+            return super()._attempt(cx)  #: compiled: return _Changed._attempt(self, cx)
         except Closed:
             raise StopAsyncIteration from None
 
@@ -300,7 +302,7 @@ class _WaitFor(Operation[T]):
     __slots__ = ("_predicate", "_receiver")
 
     def __init__(self, receiver: WatchReceiver[T], predicate: Callable[[T], object]) -> None:
-        super().__init__(receiver._section)
+        super().__init__(receiver._section)  #: compiled: self._section = receiver._section
         self._receiver = receiver
         self._predicate = predicate
 
@@ -310,7 +312,7 @@ class _WaitFor(Operation[T]):
         with core.section:
             waiter = self._waiter
             if waiter is not None and not waiter.woken:
-                return self._stay(waiter, cx.waker)
+                return PENDING if waiter.waker is cx.waker else self._stay(waiter, cx.waker)
             if self._ended:
                 polled_after_end(self)
             self._waiter = None
@@ -377,4 +379,5 @@ class watch(tuple[WatchSender[T], WatchReceiver[T]]):  # noqa: N801 - it is call
 
     def __new__(cls, initial: T, *, name: str | None = None) -> watch[T]:
         core = WatchCore(initial, name)
+        #: compiled: return tuple.__new__(cls, (WatchSender(core), WatchReceiver(core, 0)))
         return super().__new__(cls, (WatchSender(core), WatchReceiver[T](core, 0)))

@@ -48,6 +48,7 @@ class WatchStatistics:
 class WatchCore(Generic[T]):
     """The state of one channel."""
 
+    #: compiled: __class_getitem__ = classmethod(__import__("types").GenericAlias)
     __slots__ = (
         "getters",
         "name",

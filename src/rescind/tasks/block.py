@@ -19,26 +19,35 @@ out of it, and when something around it is canceled. In a coroutine of ours it i
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections import deque
-from typing import Any, ClassVar, cast
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_ITERABLE_COROUTINE
+from types import FrameType
+from typing import Any, ClassVar, Final, cast
 
-from rescind._core.cell import Cell, Dependent
+from rescind._core.cell import Cell
+from rescind._core.dependent import Dependent
 from rescind._core.ending import split_cancellation
 from rescind._core.errors import UsageError
 from rescind._core.executor import Executor
+from rescind._core.frames import ours
 from rescind._core.reason import CancelRequest
 from rescind._core.region import Region
 from rescind._core.scope import CancelScope, Mask, ScopeStack
+from rescind._core.uncopied import refuse_copy
 from rescind._host.bridge import executor_here
 
-__all__ = ["Block", "Parent", "begin_block", "groups_of", "sooner"]
+__all__ = ["Block", "Parent", "begin_block", "groups_of", "in_generator", "sooner"]
+
+_SUSPENDS: Final = CO_ASYNC_GENERATOR | CO_COROUTINE | CO_GENERATOR | CO_ITERABLE_COROUTINE
 
 
 class Parent:
     """Who is told what happens around a block: the group."""
 
     __slots__ = ()
+    __reduce__ = refuse_copy
 
     def surrounded(self, request: CancelRequest) -> None:
         """Pass on that something around the block is canceled; the last reason is the new one."""
@@ -106,6 +115,19 @@ def _stock_task() -> asyncio.Task[Any] | None:
         return asyncio.current_task()
     except RuntimeError:
         return None
+
+
+def in_generator() -> bool:
+    """Does the block that is being left stand in an async generator?
+
+    That is closed by ``aclose()``, in which it may await; a coroutine is by ``close()``.
+    """
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and (frame.f_code.co_flags & _SUSPENDS or ours(frame)):
+        if frame.f_code.co_flags & CO_ASYNC_GENERATOR:
+            return True
+        frame = frame.f_back
+    return False
 
 
 class _Marking(threading.local):

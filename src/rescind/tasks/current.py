@@ -14,8 +14,6 @@ from rescind._core.into import as_future
 from rescind._core.poll import PENDING, Context, Future, Pending, polled_after_end
 from rescind._core.reason import CancelReason, make_reason
 from rescind._core.task import Task
-from rescind._host.bridge import executor_here
-from rescind.tasks.owned import Owned
 
 if TYPE_CHECKING:
     from rescind.runtime import Runtime
@@ -38,6 +36,9 @@ def here(what: str) -> Executor:
     """Return the executor of this thread; raise `UsageError` if ``what`` is used without one."""
     executor = local.executor  #: compiled: executor = get_executor()
     if executor is None:
+        # In somebody else's task: what that takes is imported by those who do so.
+        from rescind._host.bridge import executor_here
+
         executor = executor_here()
     if executor is None:
         raise UsageError(
@@ -114,6 +115,8 @@ def spawn(
         raise
     try:
         if owned:
+            from rescind.tasks.owned import Owned
+
             future = Owned(future, owned)
         return executor.spawn(future, name, grace)
     except (TypeError, ValueError):

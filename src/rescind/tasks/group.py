@@ -12,7 +12,8 @@ children run whether or not anybody polls its parent.
 
 *Invariants.*
  G1  When the block has been left, by whatever way, no child is alive (P52). Where nothing can be
-     awaited, the parent being dropped, the children are dropped before any outer frame goes on.
+     awaited, the parent being dropped, the children are dropped before any outer frame goes on. In
+     the ``aclose()`` of an async generator that can be: they are canceled, and waited for.
  G2  A cancellation marks the block, every child, and the groups in these, before anything of it is
      delivered (R13); the grace of a child ends no later than what is left of its parent's (R10).
  G3  A child that ends canceled fails nobody (P54); what fails in its cleanup is kept, and raised.
@@ -43,11 +44,17 @@ from rescind._core.grace import UNSET, Grace, Unset, checked_grace
 from rescind._core.hooks import hooks
 from rescind._core.outcome import Outcome, attach
 from rescind._core.poll import Future
-from rescind._core.reason import Cancelable, CancelReason, CancelRequest, make_reason
+from rescind._core.reason import (
+    Cancelable,
+    CancelKind,
+    CancelReason,
+    CancelRequest,
+    make_reason,
+)
 from rescind._core.task import Task
-from rescind.tasks.block import begin_block
+from rescind.tasks.block import begin_block, in_generator
 from rescind.tasks.group_children import GroupChild, GroupStatistics, future_for
-from rescind.tasks.group_core import CLOSED, NEW, OPEN, GroupCore
+from rescind.tasks.group_core import CLOSED, ENDING, NEW, OPEN, GroupCore
 from rescind.tasks.group_waits import Drained, GroupEnd
 from rescind.tasks.owned import Owned
 from rescind.tasks.places import Held
@@ -241,11 +248,15 @@ class TaskGroup(GroupCore, Cancelable):
     ) -> bool | None:  # with a plain bool, type checkers doubt every name that the block binds
         block = self._block
         assert block is not None
+        left = _drops(exc)
         # An error may have taken the place of what says that the parent is being dropped.
-        if _drops(exc) or (not block.driven() and closing(exc)):
+        awaits = block.driven() and (not left or in_generator())
+        if not awaits and (left or closing(exc)):
             self.drop_children(exc)
             return False
-        going = exc if self.body_ended(exc) else None
+        if left:
+            self._generator_closed()
+        going = exc if not left and self.body_ended(exc) else None
         try:
             try:
                 stray = await block.settle() if block.settles else None
@@ -264,6 +275,16 @@ class TaskGroup(GroupCore, Cancelable):
         finally:
             # A traceback keeps this frame: what it refers to would be a circle.
             del exc, going, traceback
+
+    def _generator_closed(self) -> None:
+        """End the body: the generator in which the block stands is being closed (G1)."""
+        block, executor = self._block, self._executor
+        assert block is not None and executor is not None
+        self._state = ENDING
+        block.leave()
+        words = f"the generator with group {self.name!r} was closed"
+        reason = CancelReason(CancelKind.GROUP_EXIT, words, at=executor.now())
+        self._cancel(reason, reason)
 
     def _finish(self, exc: BaseException | None, going: BaseException | None) -> bool:
         """Raise what is to be raised; return True if what came out of the body ends here (G5)."""

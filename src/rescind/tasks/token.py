@@ -28,6 +28,7 @@ from rescind._core.into import as_future
 from rescind._core.outcome import Outcome
 from rescind._core.poll import Future
 from rescind._core.reason import CancelReason, make_reason
+from rescind._core.uncopied import refuse_copy
 from rescind._host.bridge import executor_here
 from rescind.tasks.alarms import passed, set_alarm
 from rescind.tasks.guarding import Guard, RunUntilCanceled, WaitCanceled
@@ -64,6 +65,7 @@ class Registration:
     """
 
     __slots__ = ("_call", "_token")
+    __reduce__ = refuse_copy
 
     def __init__(self, token: Node, call: Call) -> None:
         self._token = token

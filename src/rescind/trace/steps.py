@@ -22,7 +22,7 @@ from rescind._core.coroutine import CoroutineFuture
 from rescind._core.current import local
 from rescind._core.frames import opened, ours, shortened
 from rescind._core.hooks import Observer, hooks
-from rescind._host.ticks import Tick
+from rescind._host.ticks import LoopTick, Tick
 from rescind.time import Checkpoint
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _yields(cell: Cell[Any]) -> bool:
         return False
     driver = cast("CoroutineFuture[object]", future)  #: compiled: driver = future
     kind = type(driver.leaf)  #: compiled: kind = type(driver._leaf)
-    return kind is Tick or kind is Checkpoint
+    return kind is Tick or kind is LoopTick or kind is Checkpoint
 
 
 def _wait(future: Any) -> tuple[str, str | None]:
@@ -125,7 +125,7 @@ def _wait(future: Any) -> tuple[str, str | None]:
             place = place_of(cast("CoroutineFuture[object]", part).coroutine)
             if place is not None:  # else it is one that another task runs, or nobody yet
                 break
-    what = "" if type(leaf) in (Tick, Checkpoint) else short(repr(leaf))
+    what = "" if type(leaf) in (Tick, LoopTick, Checkpoint) else short(repr(leaf))
     return what, place
 
 

@@ -15,7 +15,6 @@ compared and no order is left out as equivalent, since a program's state is out 
 
 from __future__ import annotations
 
-import gc
 import os
 import random
 from collections import deque
@@ -27,6 +26,7 @@ from typing import Any, Final, cast
 
 from rescind._core.outcome import Completed
 from rescind._lifetime import refuse_to_block
+from rescind._uncollected import Uncollected
 from rescind.testing.lab import regressions as store
 from rescind.testing.lab.changes import Bounds, Changes, extended, spots_of
 from rescind.testing.lab.data import explore_data
@@ -149,13 +149,8 @@ def search(
     trial: Trial, *, seed: int, budget: float, regressions: str | os.PathLike[str] | None
 ) -> Exploration:
     """Explore a program that is prepared; see `explore`."""
-    collecting = gc.isenabled()
-    try:
-        with trial.outside.shut():
-            return _Search(trial, seed, budget, regressions).result()
-    finally:
-        if collecting:
-            gc.enable()
+    with Uncollected() as uncollected, trial.outside.shut():
+        return _Search(trial, seed, budget, regressions, uncollected).result()
 
 
 class _Search:
@@ -167,6 +162,7 @@ class _Search:
         seed: int,
         budget: float,
         regressions: str | os.PathLike[str] | None,
+        uncollected: Uncollected,
     ) -> None:
         self._trial = trial
         self._random = random.Random(seed)
@@ -188,8 +184,8 @@ class _Search:
         self._seen: list[tuple[str, str, Instant]] = []
         # How the last run ended.
         self._ended: object = None
-        # Is the collector on, outside of runs?
-        self._collecting = gc.isenabled()
+        # Holds the collector off, outside of runs too; lets go of it now and then.
+        self._uncollected = uncollected
 
     def result(self) -> Exploration:
         """Search, and report."""
@@ -298,11 +294,11 @@ class _Search:
         return run, failure
 
     def _note(self, run: Run[Any]) -> None:
-        if self._collecting:  # between runs alone, and not after each: that takes as long as a step
-            if self._trial.runs % _UNCOLLECTED:
-                gc.disable()
-            else:
-                gc.enable()
+        # Between runs alone, and not after each: that takes as long as a step.
+        if self._trial.runs % _UNCOLLECTED:
+            self._uncollected.hold()
+        else:
+            self._uncollected.release()
         if run.struck:
             self._canceled.update(one.spot for one in run.struck)
         ended = run.outcome if run.error is None else run.error

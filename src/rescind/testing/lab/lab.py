@@ -13,7 +13,6 @@ run.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -27,6 +26,7 @@ from rescind._core.outcome import Error
 from rescind._core.reason import CancelKind, CancelReason, CancelRequest
 from rescind._core.task import Task
 from rescind._lifetime import refuse_to_block
+from rescind._uncollected import Uncollected
 from rescind.testing.lab.errors import Livelock, OutOfTime
 from rescind.testing.lab.executor import LabExecutor, SeenKinds, Strike
 from rescind.testing.lab.injection import Injection, Instant
@@ -153,36 +153,22 @@ def make_run(
         recorder.executor = executor
     outside.touched = None
     outside.unawaited.clear()
-    collecting = _enter(executor)
-    try:
+    with inside_of(executor):
         return _run(lab, executor, outside, injections, struck)
-    finally:
-        _leave(executor, collecting)
 
 
 @contextmanager
 def inside_of(executor: LabExecutor) -> Generator[None]:
     """During the block, be where the runtime's code runs, with the collector held off (X2)."""
-    collecting = _enter(executor)
+    uncollected = Uncollected()
+    uncollected.hold()  # finalizers run where references end, not where the collector happens to
+    local.executor = executor
     try:
         yield
     finally:
-        _leave(executor, collecting)
-
-
-def _enter(executor: LabExecutor) -> bool:
-    """Hold the collector off, and be where the executor's code runs; was the collector on?"""
-    collecting = gc.isenabled()
-    gc.disable()  # finalizers run where references end, not where the collector happens to
-    local.executor = executor
-    return collecting
-
-
-def _leave(executor: LabExecutor, collecting: bool) -> None:
-    executor.stopped = True  # nothing of it can run any more: no dump shows it
-    local.executor = None
-    if collecting:
-        gc.enable()
+        executor.stopped = True  # nothing of it can run any more: no dump shows it
+        local.executor = None
+        uncollected.release()
 
 
 def _bare(play: Callable[[], None]) -> None:

@@ -1,0 +1,2 @@
+cdef class Company:
+    cdef public int base
