@@ -17,7 +17,8 @@ from importlib.resources import files as resources
 from pathlib import Path
 from typing import Final
 
-from bench.floors import GOALS, Floor, floors, goal_text, sentences
+from bench.floors import GOALS, Floor, floors, goal_text, sentences, turns
+from bench.growth import FLAT, growth_cells, growth_sentences, growths
 from bench.peers import ROOT, baseline
 from bench.plots import Dot, Line, dots, lines
 from bench.results import Results
@@ -52,7 +53,10 @@ GROUPS: Final = (
     (
         "Locks and channels",
         "Each library's own.",
-        ("mutex", "semaphore", "event", "ping_pong", "channel", "broadcast"),
+        (
+            *("mutex", "semaphore", "rwlock", "event", "notify", "oneshot", "ping_pong"),
+            *("channel", "broadcast", "watch"),
+        ),
     ),
     (
         "Sockets and HTTP",
@@ -71,7 +75,7 @@ def as_html(results: Results, growth: Results | None = None) -> str:
     style = resources("rescind._pages").joinpath("base.css").read_text(encoding="utf-8")
     style += (ROOT / "bench" / "page.css").read_text(encoding="utf-8")
     found = floors(results)
-    body = [*_head(results), *_floor_section(found), *_groups(results, found)]
+    body = [*_head(results), *_floor_section(results, found), *_groups(results, found)]
     if growth is not None:
         body += _growth(growth)
     remarks = " ".join(escape(line) for line in [*notes(results)])
@@ -210,15 +214,17 @@ def _growth(results: Results) -> Iterator[str]:
 
 FLOOR_TEXT: Final = (
     "The floor is what CPython takes for the parts that the subject cannot do without (resuming "
-    "and making coroutines, making objects, a deque, throwing), driven from C, measured in the "
-    "same run. No runtime for Python’s coroutines can be cheaper."
+    "and making coroutines, making objects, a deque, throwing, asking the system for I/O), driven "
+    "from C, measured in the same run. No runtime for Python’s coroutines can be cheaper. Where "
+    "the floor ÷ a peer is above the goal, the goal is out of reach: ✗✗."
 )
 
 
 def _floor_cells(found: Sequence[Floor]) -> tuple[list[str], list[list[tuple[str, str]]]]:
-    """Return the header, and rows of text with ``yes``, ``no`` or nothing."""
+    """Return the header, and rows of text with ``yes``, ``no``, ``never`` or nothing."""
     peers = [peer for peer in GOALS if any(peer in each.ratios for each in found)]
-    header = ["", "per operation", "floor", *[goal_text(peer) for peer in peers], "floor ÷ tokio"]
+    header = ["", "per operation", "floor", *[goal_text(peer) for peer in peers]]
+    header += [f"floor ÷ {peer}" for peer in peers]
     rows: list[list[tuple[str, str]]] = []
     for each in found:
         measured = each.row.measured()
@@ -226,16 +232,16 @@ def _floor_cells(found: Sequence[Floor]) -> tuple[list[str], list[list[tuple[str
         cells.append((amount(each.floor, "time"), ""))
         for peer in peers:
             if peer in each.ratios:
-                word = "yes" if each.meets(peer) else "no"
+                word = "yes" if each.meets(peer) else "no" if each.allows(peer) else "never"
                 cells.append((ratio_text(each.ratios[peer]), word))
             else:
                 cells.append(("–", ""))
-        cells.append((ratio_text(each.of_tokio), ""))
+        cells += [(ratio_text(each.alone.get(peer)), "") for peer in peers]
         rows.append(cells)
     return header, rows
 
 
-def _floor_section(found: Sequence[Floor]) -> Iterator[str]:
+def _floor_section(results: Results, found: Sequence[Floor]) -> Iterator[str]:
     if not found:
         return
     header, rows = _floor_cells(found)
@@ -247,7 +253,7 @@ def _floor_section(found: Sequence[Floor]) -> Iterator[str]:
         line = "".join(f'<td class="{word}">{escape(text)}</td>' for text, word in rest)
         yield f"<tr><th>{escape(name)}</th>{line}</tr>"
     yield "</tbody></table></div>"
-    for line in sentences(found):
+    for line in (turns(results), *sentences(found)):
         yield f"<p>{escape(line.replace('`', ''))}</p>"
     yield "</section>"
 
@@ -258,20 +264,46 @@ def _floor_section(found: Sequence[Floor]) -> Iterator[str]:
 _COLUMNS: Final = ("asyncio", "asyncio-eager", "uvloop", "trio", "anyio", "tokio")
 
 
-def as_markdown(results: Results) -> str:
-    """Return the section: goals with their floors, then every subject beside its peers."""
+def as_markdown(
+    results: Results, growth: Results | None = None, uncollected: Results | None = None
+) -> str:
+    """Return the section: goals with their floors, every subject beside its peers, the growth.
+
+    Args:
+        results: of a run.
+        growth: of one over several sizes; None: nothing is told of that.
+        uncollected: of the same without the collector.
+    """
     found = floors(results)
     facts = "; ".join(f"{name}: {value}" for name, value in _facts(results))
     text = [f"{facts[0].upper()}{facts[1:]}. {' '.join(notes(results))}".strip(), ""]
     if found:
         header, rows = _floor_cells(found)
-        marks = {"yes": " ✓", "no": " ✗", "": ""}
+        marks = {"yes": " ✓", "no": " ✗", "never": " ✗✗", "": ""}
         table = [[cell + marks[word] for cell, word in row] for row in rows]
-        text += ["### Goals, and the floor", "", FLOOR_TEXT, "", *_table(header, table), ""]
+        about = f"{FLOOR_TEXT} {turns(results)}".strip()
+        text += ["### Goals, and the floor", "", about, "", *_table(header, table), ""]
         text += [f"- {line}" for line in sentences(found)]
         text.append("")
     text += ["### Every subject", "", *_subjects(results)]
+    if growth is not None:
+        text += ["", "### How costs grow", "", *_grown(growth, uncollected)]
     return "\n".join(text)
+
+
+def _grown(results: Results, uncollected: Results | None) -> Iterator[str]:
+    found = growths(results, uncollected)
+    yield (
+        "What an operation takes where so few and where so many take part, in runs of their own "
+        f"(`bench/results/growth*.json`). At most {FLAT:g} × is the goal. The least in Python is "
+        "the shortest scheduler that keeps the rules. What all grow by is the collector, which "
+        "goes through everything that lives, and memory that no cache holds."
+    )
+    yield ""
+    yield from _table(*growth_cells(found))
+    yield ""
+    for line in growth_sentences(found):
+        yield f"- {line}"
 
 
 def _subjects(results: Results) -> Iterator[str]:
@@ -328,7 +360,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("run", type=Path, nargs="?", help="default: build/bench.json")
-    parser.add_argument("--growth", type=Path, help="default: build/bench-growth.json, if there")
+    parser.add_argument(
+        "--growth",
+        type=Path,
+        help="default: bench-growth.json or growth.json beside the run, if there",
+    )
     parser.add_argument("--out", type=Path, help="default: build/bench.html, or the page in docs/")
     parser.add_argument("--markdown", action="store_true", help="the section of docs/benchmarks.md")
     options = parser.parse_args(arguments)
@@ -339,11 +375,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     results = Results.read(run)
     out: Path = options.out or (PAGE if options.markdown else folder / "bench.html")
+    name = "growth.json" if options.markdown else "bench-growth.json"
+    path: Path = options.growth or run.with_name(name)
+    growth = Results.read(path) if path.exists() else None
+    off = path.with_stem(f"{path.stem}-uncollected")
+    uncollected = Results.read(off) if off.exists() else None
     if options.markdown:
-        text = section_replaced(out.read_text(encoding="utf-8"), as_markdown(results))
+        section = as_markdown(results, growth, uncollected)
+        text = section_replaced(out.read_text(encoding="utf-8"), section)
     else:
-        growth: Path = options.growth or folder / "bench-growth.json"
-        text = as_html(results, Results.read(growth) if growth.exists() else None)
+        text = as_html(results, growth)
     out.write_text(text, encoding="utf-8")
     print(out)
     return 0

@@ -30,6 +30,8 @@ MODULES: Final = (
     "deadline",
     "timers",
     "sync",
+    "rwlock",
+    "telling",
     "channel",
     "future_set",
     "tree",

@@ -39,6 +39,16 @@ class Block(Protocol):
     def __aexit__(self, kind: Any, exc: Any, traceback: Any, /) -> Awaitable[object]: ...
 
 
+class Condition(Block, Protocol):
+    """What all conditions have in common, inside of their block."""
+
+    def wait(self) -> Awaitable[object]: ...
+
+    def notify(self, n: int = 1) -> object: ...
+
+    def notify_all(self) -> object: ...
+
+
 @dataclass(frozen=True)
 class Kit:
     """What a family offers.
@@ -48,7 +58,7 @@ class Kit:
         park: wait for ever.
         sleep: for seconds.
         group: gives what starts tasks; leaving it waits for them.
-        event, lock, semaphore: make one; a semaphore of so many permits.
+        event, lock, semaphore, condition: make one; a semaphore of so many permits.
         channel: of a capacity; gives what sends and what receives.
     """
 
@@ -59,6 +69,7 @@ class Kit:
     event: Callable[[], Event]
     lock: Callable[[], Block]
     semaphore: Callable[[int], Block]
+    condition: Callable[[], Condition]
     channel: Callable[[int], tuple[Send, Receive]]
 
 
@@ -119,6 +130,7 @@ def _rescind() -> Kit:
         sync.Event,
         sync.Mutex,
         sync.Semaphore,
+        sync.Condition,
         channel,
     )
 
@@ -151,6 +163,7 @@ def _asyncio() -> Kit:
         asyncio.Event,
         asyncio.Lock,
         asyncio.Semaphore,
+        asyncio.Condition,
         channel,
     )
 
@@ -175,6 +188,7 @@ def _trio() -> Kit:
         trio.Event,
         trio.Lock,
         trio.Semaphore,
+        trio.Condition,
         channel,
     )
 
@@ -200,6 +214,7 @@ def _anyio() -> Kit:
         anyio.Event,
         anyio.Lock,
         anyio.Semaphore,
+        anyio.Condition,
         channel,
     )
 

@@ -5,6 +5,9 @@ need. ``bare`` sends to coroutines from a deque. ``rules`` does what the rules o
 step besides: what is awaited is an object of its own that is polled, and wakes with a waker; a task
 runs in its own context variables (R18), under its own identity (R28); who is polled can be asked; a
 task has an outcome. Neither cancels anything, counts, checks, has timers or a second thread.
+
+``grown`` is what the latter takes with n tasks, all there at once as in `switch` and `spawn_join`:
+how its cost grows is CPython's collector and the machine's caches, and nobody's fault.
 """
 
 from __future__ import annotations
@@ -16,15 +19,21 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from typing import Any, Final
 
-from bench.subject import Subject, Watch
+from bench.subject import GROWTH, Subject, Watch
 
 SUBJECTS: Final = tuple(
-    Subject(f"floor_least_{what}_{kind}", f"{text}, {kind}", 10_000, (), args=(what, kind))
+    Subject(
+        f"floor_least_{what}_{kind}",
+        f"{text}, {kind}",
+        10_000,
+        GROWTH if kind == "grown" else (),
+        args=(what, kind),
+    )
     for what, text in (
         ("switch", "the least scheduler in Python: a task yields"),
         ("spawn_join", "the least scheduler in Python: a task is spawned and joined"),
     )
-    for kind in ("bare", "rules")
+    for kind in ("bare", "rules", "grown")
 )
 
 #: As many take turns.
@@ -202,7 +211,28 @@ async def _spawns(times: int, spawn: Callable[[Any], Any]) -> None:
         await spawn(_returns())
 
 
+async def _joins(tasks: list[_Ruled]) -> None:
+    for task in tasks:
+        await task
+
+
+def _grown(watch: Watch, n: int, what: str) -> int:
+    loop = asyncio.get_running_loop()
+    if what == "switch":
+        rounds = max(10, 20_000 // n)
+        tasks = [_Ruled(_yields(rounds, _RuledYield)) for _ in range(n)]
+        with watch:
+            _run_ruled(loop)
+        return len(tasks) * rounds
+    with watch:
+        _Ruled(_joins([_Ruled(_returns()) for _ in range(n)]))
+        _run_ruled(loop)
+    return n
+
+
 async def on_asyncio(watch: Watch, n: int, what: str, kind: str) -> int:
+    if kind == "grown":
+        return _grown(watch, n, what)
     bare = kind == "bare"
     spawn: Callable[[Any], Any] = _Bare if bare else _Ruled
     loop = asyncio.get_running_loop()

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.floors import floors, sentences
+from bench.floors import floors, sentences, turns
+from bench.growth import growth_sentences, growths
 from bench.plots import Dot, Line, dots, lines
 from bench.report import BEGIN, END, as_html, as_markdown, main, section_replaced
 from bench.results import Results, Row, Sample
+from bench.subjects.floor import looks
 from tests.check.test_html import needs_chromium, opened, read
 
 #: Seconds of ten operations, in each of two rounds.
@@ -113,12 +115,49 @@ def test_the_floor_is_the_sum_of_what_a_subject_needs() -> None:
     (found,) = floors(a_run(10))
 
     assert found.floor == pytest.approx(0.12e-6)
-    assert found.of_tokio == pytest.approx(3.0)
+    assert found.alone["tokio"] == pytest.approx(3.0)
     assert found.ratios["tokio"] == pytest.approx(5.25)
     assert not found.meets("tokio")
     assert found.meets("asyncio") is False
     (sentence,) = sentences([found])
-    assert sentence.startswith("`switch` costs 5.2 × tokio; CPython's own part alone is 3.0 ×")
+    assert sentence == (
+        "`switch`: missed, though CPython would allow it: 5.25× tokio where 3 is the goal and "
+        "3.00× the floor, 0.21× asyncio where 1/8 is the goal and 0.12× the floor and 0.42× uvloop "
+        "where 1/4 is the goal and 0.24× the floor."
+    )
+
+
+def test_a_goal_below_the_floor_is_said_to_be_out_of_reach() -> None:
+    """Each beside the peer that it is about; the others stay within reach."""
+    run = a_run(10)
+    run.rows += [_part("floor_look", 11e-7)]  # a tenth of it is in each switch of eleven
+    (found,) = floors(run)
+
+    assert found.floor == pytest.approx(0.13e-6)
+    assert [found.allows(peer) for peer in ("tokio", "asyncio", "uvloop")] == [False, False, False]
+    (sentence,) = sentences([found])
+    assert sentence.startswith(
+        "`switch`: out of reach of any runtime for Python's coroutines, since CPython's own part "
+        "alone costs 3.25× tokio, where the goal is 3, "
+    )
+    assert "5.25× ✗✗ |" in as_markdown(run)
+    assert turns(run) == ""
+
+
+def test_the_turn_of_the_host_is_told() -> None:
+    """Beside the call that is in the floor."""
+    run = a_run(10)
+    run.rows += [_part("floor_look", 4e-6), _part("floor_turn", 15e-6)]
+
+    assert "a system call of 400 ns, which" in turns(run)
+    assert turns(run).endswith("A turn of asyncio's own loop around that call takes 1.50 µs.")
+    assert turns(run) in as_markdown(run)
+    assert looks("race2", 1000) == looks("timeout", 1000) == 1.0
+    assert looks("spawn_join", 1000) == 0.0
+
+
+def _part(name: str, seconds: float) -> Row:
+    return Row(name, 10, "asyncio", "cpu", "time", [Sample(10, seconds, seconds)])
 
 
 def test_the_interpreted_form_stands_beside_the_least_schedulers_in_python() -> None:
@@ -160,6 +199,35 @@ def test_the_section_has_goals_and_every_subject() -> None:
         in text
     )
     assert "1.00 KiB" in text
+
+
+def test_the_growth_of_each_subject_stands_beside_that_of_others() -> None:
+    """What is flat is marked; of what is not, it is told how the others grow."""
+    growth = a_run(10, 100)
+    (flat,) = growths(growth)
+    assert flat.times("rescind") == pytest.approx(1.0)
+    assert flat.flat()
+    assert list(growth_sentences([flat])) == []
+    for row in growth.rows:
+        if (row.size, row.peer) == (100, "rescind"):
+            row.samples = [Sample(10, 4.2e-6, 4.2e-6)]
+    growth.rows += [
+        Row("floor_least_switch_grown", size, "asyncio", "cpu", "time", [Sample(10, each, each)])
+        for size, each in ((10, 1.1e-6), (100, 1.65e-6))
+    ]
+    (grown,) = growths(growth)
+
+    text = as_markdown(a_run(10), growth, a_run(10, 100))
+    assert grown.times("least") == pytest.approx(1.5)
+    assert "| `switch`, 10 → 100 | 210 ns → 420 ns: 2.0× ✗ |" in text
+    assert "110 ns → 165 ns: 1.5× |" in text
+    assert "| rescind, no collector |" in text
+    assert "rescind, no collector 1.0 ×" in text
+    (sentence,) = growth_sentences([grown])
+    assert sentence not in text  # which tells of those without the collector too
+    assert sentence.startswith("`switch` grows 2.0 × beside ")
+    assert "asyncio 1.0 ×" in sentence
+    assert sentence.endswith("the least in Python 1.5 ×.")
 
 
 def test_the_section_takes_the_place_of_the_old_one(tmp_path: Path) -> None:

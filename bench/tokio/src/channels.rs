@@ -1,6 +1,6 @@
 //! mpsc to and fro, mpsc as a stream, broadcast.
 
-use tokio::sync::{broadcast as tokio_broadcast, mpsc};
+use tokio::sync::{broadcast as tokio_broadcast, mpsc, watch as tokio_watch};
 use tokio::task::{spawn, yield_now};
 
 use crate::watch;
@@ -59,6 +59,32 @@ pub async fn broadcast(n: usize) -> usize {
     yield_now().await;
     let started = watch::start();
     for i in 0..values {
+        sender.send(i).unwrap();
+        yield_now().await;
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    started.stop();
+    values * RECEIVERS
+}
+
+pub async fn latest(n: usize) -> usize {
+    let values = (n / RECEIVERS).max(1);
+    let (sender, receiver) = tokio_watch::channel(0);
+    let tasks: Vec<_> = (0..RECEIVERS)
+        .map(|_| {
+            let mut receiver = receiver.clone();
+            spawn(async move {
+                while *receiver.borrow_and_update() < values {
+                    receiver.changed().await.unwrap();
+                }
+            })
+        })
+        .collect();
+    yield_now().await;
+    let started = watch::start();
+    for i in 1..=values {
         sender.send(i).unwrap();
         yield_now().await;
     }
