@@ -96,7 +96,7 @@ def host(request: pytest.FixtureRequest) -> HostFactory:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that leaves a thread, or an exception that nobody could catch."""
+    """Fail a test that leaves a thread, a signal's handler, or an exception nobody could catch."""
     unraisable: list[str] = []
 
     def note(unraised: "sys.UnraisableHookArgs") -> None:
@@ -105,17 +105,60 @@ def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
         unraisable.append(f"{message}: {unraised.object!r}: {unraised.exc_value!r}")
 
     threads = set(threading.enumerate())
+    signals = _Signals()
     hook, sys.unraisablehook = sys.unraisablehook, note
     try:
         yield
     finally:
         sys.unraisablehook = hook
 
+    changed = signals.put_back()
+    if changed:
+        pytest.fail(f"signals are not as they were: {', '.join(changed)}", pytrace=False)
     left = [] if request.node.get_closest_marker("leaks_threads") else _left(threads)
     if left:
         pytest.fail(f"threads are left behind: {', '.join(map(repr, left))}", pytrace=False)
     if unraisable:
         pytest.fail("\n".join(["exceptions nobody could catch:", *unraisable]), pytrace=False)
+
+
+class _Signals:
+    """What becomes of signals: a test that changed it could keep later ones from being told."""
+
+    def __init__(self) -> None:
+        self.handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+        self.written_to = _signals_are_written_to()
+        self.blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    def put_back(self) -> list[str]:
+        """Let all be as it was; name what was not."""
+        found: list[str] = []
+        for number, handler in self.handlers.items():
+            now = signal.getsignal(number)
+            if now != handler:
+                signal.signal(number, handler)
+                found.append(f"{number.name} is handled by {now!r}")
+        now = _signals_are_written_to()
+        if now != self.written_to:
+            signal.set_wakeup_fd(self.written_to)
+            found.append(f"they are written to {now}")
+        now = signal.pthread_sigmask(signal.SIG_SETMASK, self.blocked)
+        if now != self.blocked:
+            found.append(f"{now ^ self.blocked} are blocked, or no more")
+        return found
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def _signals_are_written_to() -> int:
+    """Return the file that signals are written to; -1: to none."""
+    place = signal.set_wakeup_fd(-1)
+    try:
+        signal.set_wakeup_fd(place)
+    except (OSError, ValueError):  # it is closed, and does nobody any good
+        return -1
+    return place
 
 
 def _left(before: set[threading.Thread]) -> list[threading.Thread]:

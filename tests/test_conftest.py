@@ -60,6 +60,44 @@ def test_thread_left_behind_on_purpose_is_accepted(inner: pytest.Pytester) -> No
     result.assert_outcomes(passed=2)
 
 
+def test_changed_signals_fail_the_test_and_are_put_back(inner: pytest.Pytester) -> None:
+    """A handler, the file that signals are written to, a mask: the next test has its own."""
+    inner.makepyfile("""
+        import signal
+        import socket
+
+        one, other = socket.socketpair()
+        one.setblocking(False)
+
+        def test_handler():
+            signal.signal(signal.SIGTERM, lambda *_: None)
+
+        def test_written_to():
+            signal.set_wakeup_fd(one.fileno())
+
+        def test_blocked():
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+        def test_after():
+            assert signal.SIG_DFL == signal.getsignal(signal.SIGTERM)
+            assert -1 == signal.set_wakeup_fd(-1)
+            assert set() == signal.pthread_sigmask(signal.SIG_BLOCK, ())
+            one.close()
+            other.close()
+    """)
+
+    result = inner.runpytest_inprocess("-p", "no:cacheprovider")
+
+    result.assert_outcomes(passed=4, errors=3)
+    result.stdout.fnmatch_lines(
+        [
+            "*signals are not as they were: SIGTERM is handled by*lambda*",
+            "*signals are not as they were: they are written to *",
+            "*signals are not as they were:*SIGTERM*are blocked, or no more*",
+        ]
+    )
+
+
 def test_unraisable_exception_fails_the_test(inner: pytest.Pytester) -> None:
     """What a finalizer raises is shown, though nobody could catch it."""
     inner.makepyfile("""

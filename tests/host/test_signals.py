@@ -1,7 +1,11 @@
 """`SignalLadder`: whose handlers it replaces, what it counts, whom it tells, and when."""
 
+import asyncio
 import os
 import signal
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,6 +99,107 @@ def test_first_signal_cancels_and_what_failed_in_cleanup_is_noted(
     assert (1, number.name) == (runtime.signals.count, runtime.signals.name)
 
 
+@pytest.mark.parametrize("kind", ["asyncio", "asyncio-debug", "uvloop"])
+def test_signal_that_another_thread_gets_ends_the_wait(kind: str) -> None:
+    """As one does that comes in just before the wait begins: nothing else interrupts that (G4)."""
+    if kind == "uvloop":
+        pytest.importorskip("uvloop")
+    inside = threading.Event()
+
+    def send() -> None:
+        inside.wait()
+        time.sleep(0.05)  # for the loop to wait by then; if it does not, no harm is done
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    async def main() -> None:
+        inside.set()
+        await rescind.never()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    with HostFactory(kind)(handle_signals=True) as runtime, pytest.raises(SystemExit):
+        runtime.block_on(main())
+    sender.join()
+
+
+def _wakeup_fd() -> int:
+    fd = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(fd)
+    return fd
+
+
+@pytest.mark.parametrize("kind", ["manual", "asyncio", "asyncio-debug"])
+def test_signals_are_written_to_the_loop_while_it_blocks(kind: str) -> None:
+    """To nothing before, to nothing after (G4); and to nothing in virtual time."""
+
+    async def main() -> int:
+        return _wakeup_fd()
+
+    with HostFactory(kind)(handle_signals=True) as runtime:
+        inside = runtime.block_on(main())
+        after = _wakeup_fd()
+    assert (kind == "manual", -1) == (inside == -1, after)
+
+
+def test_whoever_is_told_of_signals_already_is_told_as_before() -> None:
+    """What the program had signals written to stays, inside and after (G4)."""
+
+    async def main() -> int:
+        return _wakeup_fd()
+
+    one, other = socket.socketpair()
+    with one, other:
+        one.setblocking(False)
+        signal.set_wakeup_fd(one.fileno())
+        try:
+            with Runtime(handle_signals=True) as runtime:
+                inside = runtime.block_on(main())
+        finally:
+            after = signal.set_wakeup_fd(-1)
+        assert (one.fileno(), one.fileno()) == (inside, after)
+
+
+def test_what_was_closed_while_signals_were_written_to_it_is_replaced() -> None:
+    """They are written to the loop, since nobody else can be told (G4)."""
+
+    async def main() -> int:
+        return _wakeup_fd()
+
+    one, other = socket.socketpair()
+    one.setblocking(False)
+    signal.set_wakeup_fd(one.fileno())
+    with Runtime(handle_signals=True) as runtime:
+        gone = one.fileno()
+        one.close()
+        other.close()
+        inside = runtime.block_on(main())
+        after = _wakeup_fd()
+    assert inside not in (-1, gone)
+    assert after == -1
+
+
+def test_a_handler_of_the_loops_own_outlasts_the_block() -> None:
+    """A signal that asyncio handles is written to the loop between two blocks as well (G4)."""
+    calls: list[str] = []
+
+    async def add() -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGUSR1, calls.append, "handled")
+
+    async def handled() -> None:
+        async with rescind.deadline(60):
+            while not calls:
+                await rescind.sleep(0.001)
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGUSR1)
+
+    with Runtime(handle_signals=True) as runtime:
+        runtime.block_on(add())
+        os.kill(os.getpid(), signal.SIGUSR1)
+        runtime.block_on(handled())
+        assert _wakeup_fd() == -1
+    assert ["handled"] == calls
+
+
 def test_each_block_on_counts_from_the_beginning(host: HostFactory) -> None:
     """A signal in one `block_on` does not make the first one in the next drop at once."""
     trace: list[str] = []
@@ -185,6 +290,41 @@ def test_second_signal_drops_without_waiting() -> None:
     assert isinstance(outcome, rescind.Canceled)
     assert (True, 0.0) == (outcome.dropped, ended_at)
     assert [("main", 0.0, False)] == [(one.task, one.seconds, one.abandoned) for one in late]
+
+
+def test_ctrl_c_where_handlers_are_put_back_leaves_none_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It raises as soon as SIGINT has its own handler again: then all else is as before."""
+    put = signal.signal
+
+    def interrupted(number: int, handler: Any) -> Any:
+        before = put(number, handler)
+        if handler is signal.default_int_handler:
+            raise KeyboardInterrupt
+        return before
+
+    before = _handlers()
+    with Runtime(handle_signals=True) as runtime:
+        monkeypatch.setattr(signal, "signal", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            runtime.block_on(rescind.ready("value"))
+        monkeypatch.undo()
+        after = _handlers(), _wakeup_fd()
+    assert (before, -1) == after
+
+
+def test_a_loop_that_cannot_be_written_to_is_run_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Somebody else's may have something else under that name."""
+    loop = asyncio.new_event_loop()
+    one, other = socket.socketpair()
+    with one, other, Runtime(host=lambda: loop, handle_signals=True) as runtime:
+        monkeypatch.setattr(loop, "_csock", one)  # it blocks, which Python refuses
+        value = runtime.block_on(rescind.ready("value"))
+        monkeypatch.undo()
+    assert value == "value"
 
 
 def test_an_interpreter_without_signals_is_none_the_worse(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ signal that is ignored (as in a job in the background) stays ignored.
  G2  Whoever is told, is told at most once per signal: in the turn in which it takes effect; or,
      if synchronous code keeps that from coming, a moment later, from another thread.
  G3  The handler takes no lock: it may have interrupted whoever holds it.
+ G4  A signal ends the wait of the loop, also one that came in just before that began, or on another
+     thread: it is written to the socket that wakes the loop, as for ``loop.add_signal_handler``.
 
 *Threads.* Python handles signals on the main thread; on any other this does nothing.
 """
@@ -24,7 +26,7 @@ import sys
 import threading
 from _thread import get_ident, start_new_thread
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import sleep
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
@@ -123,13 +125,19 @@ class SignalLadder:
                 signal.signal(number, on_signal)
         except ValueError:
             ours = []  # an embedded interpreter that was made without signals
+        loop: Any = getattr(self._executor.host, "loop", None) if ours else None
+        written: int | None = None
         try:
+            written = _write_to(loop)
             yield
         finally:
-            for number in ours:
-                signal.signal(number, _DEFAULTS[number])
             for pending in self._pending:
                 pending.claim()
+            if written is not None:
+                _write_no_more(loop, written)
+            # SIGINT last: once it has its handler back, that may raise here.
+            for number in reversed(ours):
+                signal.signal(number, _DEFAULTS[number])
 
     def _handle(
         self, name: str, targets: Callable[[], Iterable[Task[Any]]], shutdown: bool
@@ -178,6 +186,38 @@ class _Pending:
     def claim(self) -> bool:
         """Is this the first claim? Atomic, without a lock."""
         return next(self._claims) == 0
+
+
+def _write_to(loop: Any) -> int | None:
+    """Have signals written to what wakes the loop, if to nothing yet; return where to (G4).
+
+    asyncio keeps that private (``_csock``). Where it is absent, as in uvloop, the loop sees to
+    signals itself, or nobody does.
+    """
+    waking = getattr(loop, "_csock", None)
+    if waking is None:
+        return None
+    place: int = waking.fileno()
+    try:
+        before = signal.set_wakeup_fd(place, warn_on_full_buffer=False)
+    except (OSError, ValueError):  # another loop's, and no such socket
+        return None
+    if before == -1:
+        return place
+    if before != place:  # somebody else's, who is woken by it; or is it closed?
+        try:
+            signal.set_wakeup_fd(before, warn_on_full_buffer=False)
+        except (OSError, ValueError):
+            return place
+    return None
+
+
+def _write_no_more(loop: Any, place: int) -> None:
+    """Undo that, unless others have taken it over: the loop for handlers of its own, or anybody."""
+    now = signal.set_wakeup_fd(-1)
+    if now not in (-1, place) or (now == place and getattr(loop, "_signal_handlers", None)):
+        with suppress(OSError, ValueError):
+            signal.set_wakeup_fd(now)
 
 
 def ended_by_signal(outcome: Canceled) -> BaseException:
