@@ -60,8 +60,8 @@ MUTANTS = (
         "what a finalizer gives back in the middle of a step is forgotten",
         "R3, S2",
         "sync/section.py",
-        "        if self.inside():\n            self.due.append(self._serve)\n            return\n        if not",
-        "        if self.inside():\n            self.posted.clear()\n            return\n        if not",
+        "        if self.inside():\n            self.due.append(self._serve)\n            return\n        own",
+        "        if self.inside():\n            self.posted.clear()\n            return\n        own",
         ("sync/test_channel.py::test_finalizers_inside_a_step_are_put_off_until_it_is_over",),
     ),
     # -- semaphore ---------------------------------------------------------------------------------
@@ -238,8 +238,8 @@ MUTANTS = (
         "of those who wait for an event, the first goes on",
         "P73, V1",
         "sync/event.py",
-        "            section.wake_all(self._waiting)\n        lock.release()",
-        "            section.wake(self._waiting, self._waiting.first)\n        lock.release()",
+        "                    section.wake_all(self._waiting)\n",
+        "                    section.wake(self._waiting, self._waiting.first)\n",
         (f"{LOCKS}event",),
     ),
     Mutant(

@@ -683,7 +683,7 @@ def test_finalizers_inside_a_step_are_put_off_until_it_is_over() -> None:
     other = sender.clone()
     waiting = parked(receiver.recv())
     sender.send_nowait(1)
-    with sender._section:
+    with sender._section, sender._section.lock:
         del waiting, other
         inside = (sender.statistics().senders, sender.statistics().granted)
     after = (sender.statistics().senders, sender.statistics().granted)

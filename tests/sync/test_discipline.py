@@ -225,7 +225,7 @@ def held_by_another_thread(section: Section) -> Iterator[None]:
     inside, go = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with section:
+        with section, section.lock:
             inside.set()
             go.wait(60)
 
@@ -320,9 +320,9 @@ def test_giving_in_the_middle_of_a_step_happens_after_it(make: Callable[[], Case
     waker = CountingWaker()
     waiting = case.wait()
     assert PENDING is poll_once(waiting, context(waker))
-    with case.section:
+    with case.section, case.section.lock:
         case.give()
-        with case.section:
+        with case.section, case.section.lock:
             case.look()
         assert waiting._waiter is not None  # type: ignore[attr-defined]
         assert not waiting._waiter.woken  # type: ignore[attr-defined]

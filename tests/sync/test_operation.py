@@ -25,7 +25,7 @@ class Tray:
 
     def put(self, thing: str) -> None:
         """Give it to the first in line, or put it down."""
-        with self.section:
+        with self.section, self.section.lock:
             self.things.append(thing)
             self.serve()
 

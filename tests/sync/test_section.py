@@ -5,6 +5,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -45,6 +46,18 @@ class WatchedLock(Lock):  # type: ignore[misc]
         for function in after:
             function()
 
+    def __exit__(self, *exc: object) -> None:
+        self.release()
+
+
+def step(section: Section) -> ExitStack:
+    """Enter a section; take its lock once, in either form."""
+    stack = ExitStack()
+    stack.enter_context(section)
+    if not section.inside():
+        stack.enter_context(section.lock)
+    return stack
+
 
 def watched() -> tuple[Section, WatchedLock]:
     """Make a section whose lock is watched."""
@@ -59,11 +72,11 @@ def test_what_was_put_off_runs_when_the_lock_is_free() -> None:
     section, trace = Section(), list[str]()
 
     def enter() -> None:
-        with section:
+        with section, section.lock:
             trace.append("another thread")
 
-    with section:
-        with section:
+    with section, section.lock:
+        with section, section.lock:
             section.afterwards(trace.append, "first")
             section.afterwards(in_thread, enter)
         trace.append("inside")
@@ -77,7 +90,7 @@ def test_everything_runs_although_something_raises() -> None:
     def fail(exc: BaseException) -> None:
         raise exc
 
-    with logged() as messages, pytest.raises(KeyboardInterrupt), section:
+    with logged() as messages, pytest.raises(KeyboardInterrupt), section, section.lock:
         section.afterwards(fail, ValueError("no"))
         section.afterwards(fail, asyncio.CancelledError())
         section.afterwards(fail, KeyboardInterrupt())
@@ -94,7 +107,7 @@ def test_waker_that_raises_a_cancelled_error_is_logged() -> None:
             raise asyncio.CancelledError
 
     section, waiting = Section(), WaitList()
-    with logged() as messages, section:
+    with logged() as messages, section, section.lock:
         section.wake(waiting, waiting.join(Cancels()))
     assert 1 == len(messages)
 
@@ -109,7 +122,7 @@ def test_posted_step_is_taken_at_once_if_the_lock_is_free() -> None:
 def test_posted_step_inside_a_step_is_taken_after_it() -> None:
     """S2: the collector may run a finalizer anywhere."""
     section, trace = Section(), list[str]()
-    with section:
+    with section, section.lock:
         section.post(lambda: trace.append("posted"))
         trace.append("step")
     assert ["step", "posted"] == trace
@@ -118,7 +131,7 @@ def test_posted_step_inside_a_step_is_taken_after_it() -> None:
 def test_step_posted_while_another_thread_holds_the_lock_does_not_wait() -> None:
     """S2: whoever holds it takes the step."""
     section, trace = Section(), list[str]()
-    with section:
+    with section, section.lock:
         in_thread(lambda: section.post(lambda: trace.append("posted")))
         trace.append("step")
     assert ["step", "posted"] == trace
@@ -129,7 +142,7 @@ def test_step_posted_at_the_last_moment_is_not_forgotten() -> None:
     section, lock = watched()
     trace: list[str] = []
     lock.before.append(lambda: in_thread(lambda: section.post(lambda: trace.append("posted"))))
-    with section:
+    with step(section):
         pass
     assert ["posted"] == trace
 
@@ -140,12 +153,12 @@ def test_step_posted_at_the_last_moment_is_taken_before_anybody_looks() -> None:
     trace: list[str] = []
 
     def look() -> None:
-        with section:
+        with step(section):
             trace.append("looked")
 
     lock.before.append(lambda: in_thread(lambda: section.post(lambda: trace.append("posted"))))
     lock.after.append(lambda: in_thread(look))
-    with section:
+    with step(section):
         pass
     assert ["posted", "looked"] == trace
 
@@ -156,11 +169,11 @@ def test_what_another_thread_puts_off_just_after_an_empty_step_happens_once() ->
     done: list[str] = []
 
     def enter() -> None:
-        with section:
+        with step(section):
             section.afterwards(done.append, "its own")
 
     lock.after.append(lambda: in_thread(enter))
-    with section:
+    with step(section):
         pass
     assert ["its own"] == done
 
@@ -172,7 +185,7 @@ def test_threads_that_want_it_at_once_have_it_one_after_another() -> None:
     def count() -> None:
         nonlocal total
         for _ in range(300):
-            with section, section:
+            with section, section.lock, section, section.lock:
                 seen = total
                 time.sleep(0)  # others run, and want it too
                 total = seen + 1
@@ -210,7 +223,7 @@ def test_finalizers_of_two_channels_in_two_threads_wait_for_nobody() -> None:
     inside = threading.Barrier(2, timeout=60)
 
     def forget(section: Section, index: int) -> None:
-        with section:
+        with section, section.lock:
             inside.wait()
             clones[index] = None  # type: ignore[call-overload]
             inside.wait()

@@ -72,6 +72,12 @@ cdef class Lock:
             self._open = True
             PyThread_release_lock(self._gate)
 
+    def __enter__(self):
+        return self.acquire()
+
+    def __exit__(self, *exc):
+        self.release()
+
     cdef bint mine(self) noexcept:
         """Tell whether this thread has it."""
         return self._depth != 0 and self._owner == <unsigned long>PyThread_get_thread_ident()

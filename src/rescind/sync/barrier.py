@@ -116,7 +116,7 @@ class Barrier:
             WouldBlock: others are still missing.
             Closed: the barrier is closed.
         """
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             index = self._arrive()
             if isinstance(index, Pending):
                 raise WouldBlock(f"{self!r} waits for others; 'await barrier.wait()' waits too")
@@ -166,7 +166,7 @@ class Barrier:
 
     def statistics(self) -> BarrierStatistics:
         """Return a snapshot."""
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             return BarrierStatistics(
                 self._parties, len(self._waiting), self._generation, self._closed
             )

@@ -46,7 +46,7 @@ class BroadcastSender(End, Generic[T]):
             NotSent: there is no receiver now, or this sender is closed; it has the value.
         """
         core = self._core
-        with core.section:
+        with core.section, core.section.lock:  #: compiled: with core.section:
             if not self._open or not core.receivers:
                 who = (
                     f"{core} has no receiver" if self._open else f"this sender of {core} was closed"
@@ -62,7 +62,7 @@ class BroadcastSender(End, Generic[T]):
             Closed: this sender is closed.
         """
         core = self._core
-        with core.section:
+        with core.section, core.section.lock:  #: compiled: with core.section:
             self._check_own()
             core.receivers += 1
             return BroadcastReceiver(core, core.end)
@@ -73,7 +73,7 @@ class BroadcastSender(End, Generic[T]):
         Raises:
             Closed: this one is closed.
         """
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             self._check_own()
             self._core.senders += 1
             return BroadcastSender(self._core)
@@ -146,7 +146,7 @@ class BroadcastReceiver(End, Generic[T_co]):
             WouldBlock: there is none now.
             Lagged, Closed: as `recv`.
         """
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             value: T_co | Pending = self._take()
             if isinstance(value, Pending):
                 raise WouldBlock(f"{self._core} has nothing new; 'await receiver.recv()' waits")
@@ -159,7 +159,7 @@ class BroadcastReceiver(End, Generic[T_co]):
             Closed: this one was dropped.
         """
         core = self._core
-        with core.section:
+        with core.section, core.section.lock:  #: compiled: with core.section:
             self._check_own()
             core.keep_for(self._place)
             return BroadcastReceiver(core, self._place.next)

@@ -185,7 +185,7 @@ class BroadcastCore(Generic[T]):
 
     def statistics(self) -> BroadcastStatistics:
         """Return a snapshot."""
-        with self.section:
+        with self.section, self.section.lock:  #: compiled: with self.section:
             return BroadcastStatistics(
                 capacity=self.capacity,
                 kept=len(self.slots),

@@ -315,7 +315,7 @@ class ChannelCore(Generic[T]):
 
     def statistics(self) -> ChannelStatistics:
         """Return a snapshot."""
-        with self.section:
+        with self.section, self.section.lock:  #: compiled: with self.section:
             return ChannelStatistics(
                 capacity=self.capacity,
                 queued=len(self.queue),

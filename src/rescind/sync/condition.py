@@ -217,7 +217,8 @@ class Condition:
 
     def statistics(self) -> ConditionStatistics:
         """Return a snapshot."""
-        with self._mutex._section:
+        section = self._mutex._section
+        with section, section.lock:  #: compiled: with section:
             return ConditionStatistics(len(self._waiting), self._mutex.statistics())
 
     def __repr__(self) -> str:
@@ -260,7 +261,7 @@ class _Wait(Operation[None]):
         return waiter
 
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[None] | Pending:
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             waiter = self._waiter
             if waiter is None:
                 #: compiled: return Operation.poll_cancel(self, cx, request)

@@ -77,17 +77,21 @@ class Event:
         """Let it have happened: all who wait go on, also if `clear` follows at once."""
         section = self._section
         lock = section.lock
-        #: compiled: own = section.try_enter()
-        own = not section.posted and not section.inside() and lock.acquire(False)  #: compiled: pass
+        free = not section.posted and not section.inside()  #: compiled: pass
+        own = False  #: compiled: own = not section.posted and lock.begin()
+        try:
+            own = free and lock.acquire(False)  #: compiled: pass
+            if own:
+                self._set = True
+                if self._waiting.first is not None:
+                    section.wake_all(self._waiting)
+        finally:
+            if own or (free and section.inside()):  #: compiled: if own:
+                lock.release()
+                if section.due:
+                    section.leave()
         if not own:
             section.post(self._happen)
-            return
-        self._set = True
-        if self._waiting.first is not None:
-            section.wake_all(self._waiting)
-        lock.release()
-        if section.due:
-            section.leave()
 
     def _happen(self) -> None:
         self._set = True
@@ -97,13 +101,20 @@ class Event:
     def clear(self) -> None:
         """Let it not have happened: who waits from now on waits for the next `set`."""
         section = self._section
-        if not section.try_enter():
+        lock = section.lock
+        free = not section.posted and not section.inside()  #: compiled: pass
+        own = False  #: compiled: own = not section.posted and lock.begin()
+        try:
+            own = free and lock.acquire(False)  #: compiled: pass
+            if own:
+                self._set = False
+        finally:
+            if own or (free and section.inside()):  #: compiled: if own:
+                lock.release()
+                if section.due:
+                    section.leave()
+        if not own:
             section.post(self._unset)
-            return
-        self._set = False
-        section.lock.release()
-        if section.due:
-            section.leave()
 
     def _unset(self) -> None:
         self._set = False
@@ -116,7 +127,7 @@ class Event:
 
     def statistics(self) -> EventStatistics:
         """Return a snapshot."""
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             return EventStatistics(self._set, len(self._waiting))
 
     def __repr__(self) -> str:

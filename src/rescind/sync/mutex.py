@@ -138,7 +138,7 @@ class Mutex:
             Poisoned: as `acquire`.
         """
         here = holder_here()
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             if not self._take(here):
                 raise WouldBlock(f"{self!r} cannot be had at once; 'await mutex.acquire()' waits")
 
@@ -150,24 +150,26 @@ class Mutex:
         """
         section = self._section
         lock = section.lock
-        #: compiled: own = section.try_enter()
-        own = not section.posted and not section.inside() and lock.acquire(False)  #: compiled: pass
+        free = not section.posted and not section.inside()  #: compiled: pass
+        own = False  #: compiled: own = not section.posted and lock.begin()
+        try:
+            own = free and lock.acquire(False)  #: compiled: pass
+            if own:
+                owner = self._owner
+                if owner is not None and not self._forfeits and held_here(owner):
+                    self._pass_on()
+                else:
+                    self._release(holder_here())
+        finally:
+            if own or (free and section.inside()):  #: compiled: if own:
+                lock.release()
+                if section.due:
+                    section.leave()
         if not own:
             here = holder_here()
             if not section.posted and not self._forfeits:
                 self._owned_by(here)
             section.post(self._release, here)
-            return
-        try:
-            owner = self._owner
-            if owner is not None and not self._forfeits and held_here(owner):
-                self._pass_on()
-            else:
-                self._release(holder_here())
-        finally:
-            lock.release()
-            if section.due:
-                section.leave()
 
     def _release(self, here: Holder) -> None:
         if self._forfeits:
@@ -308,7 +310,7 @@ class Mutex:
 
     def statistics(self) -> MutexStatistics:
         """Return a snapshot."""
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             owner = self._owner
             named = None if owner is None else str(owner)
             return MutexStatistics(owner is not None, named, len(self._waiting))

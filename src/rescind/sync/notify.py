@@ -111,7 +111,7 @@ class Notify:
         Raises:
             WouldBlock: none is stored.
         """
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             if not self._take():
                 raise WouldBlock(f"{self!r} has none stored; 'await notify.notified()' waits")
 
@@ -151,7 +151,7 @@ class Notify:
 
     def statistics(self) -> NotifyStatistics:
         """Return a snapshot."""
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             return NotifyStatistics(self._stored, len(self._waiting))
 
     def __repr__(self) -> str:
@@ -186,7 +186,7 @@ class Notified(Operation[None]):
         Raises:
             UsageError: the future has ended.
         """
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             waiter = self._waiter
             if waiter is None:
                 if self._ended:

@@ -126,7 +126,7 @@ class OnceCell(Generic[T]):
         Raises:
             UsageError: there is one, or one is being made.
         """
-        with self._section:
+        with self._section, self._section.lock:
             if self._value is not _EMPTY:
                 raise UsageError(f"{self!r} has a value already, and is set once")
             if self._maker is not None:
@@ -139,7 +139,7 @@ class OnceCell(Generic[T]):
 
     def statistics(self) -> OnceCellStatistics:
         """Return a snapshot."""
-        with self._section:
+        with self._section, self._section.lock:
             return OnceCellStatistics(
                 self._value is not _EMPTY, self._maker is not None, len(self._waiting)
             )
@@ -227,6 +227,6 @@ async def _get_or_init(cell: OnceCell[T], make: Callable[[], Awaitable[T]]) -> T
     except BaseException:
         cell._section.post(cell._give_up)
         raise
-    with cell._section:
+    with cell._section, cell._section.lock:
         cell._fill(value)
     return value

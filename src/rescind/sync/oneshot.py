@@ -132,7 +132,7 @@ class OneshotSender(End, Generic[T_contra]):
             UsageError: a value was sent already.
         """
         core = self._core
-        with core.section:
+        with core.section, core.section.lock:  #: compiled: with core.section:
             if core.sent:
                 raise UsageError(f"{core} takes one value, and was sent one already; use channel()")
             if core.closed or not self._open:
@@ -218,7 +218,7 @@ class OneshotReceiver(End, IntoFuture[T_co], Generic[T_co]):
             Closed: as `recv`.
         """
         core = self._core
-        with core.section:
+        with core.section, core.section.lock:  #: compiled: with core.section:
             value: T_co | Pending = core.take()
             if isinstance(value, Pending):
                 raise WouldBlock(f"{core} has no value yet; 'await receiver' waits")
@@ -279,7 +279,7 @@ class _Recv(Looking[T]):
 
 
 def _statistics(core: _Core[Any]) -> OneshotStatistics:
-    with core.section:
+    with core.section, core.section.lock:  #: compiled: with core.section:
         return OneshotStatistics(
             core.sent, core.received, core.sender, core.closed, len(core.getters)
         )

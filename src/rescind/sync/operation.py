@@ -167,7 +167,7 @@ class Operation(Future[T]):
         return PENDING
 
     def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             waiter = self._waiter
             if waiter is not None and waiter.woken and not _goes_to_nobody(cx):
                 try:

@@ -67,7 +67,7 @@ class Receiver(End, Generic[T_co]):
             WouldBlock: there is none now.
             Closed: as `recv`.
         """
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             self._check_own()
             taken: list[T_co] = self._core.take(1)
             if not taken:
@@ -80,7 +80,7 @@ class Receiver(End, Generic[T_co]):
         Raises:
             Closed: this receiver was dropped.
         """
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             self._check_own()
             queued = len(self._core.queue)
             return self._core.take(queued) if queued else []
@@ -91,7 +91,7 @@ class Receiver(End, Generic[T_co]):
         Raises:
             Closed: this one was dropped.
         """
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             self._check_own()
             self._core.receivers += 1
             return Receiver(self._core)

@@ -180,7 +180,7 @@ class RwLock:
 
     def _now(self, *, write: bool) -> None:
         here = holder_here()
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             if not self._take(here, write):
                 form = "write" if write else "read"
                 raise WouldBlock(
@@ -267,7 +267,7 @@ class RwLock:
 
     def statistics(self) -> RwLockStatistics:
         """Return a snapshot."""
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             writer = self._writer
             writers = len([waiter for waiter in self._waiting if waiter.wants[1]])
             return RwLockStatistics(
@@ -307,7 +307,7 @@ class ReadOrWrite:
         Raises:
             UsageError: this block does not write now.
         """
-        with self._lock._section:
+        with self._lock._section, self._lock._section.lock:  #: compiled: with self._lock._section:
             holder = self._holder
             if holder is None or self._lock._writer is not holder:
                 raise UsageError(f"{self!r} cannot be downgraded: this block does not write now")
@@ -328,15 +328,20 @@ class ReadOrWrite:
         if holder is None or not lock._holds(holder):
             raise UsageError(f"{self!r} was released inside its block already")
         section = lock._section
-        if not section.try_enter():
-            section.post(lock._let_go, holder)
-            return LEFT
+        inner = section.lock
+        free = not section.posted and not section.inside()  #: compiled: pass
+        own = False  #: compiled: own = not section.posted and inner.begin()
         try:
-            lock._let_go(holder)
+            own = free and inner.acquire(False)  #: compiled: pass
+            if own:
+                lock._let_go(holder)
         finally:
-            section.lock.release()
-            if section.due:
-                section.leave()
+            if own or (free and section.inside()):  #: compiled: if own:
+                inner.release()
+                if section.due:
+                    section.leave()
+        if not own:
+            section.post(lock._let_go, holder)
         return LEFT
 
     def __repr__(self) -> str:

@@ -11,7 +11,6 @@ cdef class Section:
     cdef public Lock lock
     cdef public list posted
 
-    cpdef bint try_enter(self) except -1
     cpdef catch_up(self)
     cpdef leave(self)
     cpdef bint wake(self, WaitList waiting, Waiter waiter, given=*) except -1

@@ -4,9 +4,9 @@
 wakes those whom it gave something, and hands values to ``on_undelivered``. So such code may use
 the primitive, raise, or take its time, and neither finds it half-changed nor holds it up.
 
-*How it is used.* ``with section:``; or, where it counts, the same written out, which is half as
-long: `catch_up` if something is ``posted``, the step ``with`` the ``lock``, then `leave` if
-something is ``due``.
+*How it is used.* ``with section, section.lock:``; or, where it counts, the same written out, which
+is half as long: `catch_up` if something is ``posted``, the step ``with`` the ``lock``, then `leave`
+if something is ``due``. In the compiled form ``with section:`` takes the lock itself.
 
 *Invariants.*
  S1  What was put off runs after the outermost step, in order, once, all of it even if one raises.
@@ -16,8 +16,9 @@ something is ``due``.
      do is posted, and done by whoever leaves the lock next.
  S3  Whoever enters finds done what the same thread has posted; but a step is not cut in two: what
      is posted in the middle of it is done after it.
- S4  What a signal's handler raises where the lock is taken leaves it free: so it is taken by
-     ``with``, in which no handler runs before the block begins.
+ S4  What a signal's handler raises where the lock is taken or let go leaves it free: so this is
+     done by ``with``, which runs no handler before the block begins, nor one of Python's own at its
+     end. Where nothing is to be waited for, whoever is interrupted looks whether it was taken.
 
 *Threads.* Any.
 
@@ -44,7 +45,7 @@ _log = logging.getLogger("rescind")
 
 
 class Section:
-    """A re-entrant lock, entered by ``with``, that puts off what is not its owner's code.
+    """What is around a re-entrant lock, and puts off what is not the code of its owner.
 
     Attributes:
         lock: is held during a step.
@@ -68,23 +69,12 @@ class Section:
     def __enter__(self) -> None:
         if self.posted:
             self.catch_up()
-        #: compiled: self.lock.acquire(); return
-        try:
-            self.lock.acquire()
-        except BaseException:  # what a signal's handler raised, perhaps when it was taken (S4)
-            if self.inside():
-                self.lock.release()
-            raise
+        #: compiled: self.lock.acquire()
 
     def __exit__(self, *exc: object) -> None:
-        self.lock.release()
+        #: compiled: self.lock.release()
         if self.due:
             self.leave()
-
-    def try_enter(self) -> bool:
-        """Begin a step if that needs no waiting, as an outermost one; else it has to be posted."""
-        #: compiled: return not self.posted and self.lock.begin()
-        return not self.posted and not self.inside() and self.lock.acquire(False)  #: compiled: pass
 
     def catch_up(self) -> None:
         """Take the steps that were posted; called before a step (S3)."""
@@ -172,16 +162,20 @@ class Section:
         that is collected runs its ``finally`` and leaves its ``with`` blocks. What the step raises
         is raised here, or logged, if it is not taken here.
         """
-        if self.try_enter():
-            try:
+        free = not self.posted and not self.inside()  #: compiled: pass
+        own = False  #: compiled: own = not self.posted and self.lock.begin()
+        try:
+            own = free and self.lock.acquire(False)  #: compiled: pass
+            if own:
                 step(*args)
-            finally:
+        finally:
+            if own or (free and self.inside()):  #: compiled: if own:
                 self.lock.release()
                 if self.due:
                     self.leave()
-            return
-        self.posted.append(partial(step, *args))
-        self._serve()
+        if not own:
+            self.posted.append(partial(step, *args))
+            self._serve()
 
     def _serve(self) -> None:
         """Take the steps that were posted, if nobody holds the lock; else whoever does will."""
@@ -190,17 +184,20 @@ class Section:
         if self.inside():
             self.due.append(self._serve)
             return
-        if not self.lock.acquire(False):
-            # First this, then another look: who leaves the lock after it finds it.
-            self.due.append(self._serve)
-            if not self.lock.acquire(False):
-                return
+        own = False
         try:
-            self._take_posted()
+            own = self.lock.acquire(False)
+            if not own:
+                # First this, then another look: who leaves the lock after it finds it.
+                self.due.append(self._serve)
+                own = self.lock.acquire(False)
+            if own:
+                self._take_posted()
         finally:
-            self.lock.release()
-            if self.due:
-                self.leave()
+            if own or self.inside():  #: compiled: if own:
+                self.lock.release()
+                if self.due:
+                    self.leave()
 
     def _take_posted(self) -> None:
         posted = self.posted

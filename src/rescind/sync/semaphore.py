@@ -169,18 +169,20 @@ class Semaphore:
             checked_count(n, "the permits to release")
         section = self._section
         lock = section.lock
-        #: compiled: own = section.try_enter()
-        own = not section.posted and not section.inside() and lock.acquire(False)  #: compiled: pass
+        free = not section.posted and not section.inside()  #: compiled: pass
+        own = False  #: compiled: own = not section.posted and lock.begin()
+        try:
+            own = free and lock.acquire(False)  #: compiled: pass
+            if own:
+                self._put_in(n)
+        finally:
+            if own or (free and section.inside()):  #: compiled: if own:
+                lock.release()
+                if section.due:
+                    section.leave()
         if not own:
             self._check_max(n)
             section.post(self._put_in, n)
-            return
-        try:
-            self._put_in(n)
-        finally:
-            lock.release()
-            if section.due:
-                section.leave()
 
     def _put_in(self, n: int) -> None:
         self._check_max(n)
@@ -209,7 +211,7 @@ class Semaphore:
             ValueError: ``n`` is negative.
         """
         checked_count(n, "the permits to forget", least=0)
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             forgotten = min(n, self._free)
             self._free -= forgotten
             if self._max is not None:
@@ -318,7 +320,7 @@ class Semaphore:
 
     def statistics(self) -> SemaphoreStatistics:
         """Return a snapshot."""
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             return SemaphoreStatistics(
                 self._free, self._max, self._gathered(), len(self._waiting), self._closed
             )

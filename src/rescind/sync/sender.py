@@ -63,7 +63,7 @@ class Sender(End, Generic[T_contra]):
             NotSent: as `send`.
         """
         core = self._core
-        with core.section:
+        with core.section, core.section.lock:  #: compiled: with core.section:
             self._check(value)
             if not core.has_room(1):
                 raise Full(f"{core} has no room now; 'await sender.send(...)' waits", value)
@@ -119,7 +119,7 @@ class Sender(End, Generic[T_contra]):
         """
         self._check_slots(slots)
         core = self._core
-        with core.section:
+        with core.section, core.section.lock:  #: compiled: with core.section:
             self._check_open()
             if not core.has_room(slots):
                 raise WouldBlock(f"{core} has no {slots} slots now; 'await reserve()' waits")
@@ -132,7 +132,7 @@ class Sender(End, Generic[T_contra]):
         Raises:
             Closed: this one is closed.
         """
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             self._check_own()
             self._core.senders += 1
             return Sender(self._core)
@@ -206,7 +206,7 @@ class WeakSender(Generic[T_contra]):
 
     def upgrade(self) -> Sender[T_contra] | None:
         """Return a sender; None if the last one is gone, so that the channel has ended."""
-        with self._core.section:
+        with self._core.section, self._core.section.lock:  #: compiled: with self._core.section:
             if not self._core.senders:
                 return None
             self._core.senders += 1
@@ -245,7 +245,7 @@ class Permit(Generic[T_contra]):
             UsageError: it has no slot left.
         """
         core = self._core
-        with core.section:
+        with core.section, core.section.lock:  #: compiled: with core.section:
             if not self._left:
                 raise UsageError(f"this permit of {core} has no slot left; reserve another one")
             self._left -= 1

@@ -95,7 +95,7 @@ class WatchSender(End, Generic[T]):
         Raises:
             Closed: this sender is closed.
         """
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             self._check_own()
             self._core.receivers += 1
             return WatchReceiver(self._core, self._core.version)
@@ -106,7 +106,7 @@ class WatchSender(End, Generic[T]):
         Raises:
             Closed: this one is closed.
         """
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             self._check_own()
             self._core.senders += 1
             return WatchSender(self._core)
@@ -168,7 +168,7 @@ class WatchReceiver(End, Generic[T_co]):
         Args:
             mark: note that this receiver has seen it.
         """
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             if mark:
                 self._seen = self._core.version
             value: T_co = self._core.value
@@ -209,7 +209,7 @@ class WatchReceiver(End, Generic[T_co]):
 
     def mark_changed(self) -> None:
         """Let the present value count as not seen."""
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             self._seen = self._core.version - 1
 
     def clone(self) -> WatchReceiver[T_co]:
@@ -218,7 +218,7 @@ class WatchReceiver(End, Generic[T_co]):
         Raises:
             Closed: this one was dropped.
         """
-        with self._section:
+        with self._section, self._section.lock:  #: compiled: with self._section:
             self._check_own()
             self._core.receivers += 1
             return WatchReceiver(self._core, self._seen)
@@ -309,7 +309,7 @@ class _WaitFor(Operation[T]):
     def poll(self, cx: Context) -> T | Pending:
         receiver = self._receiver
         core: WatchCore[T] = receiver._core
-        with core.section:
+        with core.section, core.section.lock:  #: compiled: with core.section:
             waiter = self._waiter
             if waiter is not None and not waiter.woken:
                 return PENDING if waiter.waker is cx.waker else self._stay(waiter, cx.waker)
@@ -319,12 +319,12 @@ class _WaitFor(Operation[T]):
             self._ended = True  # unless it has to wait
             receiver._check_own()
         while True:
-            with core.section:
+            with core.section, core.section.lock:  #: compiled: with core.section:
                 version, value = core.version, core.value
                 receiver._seen = version
             if self._predicate(value):  # W3
                 return value
-            with core.section:
+            with core.section, core.section.lock:  #: compiled: with core.section:
                 if version == core.version:
                     core.check_senders()
                     self._ended = False

@@ -80,7 +80,7 @@ class WatchCore(Generic[T]):
 
     def put(self, value: T) -> T:
         """Change the value, tell everybody who waits, and return the old one."""
-        with self.section:
+        with self.section, self.section.lock:  #: compiled: with self.section:
             old, self.value = self.value, value
             self.version += 1
             self.section.wake_all(self.getters)
@@ -105,7 +105,7 @@ class WatchCore(Generic[T]):
 
     def statistics(self) -> WatchStatistics:
         """Return a snapshot."""
-        with self.section:
+        with self.section, self.section.lock:  #: compiled: with self.section:
             return WatchStatistics(self.version, self.senders, self.receivers, len(self.getters))
 
     def __str__(self) -> str:
