@@ -110,7 +110,8 @@ class Queue:
             return
         self.calling = True
         try:
-            executor.wake_directly(waker)
+            #: compiled: wake_straight(executor, waker)
+            executor.wake_directly(waker)  #: compiled: pass
         finally:
             self.calling = False
             if self.rested:
