@@ -1,10 +1,13 @@
 """Why something was canceled: reasons as data, and requests that only ever become more urgent."""
 
 import copy
+import gc
 import pickle
 import subprocess
 import sys
+import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -364,3 +367,79 @@ def test_made_reason_names_a_task_as_it_is_called_now() -> None:
         assert [f"task {first} 'one'", f"task {first} 'other'", f"task {other} 'other'"] == (
             task.unwrap()
         )
+
+
+@pytest.mark.skipif(not compiled, reason="plain Python decides itself what its collector walks")
+def test_what_a_canceled_task_keeps_is_nothing_for_the_collector() -> None:
+    """Its reason, whatever that follows from, and its outcome: they lead to nothing."""
+    with Bench() as bench:
+
+        async def asks() -> Task[None]:
+            task = bench.spawn(rescind.never())
+            await rescind.yield_now()
+            task.cancel("words")
+            await task.join()
+            return task
+
+        asking = bench.spawn(asks())
+        bench.idle()
+        outcome = asking.unwrap().outcome()
+        assert isinstance(outcome, Canceled)
+        assert not gc.is_tracked(outcome)
+        assert not gc.is_tracked(outcome.reason)
+
+
+class Failure(Exception):
+    """One that has attributes."""
+
+
+class Words(str):
+    """A text that has attributes."""
+
+
+class Reason(CancelReason):
+    """A reason that has attributes."""
+
+
+def _leading_back(holder: Any) -> weakref.ref[Any]:
+    """Cancel a task, and have ``holder``, a part of its outcome, refer to that."""
+
+    async def task() -> None:
+        try:
+            await rescind.never()
+        finally:
+            if isinstance(holder, Failure):
+                raise holder
+
+    with Bench() as bench:
+
+        async def asked() -> None:
+            one = bench.spawn(task())
+            await rescind.yield_now()
+            one.cancel(holder if isinstance(holder, Words) else None)
+            outcome = await one.join()
+            assert isinstance(outcome, Canceled)
+            vars(holder)["back"] = outcome
+
+        asking = bench.spawn(asked())
+        bench.idle()
+        asking.unwrap()
+    return weakref.ref(holder)
+
+
+@pytest.mark.parametrize("kind", [Words, Failure])
+def test_an_outcome_that_leads_back_to_itself_is_collected(kind: type[Any]) -> None:
+    """The collector walks what holds more than words of our own."""
+    alive = _leading_back(kind())
+    gc.collect()
+    assert alive() is None
+
+
+def test_a_reason_that_leads_back_to_itself_is_collected() -> None:
+    """So it is where it follows from a user's own, which has attributes."""
+    holder = Reason()
+    vars(holder)["back"] = CancelRequest(holder).follow()
+    alive = weakref.ref(holder)
+    del holder
+    gc.collect()
+    assert alive() is None

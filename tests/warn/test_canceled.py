@@ -3,7 +3,9 @@
 import re
 import threading
 import time
+from collections.abc import Generator
 from contextlib import suppress
+from types import CoroutineType
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ import rescind
 from rescind._warn import lines, watch, wording
 from rescind._warn.deliveries import Deliveries
 from rescind._warn.lines import Lines
+from rescind._warn.places import mark
 from rescind.lowlevel import hooks
 from rescind.sync import Event, Mutex
 from rescind.testing import run_virtual
@@ -467,3 +470,57 @@ def test_parts_that_have_ended_are_forgotten() -> None:
         assert deliveries.unfinished() == []
 
     run_virtual(main).unwrap()
+
+
+def test_what_notes_deliveries_fails_for_itself_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """It is taken off, as any observer that raises, and the cancellation goes on (H3)."""
+
+    async def parks() -> None:
+        await rescind.never()
+
+    async def main() -> int:
+        deliveries = Deliveries(rescind.current_runtime().executor, parts=True)
+        hooks.add(deliveries)
+        try:
+            broken: Any = None
+            deliveries.parts = broken
+            value = await rescind.race(parks(), rescind.ready(7))
+            await rescind.race(parks(), rescind.yield_now())
+            assert all(one is not deliveries for one in hooks.observers)
+        finally:
+            hooks.remove(deliveries)
+        return value
+
+    assert run_virtual(main).unwrap() == 7
+    assert "is told nothing more" in caplog.text
+
+
+@pytest.mark.parametrize("depth", [1, 7, 8, 9, 30])
+def test_a_mark_has_each_frame_however_deep(depth: int) -> None:
+    """Outermost first, the same the second time, another one where the coroutine is elsewhere."""
+
+    class Once:
+        def __await__(self) -> Generator[None, None, None]:
+            yield
+
+    async def nest(left: int) -> None:
+        if left:
+            await nest(left - 1)
+            return
+        await Once()
+        await Once()
+
+    coroutine = nest(depth - 1)
+    chain: Any
+    seen = []
+    for _ in range(2):
+        coroutine.send(None)
+        chain, expected = coroutine, []
+        while isinstance(chain, CoroutineType):
+            expected.append((chain.cr_frame.f_code, chain.cr_frame.f_lasti))
+            chain = chain.cr_await
+        assert mark(coroutine) == mark(coroutine) == tuple(expected)
+        assert len(expected) == depth
+        seen.append(mark(coroutine))
+    assert seen[0] != seen[1]
+    coroutine.close()

@@ -915,8 +915,55 @@ cdef size_t running_frame() noexcept:
     return rescind_frame_key()
 
 
+# Where cancellations were raised last, each as `marked` has told it: most are asked for again, and a
+# mark is kept with each task that was canceled.
+cdef PyObject *_marks[64]
+
+
 cdef tuple marked(object coroutine):
     """Return the code and the instruction of each frame of a suspended coroutine, outermost first."""
+    cdef PyObject *codes[8]
+    cdef int places[8]
+    cdef int at = 0, depth = 0
+    cdef size_t key = 0
+    cdef PyObject *found
+    current = coroutine
+    while PyCoro_CheckExact(current):
+        found = rescind_suspended(current, &at)
+        if found is NULL:
+            break
+        Py_DECREF(<object>found)  # its frame has it
+        if depth == 8:
+            return _marked(coroutine)
+        codes[depth], places[depth] = found, at
+        depth += 1
+        key = (key << 1) ^ (<size_t>found >> 4) ^ (<size_t>at >> 1)
+        current = current.cr_await
+    key &= 63
+    if _marks[key] is not NULL and _is_mark(<tuple>_marks[key], codes, places, depth):
+        return <tuple>_marks[key]
+    made = tuple([(<object>codes[index], places[index]) for index in range(depth)])
+    found = _marks[key]
+    Py_INCREF(made)
+    _marks[key] = <PyObject *>made
+    Py_XDECREF(found)  # last: it may run code
+    return made
+
+
+cdef bint _is_mark(tuple mark, PyObject **codes, int *places, int depth) except -1:
+    cdef int index
+    cdef tuple frame
+    if len(mark) != depth:
+        return False
+    for index in range(depth):
+        frame = <tuple>mark[index]
+        if <PyObject *>frame[0] is not codes[index] or <int>frame[1] != places[index]:
+            return False
+    return True
+
+
+cdef tuple _marked(object coroutine):
+    """Return a mark of any depth."""
     cdef int at = 0
     cdef PyObject *found
     frames = []

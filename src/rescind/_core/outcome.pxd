@@ -1,6 +1,11 @@
 from rescind._core.record cimport Record
 
 
+cdef extern from "Python.h":
+    bint PyObject_GC_IsTracked(object one)
+    void PyObject_GC_UnTrack(object one)
+
+
 cdef class Completed(Record):
     cdef readonly object value
 
@@ -29,6 +34,8 @@ cdef inline Canceled canceled(reason, tuple also):
     cdef Canceled outcome = Canceled.__new__(Canceled)
     outcome.reason = reason
     outcome.also = also
+    if not also and not PyObject_GC_IsTracked(reason):
+        PyObject_GC_UnTrack(outcome)  # as a reason is
     return outcome
 
 

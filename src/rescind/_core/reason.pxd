@@ -8,6 +8,8 @@ from rescind._core.record cimport Record
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(object one)
+    bint PyObject_GC_IsTracked(object one)
+    void PyObject_GC_UnTrack(object one)
 
 
 cdef class CancelReason(Record):
@@ -28,7 +30,15 @@ cdef inline CancelReason new_reason(kind, message, by, where, at, CancelReason c
     reason.where = where
     reason.at = at
     reason.cause = cause
+    # It never changes. Where nothing in it could lead back to it, the collector need not walk it:
+    # a task that was canceled keeps its reason.
+    if _plain(message) and _plain(by) and _plain(where) and (cause is None or not PyObject_GC_IsTracked(cause)):
+        PyObject_GC_UnTrack(reason)
     return reason
+
+
+cdef inline bint _plain(words):
+    return words is None or type(words) is str
 
 
 cdef inline int unlink(CancelReason first) except -1:

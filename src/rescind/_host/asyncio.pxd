@@ -14,6 +14,7 @@ cimport cython
 
 
 cdef object PENDING
+cdef object _ANYIO
 
 
 cdef class AsyncioHost(Port):
@@ -38,6 +39,7 @@ cdef class AsyncioHost(Port):
     cpdef call_soon(self, callback)
 
 
+cdef bint _in_anyio_shield(identity) except -1
 cpdef adopt(yielded, Queue queue)
 
 

@@ -43,6 +43,7 @@ Callback = Future  #: compiled: from rescind._host._stock import called
 
 #: Where waiters live that nothing but the hand-over looks at.
 _LOCKS: Final = frozenset({"asyncio.locks", "asyncio.queues"})
+_ANYIO: Final = "anyio._backends._asyncio"
 
 
 def executor_maker(host: object) -> Callable[..., Executor]:
@@ -176,8 +177,10 @@ def _in_anyio_shield(identity: Identity) -> bool:
     anyio keeps it private (``anyio._backends._asyncio._task_states``); where it is absent or has
     changed its shape, no shield is seen, and cancellation is delivered at once.
     """
-    backend = sys.modules.get("anyio._backends._asyncio")
-    states = getattr(backend, "_task_states", None)
+    modules = sys.modules
+    if _ANYIO not in modules:
+        return False
+    states = getattr(modules.get(_ANYIO), "_task_states", None)
     if states is None:
         return False
     state = states.get(identity)

@@ -4,7 +4,7 @@ from cpython.object cimport PyObject
 from rescind._core.cell cimport Cell
 from rescind._core.coroutine cimport CoroutineFuture
 from rescind._core.engine cimport Engine
-from rescind._core.hooks cimport Observer
+from rescind._core.hooks cimport Hooks, Observer
 from rescind._core.poll cimport Context
 from rescind._core.reason cimport CancelRequest
 from rescind._core.scope cimport ScopeStack
@@ -14,6 +14,9 @@ from rescind._warn.places cimport mark
 
 cdef extern from "Python.h":
     object PyWeakref_NewRef(object one, PyObject *callback)
+
+
+cdef Hooks hooks
 
 
 cdef class Part:
@@ -33,6 +36,13 @@ cdef inline Part new_part(stack, cell, CancelRequest request, double since):
     return part
 
 
+cdef inline object coroutine_in(ScopeStack stack):
+    """``getattr(stack, "coroutine", None)``"""
+    if isinstance(stack, CoroutineFuture):
+        return (<CoroutineFuture>stack)._coro
+    return getattr(stack, "coroutine", None)
+
+
 cdef class Deliveries(Observer):
     cdef object _executor
     cdef bint _wants_parts
@@ -40,5 +50,6 @@ cdef class Deliveries(Observer):
     cdef public list parts
     cdef object __weakref__
 
-    @cython.locals(cx=Context, cell=Cell, task=Task, coroutine=CoroutineFuture)
     cpdef delivered(self, ScopeStack stack, CancelRequest request)
+    @cython.locals(cx=Context, cell=Cell, task=Task, asked=CancelRequest, coroutine=CoroutineFuture)
+    cdef _note(self, ScopeStack stack, CancelRequest request)

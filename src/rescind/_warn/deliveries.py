@@ -16,7 +16,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from rescind._core.coroutine import CoroutineFuture
-from rescind._core.hooks import Observer
+from rescind._core.hooks import Observer, hooks
 from rescind._core.scope import CancelScope
 from rescind._core.task import Task
 from rescind._warn.places import mark
@@ -84,6 +84,8 @@ class Deliveries(Observer):
         parts: what else is being cleaned up.
     """
 
+    _steady = True
+
     def __init__(self, executor: Executor, *, parts: bool) -> None:
         self._executor = weakref.ref(executor)  # D1
         self._wants_parts = parts
@@ -91,13 +93,20 @@ class Deliveries(Observer):
         self.parts: list[Part] = []
 
     def delivered(self, stack: ScopeStack, request: CancelRequest) -> None:
+        try:
+            self._note(stack, request)
+        except Exception:
+            hooks.take_off(self, "delivered")
+
+    def _note(self, stack: ScopeStack, request: CancelRequest) -> None:
         cx = stack.cx
         if cx is None or cx.executor is not self._executor():
             return
         cell = cx.cell
         task: Task[Any] | None = cell if isinstance(cell, Task) else None
         if task is not None and request is stack.request:
-            task.raised_at = mark(getattr(stack, "coroutine", None))
+            driven = getattr(stack, "coroutine", None)  #: compiled: driven = coroutine_in(stack)
+            task.raised_at = mark(driven)
         asked = None if task is None else task.request
         own = asked is not None and asked.reason is request.reason
         if not own and self._wants_parts and cell is not None and cx.executor is not None:
