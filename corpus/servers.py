@@ -97,7 +97,7 @@ def start(name: str) -> list[str]:
     end = time.monotonic() + PATIENCE
     while not _answers(PORTS[name]):
         if process.poll() is not None:
-            _reap(process.pid)
+            del _children[process.pid]
             _record(name).unlink(missing_ok=True)
             raise ServerError(
                 f"{name} ended at once, with exit code {process.returncode}: {_last_lines(name)}"
@@ -127,11 +127,13 @@ def stop(name: str) -> bool:
         ended = True
         end = time.monotonic() + PATIENCE
         while _birth(pid) == birth:
-            _reap(pid)
             if time.monotonic() > end:
                 _signal(pid, signal.SIGKILL)
                 break
             time.sleep(0.02)
+    child = _children.pop(pid, None)
+    if child is not None:  # it has ended, or is about to: else it would stay as a zombie
+        child.wait()
     record.unlink(missing_ok=True)
     return ended
 
@@ -263,12 +265,6 @@ def _signal(pid: int, number: int) -> None:
     # The group is the session that `_spawn` made: nothing but the server is in it.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
-
-
-def _reap(pid: int) -> None:
-    child = _children.get(pid)
-    if child is not None and child.poll() is not None:
-        del _children[pid]
 
 
 def _answers(port: int) -> bool:

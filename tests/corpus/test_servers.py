@@ -46,8 +46,11 @@ def test_a_server_is_started_once_and_ended_once() -> None:
     assert get("/echo/hello") == b"hello"
     assert get("/chunks/ab") == b"ab" * 5
 
+    (child,) = servers._children.values()
     assert servers.stop("http")
     assert not servers.stop("http")
+    assert child.returncode is not None  # and so it is no zombie
+    assert not servers._children
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", servers.PORTS["http"])) != 0
 
