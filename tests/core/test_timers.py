@@ -1,7 +1,10 @@
 """The timer heap: order, cancellation, pruning."""
 
+import random
 import sys
 from typing import Any
+
+import pytest
 
 from rescind._core.timers import _PRUNE_MIN, Timer, Timers
 from rescind.lowlevel import Waker
@@ -141,6 +144,34 @@ def test_replaced_waker_is_the_one_woken() -> None:
     timer.waker = new
     timers.fire(1.0)
     assert (0, 1, None) == (old.wakes, new.wakes, timer.waker)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_order_of_adding_canceling_and_firing_is_as_of_a_sorted_list(seed: int) -> None:
+    """T1, T2: with many entries, of which some are equal in time and many canceled and pruned."""
+    choose = random.Random(seed)
+    timers, trace = Timers(), []
+    alive: dict[Timer, tuple[float, int]] = {}
+    for made in range(1500):
+        what = choose.choices(("add", "cancel", "fire"), (6, 4 if seed % 2 else 6, 0.2))[0]
+        if what == "add":
+            at = float(choose.randrange(200))
+            alive[timers.add(at, Note(str(made), trace))] = (at, made)
+        elif what == "cancel" and alive:
+            timer = choose.choice(list(alive))
+            del alive[timer]
+            timer.cancel()
+        elif what == "fire":
+            now = float(choose.randrange(50))
+            due = sorted(when for when in alive.values() if when[0] <= now)
+            alive = {timer: when for timer, when in alive.items() if when[0] > now}
+            trace.clear()
+            assert len(due) == timers.fire(now)
+            assert [str(made) for _, made in due] == trace
+        first = min(alive.values(), default=None)
+        assert (len(alive), first and first[0]) == (len(timers), timers.next_at())
+    left = [timer for timer in timers.in_order() if timer in alive]
+    assert sorted(alive, key=alive.__getitem__) == left
 
 
 class Cancels(Waker):

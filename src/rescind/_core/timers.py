@@ -8,6 +8,9 @@
      it; not when its entry goes. And what was looked at may be gone when it is popped: a finalizer,
      which the collector runs in the middle of anything, may cancel other timers and prune.
 
+In the compiled form the heap is of timers alone, which C compares and moves (`timers.pxd`): an entry
+is not an object of its own, and nothing can run in the middle of a push or a pop.
+
 *Threads.* The executor's thread only.
 
 *Source.* asyncio's scheduled heap, with the same lazy deletion.
@@ -37,10 +40,11 @@ class Timer:
         waker: whom it wakes; None once it has fired or was canceled. May be replaced.
     """
 
-    __slots__ = ("_heap", "at", "fired", "waker")
+    __slots__ = ("_heap", "_made", "at", "fired", "waker")
 
-    def __init__(self, heap: Timers, at: float, waker: Waker) -> None:
+    def __init__(self, heap: Timers, at: float, waker: Waker, made: int = 0) -> None:
         self._heap: Timers | None = heap
+        self._made = made  # orders those of equal time (T2)
         self.at = at
         self.fired = False
         self.waker: Waker | None = waker
@@ -62,7 +66,7 @@ class Timers:
     __reduce__ = refuse_copy
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Timer]] = []
+        self._heap: list[tuple[float, int, Timer]] = []  # in the compiled form, of timers
         # How many may still fire (T3).
         self._alive = 0
         self._made = 0
@@ -78,12 +82,12 @@ class Timers:
 
     def add(self, at: float, waker: Waker) -> Timer:
         """Wake ``waker`` at host time ``at``, in seconds."""
-        #: compiled: timer = Timer.__new__(Timer)
-        #: compiled: timer._heap = self; timer.at = at
-        timer = Timer(self, at, waker)  #: compiled: timer.waker = waker
         self._made += 1
+        #: compiled: timer = Timer.__new__(Timer)
+        #: compiled: timer._heap = self; timer._made = self._made; timer.at = at
+        timer = Timer(self, at, waker, self._made)  #: compiled: timer.waker = waker
         self._alive += 1
-        heapq.heappush(self._heap, (at, self._made, timer))
+        heapq.heappush(self._heap, (at, self._made, timer))  #: compiled: push(self._heap, timer)
         return timer
 
     def next_at(self) -> float | None:
@@ -92,26 +96,21 @@ class Timers:
             return None  # as in most turns
         heap = self._heap
         while heap:
-            at, _, timer = heap[0]
+            timer = heap[0][2]  #: compiled: timer = first(heap)
             if timer._heap is not None:
-                return at
-            entry = heapq.heappop(heap)
-            if entry[2]._heap is not None:
-                heapq.heappush(heap, entry)  # another one has come up meanwhile (T3)
+                return timer.at
+            entry = heapq.heappop(heap)  #: compiled: pop(heap)
+            if entry[2]._heap is not None:  #: compiled: if timer._heap is not None:
+                # Another one has come up meanwhile (T3).
+                heapq.heappush(heap, entry)  #: compiled: push(heap, timer)
         return None
 
     def fire(self, now: float) -> int:
         """Wake every timer that is due at ``now``; return how many (T2)."""
-        heap = self._heap
         fired = 0
-        while heap and heap[0][0] <= now:
-            entry = heapq.heappop(heap)
-            timer = entry[2]
-            if entry[0] > now:
-                heapq.heappush(heap, entry)  # another one has come up meanwhile (T3)
-                continue
-            _alive, timer._heap = timer._heap, None
-            if _alive is None:
+        while (timer := self.pop(now)) is not None:
+            alive, timer._heap = timer._heap, None
+            if alive is None:
                 continue
             self._alive -= 1
             waker, timer.waker = timer.waker, None
@@ -121,6 +120,22 @@ class Timers:
                 waker.wake()
         return fired
 
+    def pop(self, now: float) -> Timer | None:
+        """Take out the first whose time has come, canceled or not; None if there is none."""
+        heap = self._heap
+        #: compiled: return pop(heap) if heap and first(heap).at <= now else None
+        while heap and heap[0][0] <= now:
+            entry = heapq.heappop(heap)
+            if entry[0] <= now:
+                return entry[2]
+            heapq.heappush(heap, entry)  # another one has come up meanwhile (T3)
+        return None
+
+    def in_order(self) -> list[Timer]:
+        """Return those that have an entry, by their time, then by their making."""
+        timers = [entry[2] for entry in self._heap]  #: compiled: timers = list(self._heap)
+        return sorted(timers, key=lambda timer: (timer.at, timer._made))
+
     def forget(self) -> None:
         """Count one canceled timer, and prune if they are more than half (T1)."""
         self._alive -= 1
@@ -128,7 +143,12 @@ class Timers:
         if canceled > _PRUNE_MIN and canceled * 2 > len(self._heap):
             # In place: a waker that `fire` is calling may be what cancels.
             made = self._made
-            kept = [entry for entry in self._heap if entry[2]._heap is not None]
+            kept = _alive(self._heap)  #: compiled: kept = alive(self._heap)
             if made == self._made:  # otherwise one was added meanwhile (T3): prune another time
                 self._heap[:] = kept
-                heapq.heapify(self._heap)
+                heapq.heapify(self._heap)  #: compiled: heapify(self._heap)
+
+
+def _alive(heap: list[tuple[float, int, Timer]]) -> list[tuple[float, int, Timer]]:
+    """Return the entries of those that may still fire."""
+    return [entry for entry in heap if entry[2]._heap is not None]

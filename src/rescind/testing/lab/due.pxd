@@ -8,5 +8,5 @@ cdef class Due:
 
 
 cdef class LabTimers(Timers):
-    @cython.locals(timer=Timer, heap=list)
+    @cython.locals(timer=Timer)
     cpdef list due(self, double now)

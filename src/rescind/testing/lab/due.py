@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import heapq
 from typing import Final
 
 from rescind._core.poll import Waker
@@ -39,20 +38,14 @@ class LabTimers(Timers):
     def due(self, now: float) -> list[Due]:
         """Take out what is due, in order of time, then of making."""
         found: list[Due] = []
-        heap = self._heap
-        while heap and heap[0][0] <= now:
-            timer = heapq.heappop(heap)[2]
+        while (timer := self.pop(now)) is not None:
             if timer.waker is not None:
                 found.append(Due(timer))
         return found
 
-    def set(self) -> list[Timer]:
-        """Return those that are not due, in order of time."""
-        return [entry[2] for entry in sorted(self._heap)]
-
     def of(self, waker: Waker) -> list[Timer]:
         """Return those that would wake ``waker``, in order of time."""
-        return [timer for timer in self.set() if timer.waker is waker]
+        return [timer for timer in self.in_order() if timer.waker is waker]
 
 
 TURN: Final = Turn()

@@ -377,7 +377,7 @@ class LabExecutor(Executor):
 
     def waiting_for_time(self) -> list[tuple[float, Waker]]:
         """Return whom a timer will wake, and when: first those that are due, then in order."""
-        timers = [due.timer for due in self._due] + self._timers.set()
+        timers = [due.timer for due in self._due] + self._timers.in_order()
         return [(timer.at, timer.waker) for timer in timers if timer.waker is not None]
 
     @property
