@@ -235,3 +235,17 @@ def test_hand_over_right_after_a_cancel_finds_no_waiter(kind: str) -> None:
     rescind.run(main, host="uvloop" if kind == "uvloop" else "asyncio")
 
     assert (given, free) == ([], ["connection"])
+
+
+def test_what_has_a_finalizer_is_not_made_anew_from_what_was_freed() -> None:
+    """Its finalizer would run for the first of them alone; a class of Python's is not, either."""
+    stock = pytest.importorskip("rescind._host._stock", reason="there, nothing is kept")
+
+    class Final(AsyncioFuture):
+        def __del__(self) -> None: ...
+
+    class Plain(AsyncioFuture): ...
+
+    for kind in (Final, Plain):
+        with pytest.raises(TypeError, match="has a finalizer, or is not of C"):
+            stock.called(kind)

@@ -60,7 +60,8 @@ cdef extern from *:
         PyType_Modified(type);
     }
 
-    /* One type's freed objects, to be made anew: Cython keeps none of a class that has a base. */
+    /* One type's freed objects, to be made anew: Cython keeps none of a class that has a base. That
+       one was finalized is noted beside it, and would be of what is made of it too. */
     #define RESCIND_SPARE 32
     static PyObject *rescind_spare[RESCIND_SPARE];
     static int rescind_spares = 0;
@@ -82,13 +83,18 @@ cdef extern from *:
             PyObject_GC_Del(freed);
         }
     }
-    static void rescind_remake(PyTypeObject *type) {
+    static int rescind_remake(PyTypeObject *type) {
+        if (type->tp_finalize != NULL || (type->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
+            PyErr_Format(PyExc_TypeError, "%s has a finalizer, or is not of C", type->tp_name);
+            return -1;
+        }
         type->tp_alloc = rescind_alloc;
         type->tp_free = rescind_free;
+        return 0;
     }
     """
     void rescind_called_by(PyTypeObject *type, Py_ssize_t offset) noexcept
-    void rescind_remake(PyTypeObject *type) noexcept
+    int rescind_remake(PyTypeObject *type) except -1
 
 
 cdef object _future = asyncio.Future
@@ -163,6 +169,7 @@ def called(type kind):
     For one class: what is kept of its instances is of its size.
     """
     cdef Callback one = kind.__new__(kind)
-    rescind_called_by(<PyTypeObject *>kind, <char *>&one._vectorcall - <char *><PyObject *>one)
+    cdef Py_ssize_t offset = <char *>&one._vectorcall - <char *><PyObject *>one
     del one
     rescind_remake(<PyTypeObject *>kind)
+    rescind_called_by(<PyTypeObject *>kind, offset)
