@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import rescind
-from rescind._core.frames import await_stack, caller, site, site_of, strip
+from rescind._core.frames import await_stack, caller, place_of, site, site_of, strip
 from rescind._core.gate import Gate
 from rescind._core.site import Site
 from rescind.lowlevel import CoroutineFuture
@@ -41,6 +41,28 @@ async def over_generator() -> None:
     """Await it behind an iteration."""
     async for _ in ticking():
         pass
+
+
+class Still:
+    """What is awaited without a frame."""
+
+    def __await__(self) -> Any:
+        return iter(["trapped"])
+
+
+OURS = """
+async def ours(inner):
+    await inner
+"""
+
+
+def under(coro: Any, depth: int, module: str) -> Any:
+    """Return coroutines one in the other, of a module, of which the innermost awaits ``coro``."""
+    names: dict[str, Any] = {"__name__": module}
+    exec(compile(OURS, f"{module.replace('.', '/')}.py", "exec"), names)
+    for _ in range(depth):
+        coro = names["ours"](coro)
+    return coro
 
 
 def line_of(function: Any, offset: int) -> str:
@@ -192,3 +214,48 @@ def test_site_of_a_frame_is_the_nearest_outside_rescind() -> None:
         found.file,
         found.function,
     )
+
+
+@pytest.mark.parametrize("depth", [0, 1, 7, 8, 20])
+def test_place_is_the_innermost_line_outside_rescind(depth: int) -> None:
+    """However many frames of rescind's are inside of it, and of others around it; asked twice."""
+
+    async def awaits() -> None:
+        await under(Still(), depth, "rescind.asked")
+
+    coro = under(awaits(), depth, "elsewhere")
+    coro.send(None)
+    expected = line_of(awaits, 1)
+    try:
+        assert [place_of(coro), place_of(coro)] == [expected, expected]
+    finally:
+        coro.close()
+
+
+def test_place_of_one_that_awaits_in_two_lines_is_told_anew() -> None:
+    """Words of a place are for that place alone, and others for the same code elsewhere."""
+
+    async def twice() -> None:
+        await Still()
+        await Still()
+
+    coro = twice()
+    found: list[str | None] = []
+    try:
+        for _ in range(2):
+            coro.send(None)
+            found.append(place_of(coro))
+    finally:
+        coro.close()
+
+    assert found == [line_of(twice, 1), line_of(twice, 2)]
+
+
+def test_place_is_none_where_all_is_rescinds() -> None:
+    """Nobody else has asked for it."""
+    coro = under(Still(), 3, "rescind.asked")
+    coro.send(None)
+    place = place_of(coro)
+    coro.close()
+
+    assert place is None

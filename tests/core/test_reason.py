@@ -443,3 +443,18 @@ def test_a_reason_that_leads_back_to_itself_is_collected() -> None:
     del holder
     gc.collect()
     assert alive() is None
+def test_made_reasons_of_many_tasks_tell_them_apart() -> None:
+    """Words are kept for a few tasks at a time: each is called by its own, whoever asks between."""
+
+    async def asks() -> list[str | None]:
+        said = []
+        for _ in range(3):
+            said.append(make_reason(None, None).by)
+            await rescind.yield_now()
+        return said
+
+    with Bench() as bench:
+        tasks = [bench.spawn(asks()) for _ in range(130)]
+        bench.idle()
+        for task in tasks:
+            assert [f"task {task.id} 'task-{task.id}'"] * 3 == task.unwrap()

@@ -293,6 +293,31 @@ def test_the_vigil_is_told_how_many_steps_it_had(kind: Any) -> None:
     assert (turns, counted) == ([3], 4)  # with the step in which all that began
 
 
+def test_what_a_waker_asks_for_is_armed(kind: Any) -> None:
+    """Also where it was nobody's of the executor, so that there is no turn (E5)."""
+
+    async def main() -> int:
+        stage = await staged()
+        executor, future = stage.executor, stage.future
+
+        class Ends(CountingWaker):
+            def wake(self) -> None:
+                super().wake()
+                future.set_result(None)
+
+        class Asks(CountingWaker):
+            def wake(self) -> None:
+                executor.defer(ends)
+
+        ends = Ends()
+        host: Any = executor.host
+        stage.loop.call_soon(host.queue.wake, executor, Asks())
+        await asyncio.wait_for(future, 60)
+        return ends.wakes
+
+    assert rescind.run(main(), host=kind) == 1
+
+
 def test_an_interrupt_leaves_the_turn_behind(kind: Any) -> None:
     """It passes through the loop, and the executor runs the rest afterwards (D8)."""
     left: list[tuple[bool, bool, object, object]] = []

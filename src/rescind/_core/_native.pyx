@@ -981,22 +981,32 @@ cdef tuple _marked(object coroutine):
 
 cdef object whereabouts(object coroutine, object own):
     """`frames.place_of` of a coroutine; None: ask its frames. ``own`` tells our files apart."""
-    cdef int at = 0, inner = 0
+    cdef PyObject *codes[8]
+    cdef int places[8]
+    cdef int at = 0, depth = 0, index
+    cdef size_t place
     cdef PyObject *found
-    innermost = None
     current = coroutine
     while PyCoro_CheckExact(current):
         found = rescind_suspended(current, &at)
         if found is NULL:
             break
-        code = <object>found
-        Py_DECREF(code)
-        if not own(code.co_filename):
-            innermost, inner = code, at
+        Py_DECREF(<object>found)  # its frame has it
+        codes[depth & 7], places[depth & 7] = found, at  # the innermost ones, if there are many
+        depth += 1
         current = current.cr_await
-    if innermost is None or PyGen_CheckExact(current) or PyAsyncGen_CheckExact(current):
+    if PyGen_CheckExact(current) or PyAsyncGen_CheckExact(current):
         return None
-    return _words(innermost, inner)
+    # From the innermost one on: whose a file is, is asked of as few as can be.
+    for index in range(depth - 1, max(depth - 9, -1), -1):
+        found, at = codes[index & 7], places[index & 7]
+        place = ((<size_t>found >> 4) ^ (<size_t>at >> 1)) & 63
+        if _placed_code[place] is found and _placed_at[place] == at:
+            return <object>_placed_words[place]  # what has words here is nobody's of ours
+        code = <object>found
+        if not own(code.co_filename):
+            return _words(code, at)
+    return None
 
 
 cdef object calling():

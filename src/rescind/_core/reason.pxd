@@ -72,6 +72,7 @@ cdef class CancelRequest(_Request):
 cpdef CancelRequest new_request(CancelReason reason, grace_at, target, bint accepted)
 @cython.locals(asking=Engine, executor=Engine)
 cpdef make_reason(reason, executor, kind=*)
-cdef tuple _called
+cdef list _called
 @cython.locals(said=tuple)
+@cython.locals(at=cython.int, said=tuple)
 cpdef called(task)

@@ -350,15 +350,16 @@ def make_reason(
 
 
 def called(task: Task[Any]) -> str:
-    """Return how a task is called in reasons; words that were asked for last are not made anew."""
-    global _called
-    name, said = task._name, _called
-    if said[0] == task.id and said[1] is name:
+    """Return how a task is called in reasons; words of late are not made anew."""
+    number, name = task.id, task._name
+    at = number & 63
+    said = _called[at]
+    if said[0] is number and said[1] is name:
         return said[2]
-    words = f"task {task.id} {task.name!r}"
-    _called = (task.id, name, words)
+    words = f"task {number} {task.name!r}"
+    _called[at] = (number, name, words)
     return words
 
 
-#: What `called` said last: the task's id and given name, and the words.
-_called: tuple[int, str | None, str] = (0, None, "")
+#: What `called` said lately, each at its place: the task's id and given name, and the words.
+_called: list[tuple[int, str | None, str]] = [(0, None, "")] * 64

@@ -1,9 +1,10 @@
 cimport cython
 
-from rescind._core._native cimport Fifo, first_of, get_region, put
+from rescind._core._native cimport Fifo, copy_context, first_of, get_region, native, put
 from rescind._core.cell cimport Cell, wake_up
 from rescind._core.coroutine cimport CoroutineFuture
 from rescind._core.engine cimport Engine
+from rescind._core.frames cimport place_of
 from rescind._core.hooks cimport Hooks
 from rescind._core.into cimport as_future
 from rescind._core.poll cimport Context, Future
@@ -22,7 +23,7 @@ cdef class Child(Cell):
     cdef public Py_ssize_t index
     cdef public object key
 
-    @cython.locals(own=Context)
+    @cython.locals(own=Context, known=bint)
     cdef _begin(self, Owner owner, Py_ssize_t index, Future future, Context cx, key=*)
     @cython.locals(among=Children)
     cpdef _enqueue(self)
@@ -84,6 +85,7 @@ cpdef list futures_of(awaitables, what)
 cpdef enclosing_grace(Cell cell)
 
 
+@cython.locals(driver=CoroutineFuture)
 cpdef place()
 
 

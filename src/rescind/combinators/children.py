@@ -125,7 +125,8 @@ class Child(Cell[Any]):
         self.key = key
         # -- Cell
         self._phase = 0
-        self.future = future if future._native else Watched(future)
+        known = future._native  #: compiled: known = native(future)
+        self.future = future if known else Watched(future)
         #: compiled: own = Context.__new__(Context)
         own = Context(self)  #: compiled: own.waker = self
         own.executor = cx.executor
@@ -372,7 +373,8 @@ def place() -> str | None:
     region = local.region  #: compiled: region = get_region()
     if not isinstance(region, CoroutineFuture):
         return None
-    return place_of(cast("CoroutineFuture[object]", region).coroutine)
+    driver = cast("CoroutineFuture[object]", region)  #: compiled: driver = region
+    return place_of(driver.coroutine)  #: compiled: return place_of(driver._coro)
 
 
 def parent_reason(

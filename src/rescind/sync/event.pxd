@@ -22,3 +22,11 @@ cdef class Event:
 
 cdef class _Wait(Operation):
     cdef public Event _event
+
+
+cdef inline _Wait waiting_for(Event event):
+    """Make one without a call through Python."""
+    cdef _Wait wait = _Wait.__new__(_Wait)
+    wait._section = event._section
+    wait._event = event
+    return wait

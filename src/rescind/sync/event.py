@@ -71,7 +71,7 @@ class Event:
 
         Cancellation: safe.
         """
-        return _Wait(self)
+        return _Wait(self)  #: compiled: return waiting_for(self)
 
     def set(self) -> None:
         """Let it have happened: all who wait go on, also if `clear` follows at once."""
