@@ -443,6 +443,8 @@ def test_a_reason_that_leads_back_to_itself_is_collected() -> None:
     del holder
     gc.collect()
     assert alive() is None
+
+
 def test_made_reasons_of_many_tasks_tell_them_apart() -> None:
     """Words are kept for a few tasks at a time: each is called by its own, whoever asks between."""
 

@@ -22,8 +22,13 @@ cdef class Canceled(Record):
     cdef readonly bint abandoned
 
 
+cdef Completed _nothing
+
+
 cdef inline Completed completed(value):
     """Make one without a call through Python."""
+    if value is None:
+        return _nothing
     cdef Completed outcome = Completed.__new__(Completed)
     outcome.value = value
     return outcome

@@ -8,8 +8,8 @@
      it; not when its entry goes. And what was looked at may be gone when it is popped: a finalizer,
      which the collector runs in the middle of anything, may cancel other timers and prune.
 
-In the compiled form the heap is of timers alone, which C compares and moves (`timers.pxd`): an entry
-is not an object of its own, and nothing can run in the middle of a push or a pop.
+In the compiled form the heap is of timers alone, which C compares and moves (`timers.pxd`): an
+entry is not an object of its own, and nothing can run in the middle of a push or a pop.
 
 *Threads.* The executor's thread only.
 

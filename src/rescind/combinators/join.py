@@ -70,7 +70,9 @@ class JoinAll(Parallel[tuple[Any, ...]]):
         super()._forget()  #: compiled: Parallel._forget(self)
 
     def _values(self) -> tuple[Any, ...]:
-        return tuple([cast("Completed[Any]", child.ended).value for child in self._children.cells])
+        #: compiled: return values_of(self._children.cells)
+        cells = self._children.cells
+        return tuple([cast("Completed[Any]", child.ended).value for child in cells])
 
     def _error(self) -> BaseException | None:
         """Return what to raise: the first failure; a real error outranks a canceled child."""

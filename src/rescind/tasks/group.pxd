@@ -2,10 +2,11 @@ cimport cython
 
 from rescind._core._native cimport get_ident
 from rescind._core.executor cimport Executor
+from rescind._core.grace cimport checked_grace
 from rescind._core.hooks cimport Hooks
 from rescind._core.poll cimport Future
 from rescind._core.task cimport Task
-from rescind.tasks.group_children cimport GroupChild, future_for
+from rescind.tasks.group_children cimport GroupChild, future_for, new_child
 from rescind.tasks.group_core cimport GroupCore
 
 
@@ -13,4 +14,4 @@ cdef Hooks hooks
 
 
 cdef class TaskGroup(GroupCore):
-    cpdef _usable(self, what)
+    cpdef Executor _usable(self, what)

@@ -139,7 +139,7 @@ class TaskGroup(GroupCore, Cancelable):
 
         Cancellation: spawning does not wait.
         """
-        child = GroupChild(self, bool(daemon))
+        child = GroupChild(self, bool(daemon))  #: compiled: child = new_child(self, daemon)
         future: Future[T] = future_for(fut, child, self._supervisor)
         try:
             executor = self._usable("spawn()")

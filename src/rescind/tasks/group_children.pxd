@@ -15,6 +15,14 @@ cdef class GroupChild:
     cpdef end(self)
 
 
+cdef inline GroupChild new_child(group, bint daemon):
+    """Make one without a call through Python."""
+    cdef GroupChild child = GroupChild.__new__(GroupChild)
+    child.group = group
+    child.daemon = daemon
+    return child
+
+
 cpdef Future future_for(fut, GroupChild child, supervisor)
 
 
@@ -32,6 +40,7 @@ cdef class Tally:
     cdef public Py_ssize_t spawned
 
     cpdef add(self, GroupChild child, Task task)
+    @cython.locals(failed=Error, quiet=Canceled)
     cpdef end(self, GroupChild child, Task task, outcome)
     @cython.locals(child=GroupChild)
     cpdef tuple tasks(self)

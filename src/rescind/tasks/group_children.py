@@ -112,7 +112,8 @@ def future_for(
     """Return the future of a child: for a function, one that calls it when it is polled."""
     known = isinstance(fut, (CoroutineType, Future))  # most are, and need not be asked
     if known or inspect.isawaitable(fut) or not callable(fut):
-        return as_future(cast("Awaitable[T]", fut))
+        #: compiled: return as_future(fut)
+        return as_future(cast("Awaitable[T]", fut))  #: compiled: pass
     if supervisor is None:
         return take(CoroutineFuture(run_once(fut)), "spawned")
     return take(CoroutineFuture(keep_running(fut, child, supervisor)), "spawned")
@@ -165,7 +166,7 @@ class Tally:
 
     def end(self, child: GroupChild, task: Task[Any], outcome: Outcome[Any]) -> None:
         """Count the end of a child."""
-        number = task.id
+        number, keep = task.id, self._keep
         del self.alive[number]
         self.daemons -= child.daemon
         if isinstance(outcome, Completed):
@@ -175,14 +176,14 @@ class Tally:
             self.dropped += outcome.dropped
         else:
             self.failed += 1
-            if self._keep != 0:
+            if keep is None or keep > 0:
                 self._tracebacks[number] = outcome.exception.__traceback__
-        if self._keep == 0:
+        if keep is not None and keep == 0:
             return
         self._kept[number] = task
-        if self._keep is not None:
+        if keep is not None:
             self._order.append(number)
-            if len(self._order) > self._keep:
+            if len(self._order) > keep:
                 first = self._order.popleft()
                 del self._kept[first]
                 self._tracebacks.pop(first, None)

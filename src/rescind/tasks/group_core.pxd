@@ -1,9 +1,10 @@
 cimport cython
 
+from rescind._core.engine cimport Engine
 from rescind._core.executor cimport Executor
 from rescind._core.hooks cimport Hooks
 from rescind._core.outcome cimport Canceled, Error
-from rescind._core.reason cimport new_request
+from rescind._core.reason cimport CancelReason, CancelRequest, new_reason, new_request
 from rescind._core.task cimport Task
 from rescind._core.waitlist cimport WaitList
 from rescind.tasks.block cimport Parent, sooner
@@ -36,6 +37,7 @@ cdef class GroupCore(Parent):
     cdef public object policy
 
     cpdef _ask_all(self, reason, grace=*, grace_at=*)
+    @cython.locals(executor=Engine)
     cpdef _ask(self, Task task, reason, grace, around)
     cpdef _around(self, grace_at)
     @cython.locals(task=Task)

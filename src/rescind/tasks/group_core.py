@@ -21,7 +21,7 @@ from rescind._core.grace import UNSET, Grace, Unset, checked_grace
 from rescind._core.hooks import hooks
 from rescind._core.outcome import Canceled, Error, Outcome
 from rescind._core.poll import Waker
-from rescind._core.reason import CancelKind, CancelReason, CancelRequest, new_request
+from rescind._core.reason import CancelKind, CancelReason, CancelRequest, new_reason, new_request
 from rescind._core.task import Task
 from rescind._core.waitlist import WaitList
 from rescind.tasks.block import Block, Parent, sooner
@@ -141,7 +141,7 @@ class GroupCore(Parent):
 
     def cancel_explicitly(self, full: CancelReason, grace: Grace) -> None:
         words = f"group {self.name!r} was canceled"
-        told = CancelReason(CancelKind.PARENT, words, full.by, None, full.at, full)
+        told = new_reason(CancelKind.PARENT, words, full.by, None, full.at, full)
         self._cancel(full, told, grace)
 
     def _cancel(self, reason: CancelReason, told: CancelReason, grace: Grace = UNSET) -> None:
@@ -172,7 +172,8 @@ class GroupCore(Parent):
         seconds = grace
         if isinstance(seconds, Unset):
             seconds = task.effective_grace() if task.request is None else None
-        at = None if seconds is None else task.executor.now() + seconds
+        executor = task.executor  #: compiled: executor = task._executor
+        at = None if seconds is None else executor.now() + seconds
         task.ask(new_request(reason, sooner(at, around), None, True))
 
     def _around(self, grace_at: float | None) -> float | None:
@@ -190,7 +191,7 @@ class GroupCore(Parent):
         for reason in reversed(new):
             self._causes[id(reason)] = reason
             words = f"the parent of group {self.name!r} was canceled"
-            told = CancelReason(CancelKind.PARENT, words, reason.by, None, reason.at, reason)
+            told = new_reason(CancelKind.PARENT, words, reason.by, None, reason.at, reason)
             if self._reason is None:
                 self._reason = self._told = told
                 if hooks.group_canceled is not None:
@@ -204,8 +205,7 @@ class GroupCore(Parent):
     def orphaned(self) -> None:
         if self._block is not None:
             self._block.release()
-        words = f"the parent of group {self.name!r} was abandoned"
-        reason = CancelReason(CancelKind.PARENT, words)
+        reason = CancelReason(CancelKind.PARENT, f"the parent of group {self.name!r} was abandoned")
         self._cancel(reason, reason)
         self.close()
         for error in self.take_errors():
@@ -266,7 +266,7 @@ class GroupCore(Parent):
         """Cancel the group, if it is not canceled yet, because something in it failed."""
         if self._reason is None and self._executor is not None:
             now = self._executor.now()
-            reason = CancelReason(CancelKind.SIBLING_FAILED, words, by, None, now)
+            reason = new_reason(CancelKind.SIBLING_FAILED, words, by, None, now, None)
             self._cancel(reason, reason)
 
     def give_up(self, why: str, errors: list[BaseException]) -> None:
