@@ -32,8 +32,8 @@ cdef class CoroutineFuture(ScopeStack):
 
     @cython.locals(value=object, outer=object, before=object, executor=Engine, swap=object)
     cdef _step(self, Context cx)
-    @cython.locals(executor=Engine, keeper=Engine, leaf=Future, absorbed=bint, known=bint, identity=object)
-    cdef _drive(self, Context cx, error)
+    @cython.locals(executor=Engine, keeper=Engine, leaf=Future, known=bint, identity=object)
+    cdef _drive(self, Context cx, error, bint absorbed)
     @cython.locals(request=CancelRequest)
     cdef tuple _settle(self, outcome)
     cpdef CancelRequest _due(self, leaf)

@@ -36,6 +36,7 @@ import logging
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
+from . import straight
 from .closing import close
 from .current import local
 from .ending import ended_by, raise_all
@@ -45,7 +46,6 @@ from .outcome import Completed, Error, Outcome, attach, canceled, completed
 from .poll import PENDING, Context, Future, Pending, adopted, check_new, natives, never_again
 from .reason import CancelKind, CancelReason, CancelRequest
 from .scope import ScopeStack
-from .straight import ENDED, NEW, NO_CANCELLATION, PARKED, RAISED, RUNNING, drop_at, poll_straight
 from .watched import Watched
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ __all__ = ["CoroutineFuture"]
 
 T = TypeVar("T")
 
-_NEW, _PARKED, _RUNNING, _ENDED = NEW, PARKED, RUNNING, ENDED
-_RAISED: Final = RAISED
-_NO_CANCELLATION: Final = NO_CANCELLATION
+_NEW, _PARKED, _RUNNING, _ENDED = straight.NEW, straight.PARKED, straight.RUNNING, straight.ENDED
+_RAISED: Final = straight.RAISED
+_NO_CANCELLATION: Final = straight.NO_CANCELLATION
 
 _log = logging.getLogger("rescind")
 
@@ -142,9 +142,11 @@ class CoroutineFuture(ScopeStack, Generic[T]):
             raise error
         return value
 
-    poll: Any = poll_straight  #: compiled: pass
+    poll: Any = straight.poll_straight  #: compiled: pass
 
-    def poll_cancel(self, cx: Context, request: CancelRequest) -> Outcome[T] | Pending:
+    def _poll_cancel(  #: compiled: def poll_cancel(
+        self, cx: Context, request: CancelRequest
+    ) -> Outcome[T] | Pending:
         if self._state == _NEW:
             self.drop()
             return canceled(request.reason, ())
@@ -171,6 +173,8 @@ class CoroutineFuture(ScopeStack, Generic[T]):
             return ended_by(error, self.request)
         finally:
             del error  # since 3.12 its traceback, by the coroutine's frame, refers to this frame
+
+    poll_cancel: Any = straight.cancel_straight  #: compiled: pass
 
     def drop(self) -> None:
         if self._state == _ENDED:
@@ -231,7 +235,7 @@ class CoroutineFuture(ScopeStack, Generic[T]):
             try:
                 if self.company is not None:
                     self.drive_company(self.company, cx)
-                return self._drive(cx, None)
+                return self._drive(cx, None, False)
             finally:
                 if swap is not None:
                     swap(before)  #: compiled: put_back(swap, before)
@@ -244,13 +248,14 @@ class CoroutineFuture(ScopeStack, Generic[T]):
                         executor.resign()  # the ended one is nobody's any more
                     self._release()
         except _NO_CANCELLATION as exc:
-            drop_at(self, exc)
+            straight.drop_at(self, exc)
             raise
 
-    def _drive(self, cx: Context, error: BaseException | None) -> Any:
+    def _drive(self, cx: Context, error: BaseException | None, absorbed: bool) -> Any:
         """Poll the leaf, resume the coroutine, and so on, until a park or the end.
 
-        An ``error`` is what the leaf has raised, which is no more: it is thrown first.
+        An ``error`` is what the leaf has raised, which is no more: it is thrown first. And did a
+        leaf end in this step that was being canceled (``absorbed``)?
         """
         executor = cx.executor
         identity = self._identity
@@ -258,7 +263,6 @@ class CoroutineFuture(ScopeStack, Generic[T]):
         coro = self._coro
         leaf = self._leaf
         value: object = None
-        absorbed = False  # did a leaf end in this step that was being canceled?
         while True:
             if leaf is not None:
                 try:

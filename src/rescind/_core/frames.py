@@ -18,10 +18,10 @@ __all__ = [
     "await_chain",
     "await_stack",
     "caller",
-    "caller_line",
     "from_library",
     "keep_for_ever",
     "name_of",
+    "nearest",
     "ours",
     "own_file",
     "place_of",
@@ -87,17 +87,18 @@ def shortened(where: str) -> str:
 def caller() -> str | None:
     """Return ``file:line`` of the nearest frame on the stack that is not rescind's own."""
     #: compiled: return calling()
-    found = caller_line()
-    return None if found is None else f"{found[0]}:{found[1]}"
+    return nearest(sys._getframe(1))
 
 
-def caller_line() -> tuple[str, int] | None:
-    """Return the file and the line of `caller`, of which words may be made later."""
-    frame: FrameType | None = sys._getframe()  # compiled code has none of its own
+def nearest(frame: FrameType | None) -> str | None:
+    """Return ``file:line`` of the nearest frame that is not rescind's own, from this one on.
+
+    Who has a frame that is not far saves some: each that is looked at becomes an object.
+    """
     known = _KNOWN
     while frame is not None and (id(frame.f_globals) in known or ours(frame)):
         frame = frame.f_back
-    return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+    return None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def await_stack(awaitable: object) -> list[Site]:

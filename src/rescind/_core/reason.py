@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Generator
+from sys import _getframe  #: compiled: pass
 from typing import TYPE_CHECKING, Any
 
 from .current import local
 from .errors import UsageError
-from .frames import caller, shortened
+from .frames import nearest, shortened  #: compiled: from .frames import shortened
 from .intofuture import IntoFuture
 from .record import Record, deletable, settable
 from .uncopied import refuse_copy
@@ -346,7 +347,8 @@ def make_reason(
     asking = local.executor  #: compiled: asking = get_executor()
     by = None if asking is None or asking.current is None else called(asking.current)
     at = None if executor is None else executor.now()
-    return new_reason(kind, reason, by, caller(), at, None)
+    where = nearest(_getframe(1))  #: compiled: where = caller()
+    return new_reason(kind, reason, by, where, at, None)
 
 
 def called(task: Task[Any]) -> str:

@@ -1,9 +1,10 @@
-"""`poll_straight`: in plain Python, the poll of a coroutine in a turn, in one piece.
+"""`poll_straight`, `cancel_straight`: in plain Python, polls of a coroutine in a turn in one piece.
 
 *What it is.* What `CoroutineFuture._poll`, `_step` and `_drive` do where nothing is the matter: a
-turn is under way, no cancellation was ever asked for, nothing is polled beside. Where something is,
-it hands over to them, there and then. Each call of a function costs plain Python as much as ten
-lines without one; in the compiled form it costs nothing, and this is not called.
+turn is under way, no cancellation was ever asked for, nothing is polled beside. And the first step
+of a cancellation, where the leaf is merely dropped and no scope is open. Where something is the
+matter, they hand over to those, there and then. Each call of a function costs plain Python as much
+as ten lines without one; in the compiled form it costs nothing, and these are not called.
 
 *What it is not.* A second driver: it decides nothing about cancellation, budgets or what is
 adopted. The invariants are those of `coroutine`.
@@ -13,17 +14,20 @@ adopted. The invariants are those of `coroutine`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from sys import getrefcount
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from .errors import UsageError
+from .ending import ended_by
+from .errors import Cancellation, UsageError
 from .frames import strip
-from .outcome import attach
-from .poll import PENDING, natives
+from .outcome import attach, canceled, completed
+from .poll import PENDING, Future, natives
 
 if TYPE_CHECKING:
     from .coroutine import CoroutineFuture
     from .executor import Executor
     from .poll import Context
+    from .reason import CancelRequest
     from .region import Region
 
 __all__ = [
@@ -33,6 +37,7 @@ __all__ = [
     "PARKED",
     "RAISED",
     "RUNNING",
+    "cancel_straight",
     "drop_at",
     "poll_straight",
 ]
@@ -46,6 +51,18 @@ ENDED: Final = 3
 #: What a driver's step returns for an exception, which is in ``_raised``.
 RAISED: Final[Any] = object()
 NO_CANCELLATION: Final = (KeyboardInterrupt, SystemExit)
+
+#: The ``poll_cancel`` of leaves that are merely dropped.
+_DROPS: Final[Any] = cast("Any", Future).poll_cancel
+
+
+def _references_of_one() -> int:
+    one = BaseException()
+    return getrefcount(one)
+
+
+#: What counts the references of what a local variable alone refers to.
+_ALONE: Final = _references_of_one()
 
 
 def poll_straight(driver: CoroutineFuture[Any], cx: Context) -> Any:
@@ -114,7 +131,7 @@ def poll_straight(driver: CoroutineFuture[Any], cx: Context) -> Any:
                         break
                 driver._leaf = leaf = yielded
                 driver._fresh, yielded = True, None  # as in `CoroutineFuture._drive`
-            return _hand_over(driver, cx, error)
+            return _hand_over(driver, cx, error, False)
         finally:
             error = None  # which may refer to this frame
             seat.region = outer
@@ -128,6 +145,128 @@ def poll_straight(driver: CoroutineFuture[Any], cx: Context) -> Any:
     except NO_CANCELLATION as exc:
         drop_at(driver, exc)
         raise
+
+
+def cancel_straight(driver: CoroutineFuture[Any], cx: Context, request: CancelRequest) -> Any:
+    """Cancel a driver; the method ``poll_cancel`` of its class in plain Python.
+
+    In one piece where the leaf needs no cleanup of its own, and the coroutine has opened no scope.
+    """
+    executor = cx.executor
+    leaf: Any = driver._leaf
+    if (
+        executor is None
+        or not executor.keeps
+        or executor.budget <= 0
+        or driver._state != PARKED
+        or driver.attention
+        or driver.company is not None
+        or driver.scopes
+        or leaf is None
+        or type(leaf).poll_cancel is not _DROPS  # pyright: ignore[reportUnknownMemberType]
+    ):
+        return driver._poll_cancel(cx, request)
+    driver.request = request
+    driver.attention = True
+    seat: Any = executor.seat
+    identity = driver._identity
+    driver._state = RUNNING
+    driver.outer = outer = seat.region
+    driver.cx = cx
+    driver.waker = cx.waker
+    seat.region = driver
+    try:
+        try:
+            if executor.identity is not identity and identity is not None:
+                executor.assume(identity)
+            value = _cancel_leaf(driver, executor, request, cx)
+        finally:
+            seat.region = outer
+            driver.outer = driver.cx = None
+            if driver._state == RUNNING:
+                driver._state = PARKED
+            else:
+                if executor.identity is not None:
+                    _pass_on(executor, outer)
+                driver._release()
+    except NO_CANCELLATION as exc:
+        drop_at(driver, exc)
+        raise
+    except BaseException as exc:
+        strip(exc)
+        return ended_by(exc, request)
+    if value is not RAISED:
+        return PENDING if value is PENDING else completed(value)
+    raised, driver._raised = driver._raised, None
+    try:
+        if type(raised) is Cancellation:
+            if getrefcount(raised) != _ALONE:
+                strip(raised)  # somebody has kept it; else it ends here, with its traceback
+            return canceled(request.reason, raised.also)
+        if isinstance(raised, NO_CANCELLATION):
+            raise raised
+        strip(raised)
+        return ended_by(raised, request)
+    finally:
+        del raised  # as in `CoroutineFuture.poll_cancel`
+
+
+def _cancel_leaf(
+    driver: CoroutineFuture[Any], executor: Executor, request: CancelRequest, cx: Context
+) -> Any:
+    """Cancel the leaf, and raise in the coroutine; as ``_drive`` does, and with its result."""
+    leaf: Any = driver._leaf
+    driver._fresh = False
+    value: Any = None
+    error: BaseException | None = None
+    absorbed = False
+    try:
+        try:
+            value = leaf.poll(cx)
+            if value is PENDING:
+                due = driver._due(leaf)
+                if due is None:
+                    return PENDING
+                absorbed = due is request
+                if absorbed:
+                    leaf.drop()
+                else:
+                    driver._canceling = due
+        except NO_CANCELLATION:
+            raise
+        except BaseException as exc:
+            strip(exc)
+            error, absorbed = exc, False
+        if driver._canceling is not None:
+            return driver._drive(cx, None, False)  # the host's world asks for something else
+        if absorbed:
+            value = None
+            driver.mark_delivered(request)
+            error = Cancellation(request.reason)
+        executor.budget -= 1  # D7
+        driver._leaf = None
+        identity = driver._identity
+        if executor.identity is not identity and identity is not None:
+            executor.assume(identity)  # what was polled inside had its own (D6)
+        try:
+            yielded = driver._coro.send(value) if error is None else driver._coro.throw(error)
+        except StopIteration as stop:
+            driver._state = ENDED
+            return stop.value
+        except BaseException as exc:
+            driver._state = ENDED
+            driver._raised = exc
+            return RAISED
+        value = error = None
+        try:
+            known = type(yielded) in natives
+            driver._leaf = yielded if known else driver._adopt(yielded, cx)
+            driver._fresh, yielded = True, None  # as in `CoroutineFuture._drive`
+        except (TypeError, UsageError) as exc:
+            error = exc
+        return driver._drive(cx, error, absorbed)
+    finally:
+        error = None  # whose traceback may refer to this frame
 
 
 def _pass_on(executor: Executor, outer: Region | None) -> None:
@@ -146,9 +285,11 @@ def _pass_on(executor: Executor, outer: Region | None) -> None:
         put(identity)
 
 
-def _hand_over(driver: CoroutineFuture[Any], cx: Context, error: BaseException | None) -> Any:
+def _hand_over(
+    driver: CoroutineFuture[Any], cx: Context, error: BaseException | None, absorbed: bool
+) -> Any:
     """Let the driver's own methods go on with the step; as ``_poll`` does."""
-    value: Any = driver._drive(cx, error)
+    value: Any = driver._drive(cx, error, absorbed)
     if value is not RAISED:
         return value
     raised, driver._raised = driver._raised, None

@@ -185,12 +185,16 @@ class Task(Cell[T], IntoFuture[T], Cancelable):
         Returns:
             The request; its ``accepted`` is False if the task had already ended.
         """
-        grace = checked_grace(grace)
         executor = self._executor
+        if grace is not UNSET:
+            grace = checked_grace(grace)
         full = make_reason(reason, executor)
-        if grace is UNSET:
-            grace = self.effective_grace() if self.request is None else None
-        grace_at = None if grace is None else executor.now() + grace
+        if grace is UNSET:  # as `effective_grace`: a task has no parent
+            grace = self.grace if self.request is None else None
+        allowed = executor.grace if grace is UNSET else grace
+        # A reason that was made here was made now.
+        now = executor.now() if full.at is None or full is reason else full.at
+        grace_at = None if allowed is None else now + allowed
         accepted = self.ended is None
         request = new_request(full, grace_at, self, accepted)
         if accepted:

@@ -105,7 +105,7 @@ class Deliveries(Observer):
         cell = cx.cell
         task: Task[Any] | None = cell if isinstance(cell, Task) else None
         if task is not None and request is stack.request:
-            driven = getattr(stack, "coroutine", None)  #: compiled: driven = coroutine_in(stack)
+            driven = getattr(stack, "_coro", None)  #: compiled: driven = coroutine_in(stack)
             task.raised_at = mark(driven)
         asked = None if task is None else task.request
         own = asked is not None and asked.reason is request.reason
