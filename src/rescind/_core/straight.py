@@ -17,10 +17,11 @@ from __future__ import annotations
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from . import outcome as outcomes
 from .ending import ended_by
 from .errors import Cancellation, UsageError
 from .frames import strip
-from .outcome import attach, canceled, completed
+from .outcome import attach
 from .poll import PENDING, Future, natives
 
 if TYPE_CHECKING:
@@ -196,13 +197,13 @@ def cancel_straight(driver: CoroutineFuture[Any], cx: Context, request: CancelRe
         strip(exc)
         return ended_by(exc, request)
     if value is not RAISED:
-        return PENDING if value is PENDING else completed(value)
+        return PENDING if value is PENDING else outcomes.completed(value)
     raised, driver._raised = driver._raised, None
     try:
         if type(raised) is Cancellation:
             if getrefcount(raised) != _ALONE:
                 strip(raised)  # somebody has kept it; else it ends here, with its traceback
-            return canceled(request.reason, raised.also)
+            return outcomes.canceled(request.reason, raised.also)
         if isinstance(raised, NO_CANCELLATION):
             raise raised
         strip(raised)
