@@ -25,7 +25,6 @@ TO_RUN = {
 #: Of the compiled form alone.
 COMPILED = {"rescind._core._native", "rescind._core.engine", "rescind._core.vigil"}
 COMPILED |= {"rescind._core.port", "rescind._host._loop", "rescind._host._stock"}
-COMPILED |= {"rescind._host._straight"}
 
 IMPORT = """
 import asyncio, sys

@@ -5,7 +5,6 @@ from rescind._core.coroutine cimport CoroutineFuture
 from rescind._core.engine cimport Engine
 from rescind._core.poll cimport Context, Future
 from rescind._core.scope cimport pending_request
-from rescind._host._straight cimport wake_straight
 from rescind._host.identity cimport Identity
 
 

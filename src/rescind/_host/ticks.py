@@ -110,8 +110,7 @@ class Queue:
             return
         self.calling = True
         try:
-            #: compiled: wake_straight(executor, waker)
-            executor.wake_directly(waker)  #: compiled: pass
+            executor.wake_directly(waker)
         finally:
             self.calling = False
             if self.rested:
