@@ -397,3 +397,21 @@ def test_done_cell_holds_nothing(end: str) -> None:
         assert None is gone()
     finally:
         gc.enable()
+
+
+@interpreted
+def test_no_memory_for_the_outcome_is_the_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    """K1: a cell whose value cannot be kept ends, with that; it does not run for ever."""
+
+    def finds_no_memory(_value: object) -> None:
+        raise MemoryError
+
+    leaf = Leaf()
+    cell = Record(leaf)
+    cell.run()
+    leaf.complete(3)
+    monkeypatch.setattr("rescind._core.cell.completed", finds_no_memory)
+    assert "DONE" == cell.run()
+    assert isinstance(cell.ended, Error)
+    assert isinstance(cell.ended.exception, MemoryError)
+    assert [cell.ended] == cell.ends

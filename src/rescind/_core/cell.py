@@ -206,12 +206,13 @@ class Cell(Waker, Generic[T]):
             #: compiled: try: value = future.poll(self.cx)
             #: compiled: finally: leave(context)
             value = context.run(future.poll, self.cx)  #: compiled: pass
+            outcome = None if value is PENDING else completed(value)  # it may find no memory
         except BaseException as exc:
             if (outcome := self._raised_by(exc, None)) is None:
                 del self, future
                 raise
         else:
-            if value is PENDING:
+            if outcome is None:
                 phase = _ON_REST[self._phase]
                 if phase >= 0 and hooks.parked is None:
                     self._phase = phase
@@ -219,7 +220,6 @@ class Cell(Waker, Generic[T]):
                     self._rest()
                 del self, future
                 return
-            outcome = completed(value)
         self._finish(outcome)
         # An exception's frames may refer back to this one (``f_back``): let them find nothing.
         del self, future, outcome
