@@ -404,12 +404,15 @@ class Reason(CancelReason):
 def _leading_back(holder: Any) -> weakref.ref[Any]:
     """Cancel a task, and have ``holder``, a part of its outcome, refer to that."""
 
-    async def task() -> None:
+    async def cleans() -> None:
         try:
             await rescind.never()
         finally:
             if isinstance(holder, Failure):
                 raise holder
+
+    async def task() -> None:
+        await rescind.join(cleans())
 
     with Bench() as bench:
 

@@ -524,3 +524,19 @@ def test_a_mark_has_each_frame_however_deep(depth: int) -> None:
         seen.append(mark(coroutine))
     assert seen[0] != seen[1]
     coroutine.close()
+
+
+def test_marks_of_many_places_are_told_apart() -> None:
+    """Few are kept, and each is of its own place."""
+
+    class Once:
+        def __await__(self) -> Generator[None, None, None]:
+            yield
+
+    names: dict[str, Any] = {"Once": Once}
+    exec("async def long():\n" + "    await Once()\n" * 100, names)
+    coroutine = names["long"]()
+    for _ in range(100):
+        coroutine.send(None)
+        assert mark(coroutine) == ((coroutine.cr_code, coroutine.cr_frame.f_lasti),)
+    coroutine.close()
