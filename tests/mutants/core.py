@@ -170,8 +170,8 @@ MUTANTS = (
         "a second request without a grace sets the task's own, though the first one had said: unbounded",
         "R10, R25",
         "_core/task.py",
-        "grace = self.effective_grace() if self.request is None else None",
-        "grace = self.effective_grace()",
+        "grace = self.grace if self.request is None else None",
+        "grace = self.grace",
         (
             "explorations/test_groups.py::test_a_second_request_shortens_the_grace_and_never_lengthens_it",
         ),
