@@ -206,7 +206,7 @@ class Cell(Waker, Generic[T]):
             #: compiled: try: value = future.poll(self.cx)
             #: compiled: finally: leave(context)
             value = context.run(future.poll, self.cx)  #: compiled: pass
-            outcome = None if value is PENDING else completed(value)  # it may find no memory
+            outcome: Any = None if value is PENDING else completed(value)  # it may find no memory
         except BaseException as exc:
             if (outcome := self._raised_by(exc, None)) is None:
                 del self, future
